@@ -1,0 +1,93 @@
+# The compiler contract and the four functions with which every room declares itself.
+
+set(CMAKE_C_STANDARD 11)
+set(CMAKE_C_STANDARD_REQUIRED ON)
+set(CMAKE_C_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE RelWithDebInfo)
+endif()
+
+option(HEADRACE_AGGREGATOR "Build the aggregator and the headrace tool (off on gateways)" ON)
+option(HEADRACE_FUZZ "Build the fuzzers with libFuzzer (needs clang)" OFF)
+option(HEADRACE_TIDY "Run clang-tidy-19 beside the compiler" OFF)
+option(HEADRACE_FAULTS "Compile the named failpoints in (test builds; never in a release)" OFF)
+set(HEADRACE_SANITIZE "" CACHE STRING "Sanitizers, comma separated: address,undefined or thread")
+
+add_library(hr_warnings INTERFACE)
+target_compile_options(hr_warnings INTERFACE
+  -Wall -Wextra -Wpedantic -Werror -Wconversion -Wsign-conversion -Wdouble-promotion -Wshadow -Wundef
+  -Wcast-qual -Wcast-align -Wwrite-strings -Wstrict-prototypes -Wmissing-prototypes -Wswitch-enum
+  -Wimplicit-fallthrough -Wformat=2 -Wnull-dereference -Wvla -ffunction-sections -fdata-sections)
+target_include_directories(hr_warnings INTERFACE ${CMAKE_SOURCE_DIR})
+# POSIX is asked for once, here; cores don't include POSIX headers (tools/lint/rooms checks that).
+target_compile_definitions(hr_warnings INTERFACE _POSIX_C_SOURCE=200809L _DEFAULT_SOURCE)
+if(HEADRACE_FAULTS)
+  target_compile_definitions(hr_warnings INTERFACE HR_FAULTS=1)
+else()
+  target_compile_definitions(hr_warnings INTERFACE HR_FAULTS=0)
+endif()
+
+if(HEADRACE_SANITIZE)
+  add_compile_options(-fsanitize=${HEADRACE_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${HEADRACE_SANITIZE})
+endif()
+if(HEADRACE_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link,address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=address,undefined)
+endif()
+
+# hr_library(NAME SOURCES a.c ... DEPENDS room ...): one room as a static library. Includes are written from the
+# top of the tree ("proto/base/status.h"), so that each include line names the room it reaches into.
+function(hr_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS;PRIVATE_DEPENDS" ${ARGN})
+  add_library(${name} STATIC ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE hr_warnings ${ARG_PRIVATE_DEPENDS} PUBLIC ${ARG_DEPENDS})
+  hr_tidy(${name})
+endfunction()
+
+# hr_program(NAME SOURCES ... DEPENDS ...): an installed program.
+function(hr_program name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE hr_warnings ${ARG_DEPENDS})
+  target_link_options(${name} PRIVATE -Wl,--gc-sections)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+  hr_tidy(${name})
+  install(TARGETS ${name})
+endfunction()
+
+# hr_test(NAME LABEL unit|fault|sim|system SOURCES ... DEPENDS ... ARGS ...): one cmocka program and one ctest entry.
+# Exit code 77 is "skipped", and only a missing corpus may give it.
+function(hr_test name)
+  cmake_parse_arguments(ARG "" "LABEL" "SOURCES;DEPENDS;ARGS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE hr_warnings ${ARG_DEPENDS} dep::cmocka)
+  add_test(NAME ${name} COMMAND ${name} ${ARG_ARGS} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  set_tests_properties(${name} PROPERTIES LABELS ${ARG_LABEL} SKIP_RETURN_CODE 77)
+endfunction()
+
+# hr_fuzzer(NAME SOURCES ... DEPENDS ... CORPUS dir): a libFuzzer program over LLVMFuzzerTestOneInput. Without
+# HEADRACE_FUZZ the same file is linked with tests/fuzz/replay.c and run over the committed corpus as a unit test.
+function(hr_fuzzer name)
+  cmake_parse_arguments(ARG "" "CORPUS" "SOURCES;DEPENDS" ${ARGN})
+  if(HEADRACE_FUZZ)
+    add_executable(${name} ${ARG_SOURCES})
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+    add_test(NAME ${name} COMMAND ${name} -max_total_time=20 -rss_limit_mb=2048 -print_final_stats=1
+             ${CMAKE_BINARY_DIR}/fuzz/${name} ${ARG_CORPUS})
+    file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz/${name})
+    set_tests_properties(${name} PROPERTIES LABELS fuzz)
+  else()
+    add_executable(${name} ${ARG_SOURCES} ${CMAKE_SOURCE_DIR}/tests/fuzz/replay.c)
+    add_test(NAME ${name} COMMAND ${name} ${ARG_CORPUS})
+    set_tests_properties(${name} PROPERTIES LABELS unit)
+  endif()
+  target_link_libraries(${name} PRIVATE hr_warnings ${ARG_DEPENDS})
+endfunction()
+
+function(hr_tidy name)
+  if(HEADRACE_TIDY)
+    set_target_properties(${name} PROPERTIES C_CLANG_TIDY clang-tidy-19)
+  endif()
+endfunction()
