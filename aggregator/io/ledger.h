@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The ledger: what is committed, in the order in which it was committed. One writer at a time, fenced by a writer
+ * epoch; any number of readers. SQLite and PostgreSQL stand behind this header and one test suite runs against each.
+ * PROTOCOL: leaf numbers are dense from 0 and given inside the transaction; a row, once committed, never changes. */
+#ifndef AGG_LEDGER_H
+#define AGG_LEDGER_H
+
+#include "proto/base/bytes.h"
+#include "proto/base/status.h"
+#include "proto/edge/record.h"
+#include "proto/wire/batch.h"
+
+enum {
+    LEDGER_COMMIT_MAX_BATCHES = 256,
+    LEDGER_SPKI_MAX_BYTES = 91,
+    LEDGER_NAME_MAX_CHARS = 63,
+    LEDGER_DEVICE_MAX_KEYS = 8,
+};
+
+struct ledger_batch {
+    uint64_t leaf; /* given by commit, ascending in the order of the array */
+    uint64_t device_id;
+    uint32_t stream;
+    uint32_t seq;
+    int64_t received_utc_ms;
+    uint8_t digest[WIRE_DIGEST_BYTES];
+    struct hr_bytes envelope; /* header, signature, payload, as they came; borrowed */
+};
+
+/* Where a stream stands. cum_* is WIRE_SEQ_NONE / zeros before its first batch. */
+struct ledger_stream {
+    uint64_t device_id;
+    uint32_t stream;
+    uint32_t cum_seq;
+    uint8_t cum_digest[WIRE_DIGEST_BYTES];
+    uint64_t next_record_seq;
+    uint32_t key_epoch;   /* of the newest committed batch */
+    uint32_t boot_id;     /* likewise */
+    uint64_t lost_batches; /* covered by Loss, never delivered */
+    uint64_t lost_records;
+};
+
+enum ledger_device_state {
+    LEDGER_DEVICE_ENROLLED = 0,
+    LEDGER_DEVICE_ACTIVE = 1,
+    LEDGER_DEVICE_QUARANTINED = 2,
+    LEDGER_DEVICE_REVOKED = 3,
+    LEDGER_DEVICE_RETIRED = 4,
+};
+
+/* A record key is valid for batches (stream, seq) from `from` on and before `to`, compared as pairs. */
+struct ledger_key {
+    uint16_t epoch;
+    uint16_t spki_len_bytes;
+    uint8_t spki[LEDGER_SPKI_MAX_BYTES]; /* DER SubjectPublicKeyInfo */
+    uint32_t from_stream, from_seq;
+    uint32_t to_stream, to_seq; /* 0xFFFFFFFF both: no end */
+    bool revoked;
+};
+
+struct ledger_device {
+    uint64_t device_id;
+    char name[LEDGER_NAME_MAX_CHARS + 1];
+    char tenant[LEDGER_NAME_MAX_CHARS + 1];
+    enum ledger_device_state state;
+    uint32_t revision; /* of the registry entry; a lower or equal one never overwrites */
+    uint16_t n_keys;
+    struct ledger_key keys[LEDGER_DEVICE_MAX_KEYS];
+    char reason[LEDGER_NAME_MAX_CHARS + 1]; /* why the state is what it is */
+};
+
+/* Two signed headers that can't both be true, or any other refusal worth keeping. */
+struct ledger_conflict {
+    uint64_t device_id;
+    uint32_t stream;
+    uint32_t seq;
+    const char *kind; /* "fork" or "equivocation" */
+    int64_t received_utc_ms;
+    struct hr_bytes envelope;       /* what came */
+    uint8_t known_digest[WIRE_DIGEST_BYTES];
+};
+
+struct ledger_loss {
+    uint64_t device_id;
+    uint32_t stream;
+    struct edge_loss loss;
+    struct hr_bytes envelope; /* the signed batch that says so */
+};
+
+/* A time anchor of a device, so that the time of a record is a function of the ledger's content alone. */
+struct ledger_anchor {
+    uint64_t device_id;
+    struct edge_time_anchor anchor;
+    uint32_t batch_index; /* into ledger_commit.batches: the batch that holds it */
+};
+
+/* One transaction: all of it or nothing. Arrays are borrowed until the call returns. */
+struct ledger_commit {
+    struct ledger_batch *batches;
+    size_t n_batches;
+    const struct ledger_stream *streams; /* new state of each stream that changes */
+    size_t n_streams;
+    const struct ledger_device *devices; /* new state of each device that changes */
+    size_t n_devices;
+    const struct ledger_conflict *conflicts;
+    size_t n_conflicts;
+    const struct ledger_loss *losses;
+    size_t n_losses;
+    const struct ledger_anchor *anchors;
+    size_t n_anchors;
+};
+
+struct ledger {
+    /* Makes the change durable. HR_OK: it survives a power cut, and leaves are filled in. HR_FULL: no space on the
+     * disk; nothing changed, a later call may succeed. HR_DENIED: another writer took over; nothing changed and
+     * nothing may be accepted any more. HR_IO: the outcome is unknown; the process must end without acknowledging
+     * (it learns the truth when it starts again). [writer thread] */
+    HR_MUST_USE struct hr_status (*commit)(void *ctx, const struct ledger_commit *change);
+    /* Number of committed leaves. [any] */
+    HR_MUST_USE struct hr_status (*size)(void *ctx, uint64_t *n_leaves);
+    /* Hands the committed batches from leaf `from` on, at most max_batches and about max_bytes, to `each`, in leaf
+     * order; slices are borrowed during the call of `each`. HR_NOT_FOUND: none at or after `from`. [reader thread:
+     * one at a time] */
+    HR_MUST_USE struct hr_status (*read)(void *ctx, uint64_t from, uint32_t max_batches, size_t max_bytes,
+                                         void (*each)(void *each_ctx, const struct ledger_batch *batch),
+                                         void *each_ctx);
+    /* The newest anchor of this device and boot in batches up to leaf `leaf`, the batch at `leaf` included.
+     * HR_NOT_FOUND: none. [reader thread] */
+    HR_MUST_USE struct hr_status (*anchor_at)(void *ctx, uint64_t device_id, uint32_t boot_id, uint64_t leaf,
+                                              struct edge_time_anchor *out);
+    /* Calls `each` for every stream, and for every device. At start, before the first commit. [writer thread] */
+    HR_MUST_USE struct hr_status (*load_streams)(void *ctx,
+                                                 void (*each)(void *each_ctx, const struct ledger_stream *stream),
+                                                 void *each_ctx);
+    HR_MUST_USE struct hr_status (*load_devices)(void *ctx,
+                                                 void (*each)(void *each_ctx, const struct ledger_device *device),
+                                                 void *each_ctx);
+    /* Digest of a committed batch. HR_NOT_FOUND: no such row (not committed, or covered by a Loss). [writer thread] */
+    HR_MUST_USE struct hr_status (*find_digest)(void *ctx, uint64_t device_id, uint32_t stream, uint32_t seq,
+                                                uint8_t digest[WIRE_DIGEST_BYTES]);
+    /* A hint of how far publishing got, per sink name; may be behind, is never trusted. [reader thread] */
+    HR_MUST_USE struct hr_status (*set_hint)(void *ctx, const char *sink, uint64_t next_leaf);
+    HR_MUST_USE struct hr_status (*get_hint)(void *ctx, const char *sink, uint64_t *next_leaf);
+    /* Identity of this log, 32 hex characters made once when it is created; NUL-terminated. [any] */
+    const char *(*origin)(void *ctx);
+    void (*close)(void *ctx);
+    void *ctx;
+};
+
+#endif

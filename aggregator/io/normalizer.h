@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * From a committed batch to the events that consumers read: a pure function of the batch, its time anchor and the
+ * version of the normalizer. The publisher calls it; sinks encode and deliver what it emits. */
+#ifndef AGG_NORMALIZER_H
+#define AGG_NORMALIZER_H
+
+#include "aggregator/io/ledger.h"
+
+/* Types of a canonical field. They map one to one to Avro. */
+enum norm_type { NORM_LONG, NORM_DOUBLE, NORM_BOOLEAN, NORM_STRING, NORM_BYTES };
+
+struct norm_field {
+    const char *name;
+    enum norm_type type;
+    bool nullable;      /* Avro union [null, type] */
+    const char *logical; /* Avro logicalType such as "timestamp-micros", or NULL */
+};
+
+/* One kind of event. `name` is the Avro record and the file schemas/avro/<name>.avsc, which a test holds equal to
+ * this table. Static storage. */
+struct norm_schema {
+    const char *name;
+    const char *topic; /* the topic its events go to */
+    uint32_t version;
+    const struct norm_field *fields;
+    uint16_t n_fields;
+};
+
+struct norm_value {
+    bool is_null;
+    union {
+        int64_t number;   /* NORM_LONG */
+        double real;      /* NORM_DOUBLE */
+        bool flag;        /* NORM_BOOLEAN */
+        struct hr_bytes bytes; /* NORM_STRING (UTF-8, no NUL), NORM_BYTES */
+    } as;
+};
+
+/* One event; everything is borrowed during the emit call. */
+struct norm_event {
+    const struct norm_schema *schema;
+    const struct norm_value *values; /* schema->n_fields of them */
+    struct hr_bytes key;             /* Kafka key: what must stay in order together */
+    int64_t occurred_at_us;          /* Unix microseconds; Kafka's record timestamp */
+    uint32_t record_index;           /* in the batch */
+    uint16_t output_index;           /* of this record: 0 for its first event */
+};
+
+/* How the time of a record is known. */
+enum norm_time_quality { NORM_TIME_ANCHORED, NORM_TIME_EXTRAPOLATED, NORM_TIME_BOUNDED, NORM_TIME_RECEIVED_ONLY };
+
+struct norm_input {
+    const struct ledger_batch *batch;
+    struct wire_envelope envelope;
+    const struct edge_time_anchor *anchor; /* newest of this device and boot up to this leaf; NULL: none */
+    const char *tenant;
+};
+
+struct norm_emit {
+    void (*event)(void *ctx, const struct norm_event *event);
+    void *ctx;
+};
+
+struct normalizer {
+    const char *source;  /* "ais": raw batches go to ingestion.<source>.raw.v1 */
+    uint32_t version;    /* rises when the output for the same input changes */
+    const struct norm_schema *const *schemas;
+    uint16_t n_schemas;
+    /* True when this normalizer answers for records of this kind. */
+    bool (*takes)(enum edge_kind kind);
+    /* Emits the events of one record. It can't fail: what can't be understood is emitted as such. */
+    void (*record)(void *ctx, const struct norm_input *input, const struct edge_record *record,
+                   uint32_t record_index, const struct norm_emit *emit);
+    void *ctx;
+};
+
+#endif

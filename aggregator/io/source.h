@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * How batches come in. A source (CoAP today) owns its sessions and knows which device a session's certificate
+ * belongs to; it hands envelopes to the core and later gets the ack to send. */
+#ifndef AGG_SOURCE_H
+#define AGG_SOURCE_H
+
+#include "proto/base/bytes.h"
+#include "proto/base/status.h"
+#include "proto/wire/ack.h"
+
+/* Names one waiting request. The source alone knows what is behind it; a request whose session has gone is answered
+ * into the void. */
+struct source_ticket {
+    uint64_t id;
+};
+
+struct source_answer {
+    struct source_ticket ticket;
+    struct wire_ack ack;
+    uint32_t max_age_s; /* with slow_down and unavailable; else 0 */
+};
+
+/* What a source calls. */
+struct source_handler {
+    /* An envelope of the device that the session's certificate names; the bytes are copied before it returns.
+     * HR_FULL: too much is waiting; the source answers 5.03 itself. [io thread] */
+    HR_MUST_USE struct hr_status (*batch)(void *ctx, struct source_ticket ticket, uint64_t certified_device_id,
+                                          struct hr_bytes envelope);
+    /* GET /h?s=stream. As batch. [io thread] */
+    HR_MUST_USE struct hr_status (*head)(void *ctx, struct source_ticket ticket, uint64_t certified_device_id,
+                                         uint32_t stream);
+    /* May a device with this certificate have a session at all? Asked once a handshake. [io thread] */
+    bool (*admits)(void *ctx, uint64_t certified_device_id);
+    void *ctx;
+};
+
+/* What the core calls; [any thread], never blocks. */
+struct source_answers {
+    void (*answer)(void *ctx, const struct source_answer *answer);
+    void *ctx;
+};
+
+#endif
