@@ -6,7 +6,7 @@
 
 /* The aggregator's time, as a port so that cores can be simulated. [any] */
 struct agg_clock {
-    int64_t (*utc_ms)(void *ctx);       /* Unix milliseconds */
+    int64_t (*utc_ms)(void *ctx);        /* Unix milliseconds */
     uint64_t (*monotonic_us)(void *ctx); /* never goes back */
     void *ctx;
 };

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The ledger: what is committed, in the order in which it was committed. One writer at a time, fenced by a writer
- * epoch; any number of readers. SQLite and PostgreSQL stand behind this header and one test suite runs against each.
- * PROTOCOL: leaf numbers are dense from 0 and given inside the transaction; a row, once committed, never changes. */
+ * The ledger: what is committed, in the order in which it was committed. One writer at a time, fenced by a
+ * writer epoch; any number of readers. SQLite and PostgreSQL stand behind this header and one test suite runs
+ * against each. PROTOCOL: leaf numbers are dense from 0 and given inside the transaction; a row, once
+ * committed, never changes. */
 #ifndef AGG_LEDGER_H
 #define AGG_LEDGER_H
 
@@ -35,8 +36,8 @@ struct ledger_stream {
     uint32_t cum_seq;
     uint8_t cum_digest[WIRE_DIGEST_BYTES];
     uint64_t next_record_seq;
-    uint32_t key_epoch;   /* of the newest committed batch */
-    uint32_t boot_id;     /* likewise */
+    uint32_t key_epoch;    /* of the newest committed batch */
+    uint32_t boot_id;      /* likewise */
     uint64_t lost_batches; /* covered by Loss, never delivered */
     uint64_t lost_records;
 };
@@ -77,7 +78,7 @@ struct ledger_conflict {
     uint32_t seq;
     const char *kind; /* "fork" or "equivocation" */
     int64_t received_utc_ms;
-    struct hr_bytes envelope;       /* what came */
+    struct hr_bytes envelope; /* what came */
     uint8_t known_digest[WIRE_DIGEST_BYTES];
 };
 
@@ -112,16 +113,16 @@ struct ledger_commit {
 };
 
 struct ledger {
-    /* Makes the change durable. HR_OK: it survives a power cut, and leaves are filled in. HR_FULL: no space on the
-     * disk; nothing changed, a later call may succeed. HR_DENIED: another writer took over; nothing changed and
-     * nothing may be accepted any more. HR_IO: the outcome is unknown; the process must end without acknowledging
-     * (it learns the truth when it starts again). [writer thread] */
+    /* Makes the change durable. HR_OK: it survives a power cut, and leaves are filled in. HR_FULL: no space
+     * on the disk; nothing changed, a later call may succeed. HR_DENIED: another writer took over; nothing
+     * changed and nothing may be accepted any more. HR_IO: the outcome is unknown; the process must end
+     * without acknowledging (it learns the truth when it starts again). [writer thread] */
     HR_MUST_USE struct hr_status (*commit)(void *ctx, const struct ledger_commit *change);
     /* Number of committed leaves. [any] */
     HR_MUST_USE struct hr_status (*size)(void *ctx, uint64_t *n_leaves);
-    /* Hands the committed batches from leaf `from` on, at most max_batches and about max_bytes, to `each`, in leaf
-     * order; slices are borrowed during the call of `each`. HR_NOT_FOUND: none at or after `from`. [reader thread:
-     * one at a time] */
+    /* Hands the committed batches from leaf `from` on, at most max_batches and about max_bytes, to `each`, in
+     * leaf order; slices are borrowed during the call of `each`. HR_NOT_FOUND: none at or after `from`.
+     * [reader thread: one at a time] */
     HR_MUST_USE struct hr_status (*read)(void *ctx, uint64_t from, uint32_t max_batches, size_t max_bytes,
                                          void (*each)(void *each_ctx, const struct ledger_batch *batch),
                                          void *each_ctx);
@@ -129,14 +130,14 @@ struct ledger {
      * HR_NOT_FOUND: none. [reader thread] */
     HR_MUST_USE struct hr_status (*anchor_at)(void *ctx, uint64_t device_id, uint32_t boot_id, uint64_t leaf,
                                               struct edge_time_anchor *out);
-    /* Calls `each` for every stream, and for every device. At start, before the first commit. [writer thread] */
-    HR_MUST_USE struct hr_status (*load_streams)(void *ctx,
-                                                 void (*each)(void *each_ctx, const struct ledger_stream *stream),
-                                                 void *each_ctx);
-    HR_MUST_USE struct hr_status (*load_devices)(void *ctx,
-                                                 void (*each)(void *each_ctx, const struct ledger_device *device),
-                                                 void *each_ctx);
-    /* Digest of a committed batch. HR_NOT_FOUND: no such row (not committed, or covered by a Loss). [writer thread] */
+    /* Calls `each` for every stream, and for every device. At start, before the first commit. [writer thread]
+     */
+    HR_MUST_USE struct hr_status (*load_streams)(
+        void *ctx, void (*each)(void *each_ctx, const struct ledger_stream *stream), void *each_ctx);
+    HR_MUST_USE struct hr_status (*load_devices)(
+        void *ctx, void (*each)(void *each_ctx, const struct ledger_device *device), void *each_ctx);
+    /* Digest of a committed batch. HR_NOT_FOUND: no such row (not committed, or covered by a Loss). [writer
+     * thread] */
     HR_MUST_USE struct hr_status (*find_digest)(void *ctx, uint64_t device_id, uint32_t stream, uint32_t seq,
                                                 uint8_t digest[WIRE_DIGEST_BYTES]);
     /* A hint of how far publishing got, per sink name; may be behind, is never trusted. [reader thread] */

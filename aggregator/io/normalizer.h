@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * From a committed batch to the events that consumers read: a pure function of the batch, its time anchor and the
- * version of the normalizer. The publisher calls it; sinks encode and deliver what it emits. */
+ * From a committed batch to the events that consumers read: a pure function of the batch, its time anchor and
+ * the version of the normalizer. The publisher calls it; sinks encode and deliver what it emits. */
 #ifndef AGG_NORMALIZER_H
 #define AGG_NORMALIZER_H
 
@@ -13,12 +13,12 @@ enum norm_type { NORM_LONG, NORM_DOUBLE, NORM_BOOLEAN, NORM_STRING, NORM_BYTES }
 struct norm_field {
     const char *name;
     enum norm_type type;
-    bool nullable;      /* Avro union [null, type] */
+    bool nullable;       /* Avro union [null, type] */
     const char *logical; /* Avro logicalType such as "timestamp-micros", or NULL */
 };
 
-/* One kind of event. `name` is the Avro record and the file schemas/avro/<name>.avsc, which a test holds equal to
- * this table. Static storage. */
+/* One kind of event. `name` is the Avro record and the file schemas/avro/<name>.avsc, which a test holds
+ * equal to this table. Static storage. */
 struct norm_schema {
     const char *name;
     const char *topic; /* the topic its events go to */
@@ -30,9 +30,9 @@ struct norm_schema {
 struct norm_value {
     bool is_null;
     union {
-        int64_t number;   /* NORM_LONG */
-        double real;      /* NORM_DOUBLE */
-        bool flag;        /* NORM_BOOLEAN */
+        int64_t number;        /* NORM_LONG */
+        double real;           /* NORM_DOUBLE */
+        bool flag;             /* NORM_BOOLEAN */
         struct hr_bytes bytes; /* NORM_STRING (UTF-8, no NUL), NORM_BYTES */
     } as;
 };
@@ -48,7 +48,12 @@ struct norm_event {
 };
 
 /* How the time of a record is known. */
-enum norm_time_quality { NORM_TIME_ANCHORED, NORM_TIME_EXTRAPOLATED, NORM_TIME_BOUNDED, NORM_TIME_RECEIVED_ONLY };
+enum norm_time_quality {
+    NORM_TIME_ANCHORED,
+    NORM_TIME_EXTRAPOLATED,
+    NORM_TIME_BOUNDED,
+    NORM_TIME_RECEIVED_ONLY
+};
 
 struct norm_input {
     const struct ledger_batch *batch;
@@ -63,8 +68,8 @@ struct norm_emit {
 };
 
 struct normalizer {
-    const char *source;  /* "ais": raw batches go to ingestion.<source>.raw.v1 */
-    uint32_t version;    /* rises when the output for the same input changes */
+    const char *source; /* "ais": raw batches go to ingestion.<source>.raw.v1 */
+    uint32_t version;   /* rises when the output for the same input changes */
     const struct norm_schema *const *schemas;
     uint16_t n_schemas;
     /* True when this normalizer answers for records of this kind. */

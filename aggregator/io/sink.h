@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Where published records go: Kafka, or Avro files. A sink delivers whole transactions and can say, after any crash
- * or doubtful outcome, from which leaf on it has nothing. That answer comes from the sink's own durable state, never
- * from the ledger's hint. */
+ * Where published records go: Kafka, or Avro files. A sink delivers whole transactions and can say, after any
+ * crash or doubtful outcome, from which leaf on it has nothing. That answer comes from the sink's own durable
+ * state, never from the ledger's hint. */
 #ifndef AGG_SINK_H
 #define AGG_SINK_H
 
@@ -26,10 +26,10 @@ struct sink_origin {
 
 struct sink {
     const char *name; /* "kafka", "files" */
-    /* Takes over from whatever ran before and finds the first leaf that is not delivered: fences a zombie, settles an
-     * open transaction, reads the cursor back. HR_AGAIN: the target is away, try later. HR_CORRUPT: the target holds
-     * more than ledger_size leaves or a torn sequence: publishing must stop and a person must look. May block up to
-     * timeout_ms. */
+    /* Takes over from whatever ran before and finds the first leaf that is not delivered: fences a zombie,
+     * settles an open transaction, reads the cursor back. HR_AGAIN: the target is away, try later.
+     * HR_CORRUPT: the target holds more than ledger_size leaves or a torn sequence: publishing must stop and
+     * a person must look. May block up to timeout_ms. */
     HR_MUST_USE struct hr_status (*recover)(void *ctx, const char *log_origin, uint64_t ledger_size,
                                             uint32_t timeout_ms, uint64_t *next_leaf);
     HR_MUST_USE struct hr_status (*begin)(void *ctx, uint64_t first_leaf);
@@ -39,8 +39,9 @@ struct sink {
     /* A signed batch as it came, to `topic`; copied. */
     HR_MUST_USE struct hr_status (*put_raw)(void *ctx, const char *topic, const struct ledger_batch *batch,
                                             const struct sink_origin *origin);
-    /* Ends the transaction with the cursor in it. HR_OK: every consumer sees all of it, once. Any other answer, from
-     * this or from begin or put: the outcome is unknown; the only next call is recover (or close). */
+    /* Ends the transaction with the cursor in it. HR_OK: every consumer sees all of it, once. Any other
+     * answer, from this or from begin or put: the outcome is unknown; the only next call is recover (or
+     * close). */
     HR_MUST_USE struct hr_status (*commit)(void *ctx, uint64_t next_leaf);
     void (*close)(void *ctx);
     void *ctx;

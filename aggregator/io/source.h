@@ -9,8 +9,8 @@
 #include "proto/base/status.h"
 #include "proto/wire/ack.h"
 
-/* Names one waiting request. The source alone knows what is behind it; a request whose session has gone is answered
- * into the void. */
+/* Names one waiting request. The source alone knows what is behind it; a request whose session has gone is
+ * answered into the void. */
 struct source_ticket {
     uint64_t id;
 };
@@ -25,8 +25,8 @@ struct source_answer {
 struct source_handler {
     /* An envelope of the device that the session's certificate names; the bytes are copied before it returns.
      * HR_FULL: too much is waiting; the source answers 5.03 itself. [io thread] */
-    HR_MUST_USE struct hr_status (*batch)(void *ctx, struct source_ticket ticket, uint64_t certified_device_id,
-                                          struct hr_bytes envelope);
+    HR_MUST_USE struct hr_status (*batch)(void *ctx, struct source_ticket ticket,
+                                          uint64_t certified_device_id, struct hr_bytes envelope);
     /* GET /h?s=stream. As batch. [io thread] */
     HR_MUST_USE struct hr_status (*head)(void *ctx, struct source_ticket ticket, uint64_t certified_device_id,
                                          uint32_t stream);

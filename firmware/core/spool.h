@@ -3,11 +3,12 @@
  * The spool: a ring of flash sectors in which records become sealed batches and wait until the aggregator has
  * committed them. proto/SPEC.md section 5 has every byte; firmware/DESIGN.md says why.
  *
- * Promises. A batch that fw_spool_seal returned HR_OK for survives a power cut at any moment after. A batch leaves
- * the spool only by a matching ack or by an eviction, and an eviction leaves a hole that fw_spool_pending_loss shows
- * until a sealed batch carries its Loss record. A batch_seq, once durable, never names other content. After
- * fw_spool_open nothing torn is visible. No heap: every table is the caller's. All functions are [loop] and end after
- * at most one sector erase plus one envelope of flash traffic, except fw_spool_open, which reads the whole ring. */
+ * Promises. A batch that fw_spool_seal returned HR_OK for survives a power cut at any moment after. A batch
+ * leaves the spool only by a matching ack or by an eviction, and an eviction leaves a hole that
+ * fw_spool_pending_loss shows until a sealed batch carries its Loss record. A batch_seq, once durable, never
+ * names other content. After fw_spool_open nothing torn is visible. No heap: every table is the caller's. All
+ * functions are [loop] and end after at most one sector erase plus one envelope of flash traffic, except
+ * fw_spool_open, which reads the whole ring. */
 #ifndef FW_SPOOL_H
 #define FW_SPOOL_H
 
@@ -19,7 +20,7 @@
 #include "proto/wire/merkle.h"
 
 enum {
-    FW_SPOOL_MAX_HOLES = 8,        /* holes whose Loss is not acked yet; further ones merge with the nearest */
+    FW_SPOOL_MAX_HOLES = 8, /* holes whose Loss is not acked yet; further ones merge with the nearest */
     FW_SPOOL_STAGE_MAX_BYTES = 4096,
 };
 
@@ -53,23 +54,23 @@ struct fw_spool_hole {
 
 /* What fw_spool_open found. */
 struct fw_spool_report {
-    bool formatted;              /* the ring was blank or foreign and was started anew */
-    bool clean;                  /* the last end was fw_spool_close */
-    uint32_t recovered_records;  /* whole records that stood unsealed and are in the open batch again */
-    uint32_t torn_entries;       /* entries that failed their check and were left out */
+    bool formatted;             /* the ring was blank or foreign and was started anew */
+    bool clean;                 /* the last end was fw_spool_close */
+    uint32_t recovered_records; /* whole records that stood unsealed and are in the open batch again */
+    uint32_t torn_entries;      /* entries that failed their check and were left out */
     uint32_t sectors_in_use;
-    uint32_t last_boot_id;       /* highest boot_id seen in the ring; 0: none */
+    uint32_t last_boot_id; /* highest boot_id seen in the ring; 0: none */
 };
 
 struct fw_spool_state {
     uint32_t stream;
     uint32_t next_batch_seq;
     uint64_t next_record_seq;
-    uint32_t oldest_seq;      /* oldest sealed batch still readable; == next_batch_seq: none */
-    uint32_t acked_seq;       /* WIRE_SEQ_NONE: none */
-    uint32_t open_records;    /* in the open batch */
+    uint32_t oldest_seq;   /* oldest sealed batch still readable; == next_batch_seq: none */
+    uint32_t acked_seq;    /* WIRE_SEQ_NONE: none */
+    uint32_t open_records; /* in the open batch */
     uint32_t open_payload_bytes;
-    uint64_t bytes_used;      /* of live sectors */
+    uint64_t bytes_used; /* of live sectors */
     uint64_t bytes_capacity;
     uint8_t last_digest[WIRE_DIGEST_BYTES]; /* of the newest sealed batch, or the anchor of the stream */
 };
@@ -79,54 +80,61 @@ struct fw_spool;
 
 #include "firmware/core/spool_struct.h"
 
-/* Reads the ring and makes it ready: finds the newest state, drops what is torn, re-does an interrupted erase.
- * HR_CORRUPT: a newer or foreign format, or another device's spool; nothing was changed. HR_IO: flash failed; the
- * spool must not be used. */
+/* Reads the ring and makes it ready: finds the newest state, drops what is torn, re-does an interrupted
+ * erase. HR_CORRUPT: a newer or foreign format, or another device's spool; nothing was changed. HR_IO: flash
+ * failed; the spool must not be used. */
 HR_MUST_USE struct hr_status fw_spool_open(struct fw_spool *spool, const struct fw_spool_config *config,
                                            struct fw_spool_report *report);
 
-/* Opens a batch: the boot and the uptime to which the dt_ms of its records refer. Asserts that no batch is open
- * (open_records == 0 and none was begun). Recovered records come back as an open batch of their own boot: seal it
- * first. HR_IO as fw_spool_append. */
-HR_MUST_USE struct hr_status fw_spool_begin(struct fw_spool *spool, uint32_t boot_id, uint64_t base_uptime_ms);
+/* Opens a batch: the boot and the uptime to which the dt_ms of its records refer. Asserts that no batch is
+ * open (open_records == 0 and none was begun). Recovered records come back as an open batch of their own
+ * boot: seal it first. HR_IO as fw_spool_append. */
+HR_MUST_USE struct hr_status fw_spool_begin(struct fw_spool *spool, uint32_t boot_id,
+                                            uint64_t base_uptime_ms);
 /* True while a batch is begun and not sealed. */
 bool fw_spool_is_open(const struct fw_spool *spool);
 
-/* Adds one encoded record, copied, to the open batch. HR_FULL: it does not fit the envelope or the sector; seal and
- * begin, then try again (a record that fits no empty batch is HR_MALFORMED). HR_IO: flash failed and the record may
- * or may not survive; the spool goes on in another sector. The record is durable with the seal, not before. */
+/* Adds one encoded record, copied, to the open batch. HR_FULL: it does not fit the envelope or the sector;
+ * seal and begin, then try again (a record that fits no empty batch is HR_MALFORMED). HR_IO: flash failed and
+ * the record may or may not survive; the spool goes on in another sector. The record is durable with the
+ * seal, not before. */
 HR_MUST_USE struct hr_status fw_spool_append(struct fw_spool *spool, struct hr_bytes record);
 
-/* Seals the open batch: header, Merkle root, signature; durable when it returns. `flags` are enum wire_flag for what
- * the caller knows it put in (first-of-stream is set by the spool). May evict the oldest sector to make room first.
- * HR_IO: nothing is promised about this seal, and its number may be in flash: the caller opens the spool again. */
-HR_MUST_USE struct hr_status fw_spool_seal(struct fw_spool *spool, const struct port_sign *sign, uint8_t flags);
+/* Seals the open batch: header, Merkle root, signature; durable when it returns. `flags` are enum wire_flag
+ * for what the caller knows it put in (first-of-stream is set by the spool). May evict the oldest sector to
+ * make room first. HR_IO: nothing is promised about this seal, and its number may be in flash: the caller
+ * opens the spool again. */
+HR_MUST_USE struct hr_status fw_spool_seal(struct fw_spool *spool, const struct port_sign *sign,
+                                           uint8_t flags);
 
-/* Copies the envelope of a sealed batch. HR_NOT_FOUND: acked, evicted or not sealed. HR_CORRUPT: damaged in flash; it
- * is a hole from now on. HR_FULL: capacity_bytes is too small. */
+/* Copies the envelope of a sealed batch. HR_NOT_FOUND: acked, evicted or not sealed. HR_CORRUPT: damaged in
+ * flash; it is a hole from now on. HR_FULL: capacity_bytes is too small. */
 HR_MUST_USE struct hr_status fw_spool_read(struct fw_spool *spool, uint32_t seq, uint8_t *out,
                                            uint32_t capacity_bytes, uint32_t *len_bytes);
 
-/* Frees all batches up to cum_seq. The digest must be that of batch cum_seq: HR_DENIED otherwise, and nothing is
- * freed. Duplicate and older acks are HR_OK without effect. HR_NOT_FOUND: cum_seq was never sealed here. */
+/* Frees all batches up to cum_seq. The digest must be that of batch cum_seq: HR_DENIED otherwise, and nothing
+ * is freed. Duplicate and older acks are HR_OK without effect. HR_NOT_FOUND: cum_seq was never sealed here.
+ */
 HR_MUST_USE struct hr_status fw_spool_ack(struct fw_spool *spool, uint32_t cum_seq,
                                           const uint8_t cum_digest[WIRE_ACK_DIGEST_BYTES]);
 
-/* Gives up a batch for ever (poison: refused by the aggregator although it checks here). It becomes a hole. */
+/* Gives up a batch for ever (poison: refused by the aggregator although it checks here). It becomes a hole.
+ */
 HR_MUST_USE struct hr_status fw_spool_abandon(struct fw_spool *spool, uint32_t seq,
                                               enum edge_loss_reason reason);
 
-/* The oldest hole whose Loss record is not in a sealed batch yet. HR_NOT_FOUND: none. The caller appends the record
- * and seals with WIRE_FLAG_LOSS. */
+/* The oldest hole whose Loss record is not in a sealed batch yet. HR_NOT_FOUND: none. The caller appends the
+ * record and seals with WIRE_FLAG_LOSS. */
 HR_MUST_USE struct hr_status fw_spool_pending_loss(const struct fw_spool *spool, struct edge_loss *out);
-/* The sealed batch that carries the Loss covering seq. HR_NOT_FOUND: seq is in no hole, or its Loss isn't sealed. */
+/* The sealed batch that carries the Loss covering seq. HR_NOT_FOUND: seq is in no hole, or its Loss isn't
+ * sealed. */
 HR_MUST_USE struct hr_status fw_spool_loss_carrier(const struct fw_spool *spool, uint32_t seq,
                                                    uint32_t *carrier_seq);
 
-/* Starts a new stream (its number above the current one) after the aggregator knows more, or other, than this spool.
- * Batches of the old stream that are not acked are NOT lost: fw_spool_carry seals them again under the new stream,
- * oldest first, one a call, until HR_NOT_FOUND says that none is left. A cut between two calls resumes. Asserts that
- * no batch is open. */
+/* Starts a new stream (its number above the current one) after the aggregator knows more, or other, than this
+ * spool. Batches of the old stream that are not acked are NOT lost: fw_spool_carry seals them again under the
+ * new stream, oldest first, one a call, until HR_NOT_FOUND says that none is left. A cut between two calls
+ * resumes. Asserts that no batch is open. */
 HR_MUST_USE struct hr_status fw_spool_new_stream(struct fw_spool *spool, uint32_t stream);
 HR_MUST_USE struct hr_status fw_spool_carry(struct fw_spool *spool, const struct port_sign *sign);
 

@@ -6,18 +6,19 @@
 
 enum port_log_level { PORT_LOG_DEBUG, PORT_LOG_INFO, PORT_LOG_WARN, PORT_LOG_ERROR };
 
-/* One field of a log line; `text` is borrowed until the call returns. NULL text means that `number` counts. */
+/* One field of a log line; `text` is borrowed until the call returns. NULL text means that `number` counts.
+ */
 struct port_log_field {
     const char *key;
     const char *text;
     int64_t number;
 };
 
-/* Writes one structured line: an event name such as "spool_opened" and its fields. Never blocks for long, never
- * fails visibly. [loop] */
+/* Writes one structured line: an event name such as "spool_opened" and its fields. Never blocks for long,
+ * never fails visibly. [loop] */
 struct port_log {
-    void (*write)(void *ctx, enum port_log_level level, const char *event, const struct port_log_field *fields,
-                  uint32_t n_fields);
+    void (*write)(void *ctx, enum port_log_level level, const char *event,
+                  const struct port_log_field *fields, uint32_t n_fields);
     void *ctx;
 };
 

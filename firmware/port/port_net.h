@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One session to one aggregator at a time. firmware/net implements it over libcoap; tests/sim over a simulated
- * network. Calls start things; what became of them arrives later through struct port_net_events, never from inside
- * a call of port_net. */
+ * One session to one aggregator at a time. firmware/net implements it over libcoap; tests/sim over a
+ * simulated network. Calls start things; what became of them arrives later through struct port_net_events,
+ * never from inside a call of port_net. */
 #ifndef PORT_NET_H
 #define PORT_NET_H
 
@@ -21,8 +21,8 @@ enum port_net_down {
 struct port_net_events {
     void (*up)(void *ctx);
     void (*down)(void *ctx, enum port_net_down reason);
-    /* The answer to the request of this token. coap_code is class * 32 + detail; max_age_s is the Max-Age option or
-     * 0; payload is borrowed. */
+    /* The answer to the request of this token. coap_code is class * 32 + detail; max_age_s is the Max-Age
+     * option or 0; payload is borrowed. */
     void (*answer)(void *ctx, uint32_t token, uint8_t coap_code, struct hr_bytes payload, uint32_t max_age_s);
     /* The transport gave up on the request of this token (retransmissions used up, or the session went). */
     void (*timeout)(void *ctx, uint32_t token);
@@ -37,8 +37,8 @@ struct port_net {
     HR_MUST_USE struct hr_status (*open)(void *ctx, uint8_t index);
     /* Ends the session, if any, with no further event for it or its requests. */
     void (*close)(void *ctx);
-    /* POST /b with the envelope, copied or sent before the call returns. HR_AGAIN: the window is full. HR_IO: no
-     * session. `answer` or `timeout` follows for the token. */
+    /* POST /b with the envelope, copied or sent before the call returns. HR_AGAIN: the window is full. HR_IO:
+     * no session. `answer` or `timeout` follows for the token. */
     HR_MUST_USE struct hr_status (*post_batch)(void *ctx, uint32_t token, struct hr_bytes envelope);
     /* GET /h?s=stream. As post_batch. */
     HR_MUST_USE struct hr_status (*get_head)(void *ctx, uint32_t token, uint32_t stream);

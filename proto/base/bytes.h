@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A borrowed run of bytes. Whoever receives one may read it until the call returns, unless a header says "kept". */
+ * A borrowed run of bytes. Whoever receives one may read it until the call returns, unless a header says
+ * "kept". */
 #ifndef HR_BYTES_H
 #define HR_BYTES_H
 

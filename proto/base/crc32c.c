@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proto/base/crc32c.h"
 
-/* A 16-entry table: two look-ups a byte, 64 bytes of flash. Devices with room to spare lose nothing that matters:
- * the CRC is far below the cost of the signature over the same bytes. */
+/* A 16-entry table: two look-ups a byte, 64 bytes of flash. Devices with room to spare lose nothing that
+ * matters: the CRC is far below the cost of the signature over the same bytes. */
 static const uint32_t nibble_table[16] = {
     0x00000000u, 0x105EC76Fu, 0x20BD8EDEu, 0x30E349B1u, 0x417B1DBCu, 0x5125DAD3u, 0x61C69362u, 0x7198540Du,
     0x82F63B78u, 0x92A8FC17u, 0xA24BB5A6u, 0xB21572C9u, 0xC38D26C4u, 0xD3D3E1ABu, 0xE330A81Au, 0xF36E6F75u,

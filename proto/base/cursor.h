@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The one way to read and write bytes of the wire and of flash. A cursor that would run over its end does nothing
- * and remembers it: check `hr_reader_ok` (or `hr_writer_ok`) once, after the last field. Big-endian, as everything
- * in proto/SPEC.md. [any] */
+ * The one way to read and write bytes of the wire and of flash. A cursor that would run over its end does
+ * nothing and remembers it: check `hr_reader_ok` (or `hr_writer_ok`) once, after the last field. Big-endian,
+ * as everything in proto/SPEC.md. [any] */
 #ifndef HR_CURSOR_H
 #define HR_CURSOR_H
 
@@ -35,7 +35,8 @@ uint64_t hr_read_u64(struct hr_reader *reader);
 void hr_read_raw(struct hr_reader *reader, void *out, size_t len_bytes);
 /* The next len_bytes as a borrowed slice of the input; an empty slice past the end. */
 struct hr_bytes hr_read_slice(struct hr_reader *reader, size_t len_bytes);
-/* A protobuf base-128 varint of at most 5 bytes and 32 bits, shortest form only; anything else fails the reader. */
+/* A protobuf base-128 varint of at most 5 bytes and 32 bits, shortest form only; anything else fails the
+ * reader. */
 uint32_t hr_read_varint32(struct hr_reader *reader);
 
 static inline bool hr_reader_ok(const struct hr_reader *reader)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The one status type of Headrace. A struct, so that a count can't be returned where a status was meant, and a
- * compiler warning for whoever drops it. Codes say what the caller can do, never which library call failed: the
- * cause is logged once, in the room that owns the library. */
+ * The one status type of Headrace. A struct, so that a count can't be returned where a status was meant, and
+ * a compiler warning for whoever drops it. Codes say what the caller can do, never which library call failed:
+ * the cause is logged once, in the room that owns the library. */
 #ifndef HR_STATUS_H
 #define HR_STATUS_H
 

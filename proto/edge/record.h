@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Records as plain structs. This room owns nanopb; nobody else sees its types. Encoding takes trusted structs and
- * decoding doubts every byte (it is called only on bytes that a signature covers, and is fuzzed all the same).
- * Everything is by value in fixed arrays: nothing is kept, nothing allocated. [any] */
+ * Records as plain structs. This room owns nanopb; nobody else sees its types. Encoding takes trusted structs
+ * and decoding doubts every byte (it is called only on bytes that a signature covers, and is fuzzed all the
+ * same). Everything is by value in fixed arrays: nothing is kept, nothing allocated. [any] */
 #ifndef EDGE_RECORD_H
 #define EDGE_RECORD_H
 
@@ -15,7 +15,7 @@ enum {
     EDGE_CHUNK_MAX_BYTES = 1024,
     EDGE_STATS_MAX_COUNTERS = 24,
     EDGE_STATS_NAME_MAX_CHARS = 31,
-    EDGE_RECORD_MAX_BYTES = 1100, /* the largest encoding of any record; a Chunk */
+    EDGE_RECORD_MAX_BYTES = 1100,    /* the largest encoding of any record; a Chunk */
     EDGE_AIS_RECORD_MAX_BYTES = 480, /* the largest encoding of an AIS record */
 };
 
@@ -34,13 +34,14 @@ enum edge_kind {
 };
 
 struct edge_ais {
-    uint8_t payload[EDGE_AIS_PAYLOAD_MAX_BYTES]; /* 6 * payload_chars bits, MSB first, zero-padded to octets */
-    uint16_t payload_chars;                      /* 1 to 560 */
-    uint8_t fill_bits;                           /* 0 to 5 of the last character carry nothing */
-    char channel;                                /* 'A', 'B', '1' ...; 0 when the field was empty */
-    char talker[2];                              /* 'A','I' */
-    bool own_ship;                               /* VDO */
-    int64_t source_time_ms;                      /* TAG block c: in Unix ms; 0 for none */
+    uint8_t
+        payload[EDGE_AIS_PAYLOAD_MAX_BYTES]; /* 6 * payload_chars bits, MSB first, zero-padded to octets */
+    uint16_t payload_chars;                  /* 1 to 560 */
+    uint8_t fill_bits;                       /* 0 to 5 of the last character carry nothing */
+    char channel;                            /* 'A', 'B', '1' ...; 0 when the field was empty */
+    char talker[2];                          /* 'A','I' */
+    bool own_ship;                           /* VDO */
+    int64_t source_time_ms;                  /* TAG block c: in Unix ms; 0 for none */
     char station[EDGE_AIS_STATION_MAX_CHARS + 1]; /* TAG block s:, NUL-terminated; empty for none */
 };
 
@@ -150,14 +151,14 @@ struct edge_record {
     } as;
 };
 
-/* Encodes the record into out. HR_FULL: capacity_bytes is too small; *len_bytes is unchanged. Asserts that kind is
- * not EDGE_NONE. Equal structs give equal bytes. */
+/* Encodes the record into out. HR_FULL: capacity_bytes is too small; *len_bytes is unchanged. Asserts that
+ * kind is not EDGE_NONE. Equal structs give equal bytes. */
 HR_MUST_USE struct hr_status edge_record_encode(const struct edge_record *record, uint8_t *out,
                                                 size_t capacity_bytes, size_t *len_bytes);
 
-/* Decodes one record. HR_MALFORMED: not a valid Record or a field out of its range (fill_bits, payload_chars that
- * don't match the payload, strings with control characters). An unknown body gives kind EDGE_NONE. *out is written
- * only on success; only the member of `as` that kind names is filled. */
+/* Decodes one record. HR_MALFORMED: not a valid Record or a field out of its range (fill_bits, payload_chars
+ * that don't match the payload, strings with control characters). An unknown body gives kind EDGE_NONE. *out
+ * is written only on success; only the member of `as` that kind names is filled. */
 HR_MUST_USE struct hr_status edge_record_decode(struct hr_bytes bytes, struct edge_record *out);
 
 #endif

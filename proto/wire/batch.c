@@ -81,7 +81,7 @@ void wire_tbs(const uint8_t header[WIRE_HEADER_BYTES], const uint8_t spki_sha256
               uint8_t out[WIRE_TBS_BYTES])
 {
     /* CBOR: array(4), "Signature1", bstr {1: -7}, bstr(45) external_aad, bstr(108) payload. */
-    static const uint8_t before_aad[] = {0x84, 0x6A, 'S', 'i', 'g',  'n',  'a',  't',  'u',
+    static const uint8_t before_aad[] = {0x84, 0x6A, 'S', 'i',  'g',  'n',  'a',  't',  'u',
                                          'r',  'e',  '1', 0x43, 0xA1, 0x01, 0x26, 0x58, 0x2D};
     static const uint8_t domain[] = {'e', 'd', 'g', 'e', '.', 'b', 'a', 't', 'c', 'h', '.', 'v', '1'};
     static const uint8_t before_payload[] = {0x58, WIRE_HEADER_BYTES};

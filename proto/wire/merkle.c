@@ -43,8 +43,8 @@ void wire_merkle_root(const struct wire_merkle *merkle, const struct wire_hash *
         wire_sha256(hash, NULL, 0, out);
         return;
     }
-    /* The smallest subtree stands rightmost; each larger one joins it from the left (RFC 6962: the split is at the
-     * largest power of two below n). */
+    /* The smallest subtree stands rightmost; each larger one joins it from the left (RFC 6962: the split is
+     * at the largest power of two below n). */
     bool started = false;
     for (unsigned level = 0; level < WIRE_MERKLE_LEVELS; level++) {
         if ((merkle->n_leaves >> level & 1u) == 0) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * RFC 6962 section 2.1 Merkle tree hash over records, computed as they come: at most 16 pending subtree roots, so
- * that a device never holds a batch to know its root. [any] */
+ * RFC 6962 section 2.1 Merkle tree hash over records, computed as they come: at most 16 pending subtree
+ * roots, so that a device never holds a batch to know its root. [any] */
 #ifndef WIRE_MERKLE_H
 #define WIRE_MERKLE_H
 
