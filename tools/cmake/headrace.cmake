@@ -21,9 +21,15 @@ target_compile_options(hr_warnings INTERFACE
   -Wimplicit-fallthrough -Wformat=2 -Wnull-dereference -Wvla -ffunction-sections -fdata-sections)
 target_include_directories(hr_warnings INTERFACE ${CMAKE_SOURCE_DIR})
 # POSIX is asked for once, here; cores don't include POSIX headers (tools/lint/rooms checks that).
-target_compile_definitions(hr_warnings INTERFACE _POSIX_C_SOURCE=200809L _DEFAULT_SOURCE)
+# Time and file offsets have 64 bits on 32-bit ARM too.
+target_compile_definitions(hr_warnings INTERFACE _POSIX_C_SOURCE=200809L _DEFAULT_SOURCE
+  _FILE_OFFSET_BITS=64 _TIME_BITS=64)
 if(HEADRACE_FAULTS)
   target_compile_definitions(hr_warnings INTERFACE HR_FAULTS=1)
+  add_library(hr_failpoint STATIC ${CMAKE_SOURCE_DIR}/tests/support/failpoint.c)
+  target_compile_definitions(hr_failpoint PRIVATE HR_FAULTS=1 _POSIX_C_SOURCE=200809L)
+  target_include_directories(hr_failpoint PRIVATE ${CMAKE_SOURCE_DIR})
+  target_link_libraries(hr_warnings INTERFACE hr_failpoint)
 else()
   target_compile_definitions(hr_warnings INTERFACE HR_FAULTS=0)
 endif()

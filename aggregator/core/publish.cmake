@@ -1,0 +1,1 @@
+list(APPEND AGG_CORE_SOURCES publish.c)

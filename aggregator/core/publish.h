@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The publisher: follows the ledger in leaf order and delivers each batch, raw and normalized, to one sink in
+ * transactions. The ledger is the outbox; the sink's own cursor is the truth about what was delivered
+ * (PROTOCOL 4.4). After any answer but HR_OK from the sink the only next step is to recover, so no outcome is
+ * ever guessed.
+ *
+ * Pure: it waits for nothing by itself. One thread drives it with agg_publish_step. */
+#ifndef AGG_PUBLISH_H
+#define AGG_PUBLISH_H
+
+#include "aggregator/io/clock.h"
+#include "aggregator/io/sink.h"
+
+enum { AGG_PUBLISH_MAX_NORMALIZERS = 8 };
+
+struct agg_publish_config {
+    const struct ledger *ledger;
+    const struct sink *sink;
+    const struct agg_clock *clock;
+    const struct normalizer *const *normalizers; /* exactly one of them takes EDGE_NONE; kept */
+    uint16_t n_normalizers;                      /* at most AGG_PUBLISH_MAX_NORMALIZERS */
+    /* The tenant of a device, for the events; static or kept storage, never NULL. */
+    const char *(*tenant_of)(void *ctx, uint64_t device_id);
+    void *tenant_ctx;
+    uint32_t transaction_max_batches;
+    size_t transaction_max_bytes; /* of envelopes; a transaction holds at least one batch */
+    uint32_t recover_timeout_ms;  /* how long one recover may block */
+    uint32_t retry_max_ms;        /* cap of the backoff between recovers; it starts at 100 ms and doubles */
+};
+
+enum agg_publish_phase {
+    AGG_PUBLISH_RECOVERING, /* the sink's cursor is not known */
+    AGG_PUBLISH_RUNNING,
+    AGG_PUBLISH_HALTED, /* the sink or the ledger holds what can't be: a person must look. Nothing is sent any
+                           more */
+};
+
+/* Counters since start, and where things stand. Written by the publisher's thread; read by others as a
+ * snapshot that may be torn between fields but not within one. */
+struct agg_publish_stats {
+    uint64_t batches;
+    uint64_t records; /* records read out of batches */
+    uint64_t events;  /* normalized events delivered */
+    uint64_t transactions;
+    uint64_t recoveries; /* successful ones */
+    uint64_t failures;   /* answers of the sink that led back to recovering */
+    uint64_t next_leaf;
+};
+
+struct agg_publish {
+    struct agg_publish_config config;
+    enum agg_publish_phase phase;
+    uint64_t next_leaf;
+    uint64_t retry_at_us;
+    uint32_t retry_wait_ms;
+    struct agg_publish_stats stats;
+    const char *halt_reason; /* static storage; NULL unless halted */
+};
+
+/* The configuration is copied. */
+void agg_publish_init(struct agg_publish *publish, const struct agg_publish_config *config);
+
+/* Does one piece of work: one recover, or one transaction. Returns how many milliseconds may pass before the
+ * next call: 0 when more is waiting, UINT32_MAX when halted. A new commit in the ledger is a reason to call
+ * earlier. May block in the sink for recover_timeout_ms or one transaction. [publisher thread] */
+uint32_t agg_publish_step(struct agg_publish *publish);
+
+#endif

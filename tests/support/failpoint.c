@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proto/base/failpoint.h"
+
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if HR_FAULTS
+void hr_failpoint(const char *name)
+{
+    static atomic_long passed;
+    const char *wanted = getenv("HEADRACE_FAILPOINT");
+    size_t len = strlen(name);
+    if (wanted == NULL || strncmp(wanted, name, len) != 0 || wanted[len] != ':') {
+        return;
+    }
+    if (atomic_fetch_add(&passed, 1) + 1 == strtol(wanted + len + 1, NULL, 10)) {
+        (void)fprintf(stderr, "{\"event\":\"failpoint\",\"name\":\"%s\"}\n", name);
+        (void)raise(SIGKILL);
+    }
+}
+#endif
