@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "aggregator/core/publish.h"
 
+#include "aggregator/normalize/norm.h"
 #include "proto/base/assert.h"
 #include "proto/base/failpoint.h"
 
@@ -23,6 +24,7 @@ struct transaction {
 struct emission {
     struct transaction *transaction;
     struct sink_origin origin;
+    uint32_t used; /* bit i: normalizer i had events */
 };
 
 void agg_publish_init(struct agg_publish *publish, const struct agg_publish_config *config)
@@ -83,22 +85,19 @@ static uint32_t step_recover(struct agg_publish *publish)
     return 0;
 }
 
-/* Hex of the first 24 bytes of the batch digest make trace and span id: the same batch is the same trace for
- * ever. */
-static void write_traceparent(const uint8_t digest[WIRE_DIGEST_BYTES], char out[56])
+/* The normalizer whose event this is; every event comes from one of the schemas that they name. */
+static size_t normalizer_of(const struct agg_publish_config *config, const struct norm_schema *schema)
 {
-    static const char hex[] = "0123456789abcdef";
-    char *at = out;
-    memcpy(at, "00-", 3);
-    at += 3;
-    for (size_t i = 0; i < 24; i++) {
-        if (i == 16) {
-            *at++ = '-';
+    for (size_t i = 0; i < config->n_normalizers; i++) {
+        const struct normalizer *normalizer = config->normalizers[i];
+        for (size_t k = 0; k < normalizer->n_schemas; k++) {
+            if (normalizer->schemas[k] == schema) {
+                return i;
+            }
         }
-        *at++ = hex[digest[i] >> 4];
-        *at++ = hex[digest[i] & 15u];
     }
-    memcpy(at, "-01", 4);
+    HR_ASSERT(false && "an event of a schema that no configured normalizer names");
+    return 0;
 }
 
 static void put_event(void *ctx, const struct norm_event *event)
@@ -108,58 +107,28 @@ static void put_event(void *ctx, const struct norm_event *event)
     if (!hr_is_ok(transaction->status)) {
         return;
     }
-    const struct sink *sink = transaction->publish->config.sink;
+    const struct agg_publish_config *config = &transaction->publish->config;
+    size_t which = normalizer_of(config, event->schema);
+    emission->used |= 1u << which;
     emission->origin.record_index = event->record_index;
     emission->origin.output_index = event->output_index;
-    transaction->status = sink->put_event(sink->ctx, event, &emission->origin);
+    emission->origin.normalizer_version = config->normalizers[which]->version;
+    norm_traceparent(emission->origin.batch_digest, event->record_index, emission->origin.traceparent);
+    transaction->status = config->sink->put_event(config->sink->ctx, event, &emission->origin);
     transaction->n_events++;
 }
 
-static size_t normalizer_for(const struct agg_publish_config *config, enum edge_kind kind)
-{
-    for (size_t i = 0; i < config->n_normalizers; i++) {
-        if (config->normalizers[i]->takes(kind)) {
-            return i;
-        }
-    }
-    return kind == EDGE_NONE ? config->n_normalizers : normalizer_for(config, EDGE_NONE);
-}
-
-/* Normalizes every record and says which normalizers had something to do, as bits. */
-static uint32_t put_records(const struct norm_input *input, struct emission *emission)
+/* The signed batch goes to the raw topic of each source that has events of it; one without any (a heartbeat)
+ * goes to that of the last normalizer, which by contract is the device's own. */
+static void put_raw(const struct norm_input *input, struct emission *emission)
 {
     struct transaction *transaction = emission->transaction;
     const struct agg_publish_config *config = &transaction->publish->config;
-    struct norm_emit emit = {put_event, emission};
-    struct hr_reader reader = hr_reader_over(input->envelope.payload);
-    struct hr_bytes bytes;
-    uint32_t used = 0;
-    for (uint32_t index = 0; hr_is_ok(wire_record_next(&reader, &bytes)); index++) {
-        struct edge_record record;
-        if (!hr_is_ok(edge_record_decode(bytes, &record))) {
-            record = (struct edge_record){.kind = EDGE_NONE};
-        }
-        size_t which = normalizer_for(config, record.kind);
-        HR_ASSERT(which < config->n_normalizers);
-        const struct normalizer *normalizer = config->normalizers[which];
-        emission->origin.normalizer_version = normalizer->version;
-        normalizer->record(normalizer->ctx, input, &record, index, &emit);
-        used |= 1u << which;
-        transaction->n_records++;
-    }
-    return used;
-}
-
-/* The signed batch goes to the raw topic of each source that has records in it; one without any (a heartbeat,
- * or control records alone) goes to the topic of the normalizer that takes what nobody else does. */
-static void put_raw(const struct norm_input *input, struct emission *emission, uint32_t used)
-{
-    struct transaction *transaction = emission->transaction;
-    const struct agg_publish_config *config = &transaction->publish->config;
-    uint32_t fallback = 1u << normalizer_for(config, EDGE_NONE);
-    uint32_t wanted = (used & ~fallback) != 0 ? used & ~fallback : fallback;
+    uint32_t fallback = 1u << (config->n_normalizers - 1u);
+    uint32_t wanted = (emission->used & ~fallback) != 0 ? emission->used & ~fallback : fallback;
     emission->origin.record_index = SINK_WHOLE_BATCH;
     emission->origin.output_index = 0;
+    norm_traceparent(emission->origin.batch_digest, 0, emission->origin.traceparent);
     for (size_t i = 0; i < config->n_normalizers && hr_is_ok(transaction->status); i++) {
         if ((wanted >> i & 1u) == 0) {
             continue;
@@ -213,8 +182,9 @@ static void put_batch(void *ctx, const struct ledger_batch *batch)
                    .leaf = batch->leaf},
     };
     memcpy(emission.origin.batch_digest, batch->digest, WIRE_DIGEST_BYTES);
-    write_traceparent(batch->digest, emission.origin.traceparent);
-    put_raw(&input, &emission, put_records(&input, &emission));
+    struct norm_emit emit = {put_event, &emission};
+    transaction->n_records += norm_batch(config->normalizers, config->n_normalizers, &input, &emit).n_records;
+    put_raw(&input, &emission);
     transaction->next_leaf++;
     transaction->n_batches++;
     HR_FAILPOINT("publish_put");

@@ -18,7 +18,7 @@ struct agg_publish_config {
     const struct ledger *ledger;
     const struct sink *sink;
     const struct agg_clock *clock;
-    const struct normalizer *const *normalizers; /* exactly one of them takes EDGE_NONE; kept */
+    const struct normalizer *const *normalizers; /* norm_device() last; kept */
     uint16_t n_normalizers;                      /* at most AGG_PUBLISH_MAX_NORMALIZERS */
     /* The tenant of a device, for the events; static or kept storage, never NULL. */
     const char *(*tenant_of)(void *ctx, uint64_t device_id);
