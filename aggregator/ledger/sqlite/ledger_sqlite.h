@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The ledger on SQLite: one file in WAL mode with synchronous=FULL, one writer connection, one reader
+ * connection. A lock file beside it ("<path>.lock") keeps a second instance out, and the writer epoch in
+ * log_head, checked in each transaction, fences one that got around the lock. */
+#ifndef LEDGER_SQLITE_H
+#define LEDGER_SQLITE_H
+
+#include "aggregator/io/ledger.h"
+
+struct ledger_sqlite_config {
+    const char *path;
+    uint64_t max_bytes; /* bound of the database file, 0: none; beyond it commits say HR_FULL */
+    const char *vfs;    /* SQLite VFS name; NULL: the default. Tests put faults there */
+    /* One line about what failed, without newline; may be NULL. Any thread that calls the ledger. */
+    void (*log)(void *ctx, const char *text);
+    void *log_ctx;
+};
+
+/* Opens or creates the ledger, applies pending migrations, takes the lock and raises the writer epoch.
+ * HR_AGAIN: another process has it (the log names its pid). HR_CORRUPT: not a ledger of ours, or one of a
+ * newer build. HR_IO: the disk or the memory failed. *out is filled on success only; out->close frees it. */
+HR_MUST_USE struct hr_status ledger_sqlite_open(const struct ledger_sqlite_config *config,
+                                                struct ledger *out);
+
+/* Opens an existing ledger for reading only, beside a running aggregator: commit and set_hint say HR_DENIED.
+ */
+HR_MUST_USE struct hr_status ledger_sqlite_open_reader(const struct ledger_sqlite_config *config,
+                                                       struct ledger *out);
+
+/* For inspection: calls each for every conflict, and every loss, of a device (0: all), in the order of
+ * storing. [reader thread] */
+HR_MUST_USE struct hr_status
+ledger_sqlite_conflicts(void *ctx, uint64_t device_id,
+                        void (*each)(void *each_ctx, const struct ledger_conflict *row), void *each_ctx);
+HR_MUST_USE struct hr_status ledger_sqlite_losses(void *ctx, uint64_t device_id,
+                                                  void (*each)(void *each_ctx, const struct ledger_loss *row),
+                                                  void *each_ctx);
+
+#endif
