@@ -14,7 +14,9 @@ endif()
 set(_hr_cc ${CMAKE_C_COMPILER})
 set(_hr_sanitize "${HEADRACE_SANITIZE}")
 if(HEADRACE_DEPS_CC)
+  # Two compilers' sanitizer runtimes do not mix, so libraries of another compiler go without.
   set(_hr_cc ${HEADRACE_DEPS_CC})
+  set(_hr_sanitize "")
 endif()
 set(_hr_prefixes ${CMAKE_BINARY_DIR}/deps/prefixes.cmake)
 set(_hr_command /usr/bin/python3 ${CMAKE_SOURCE_DIR}/tools/deps build --cc ${_hr_cc} --out ${_hr_prefixes}
