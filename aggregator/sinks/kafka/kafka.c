@@ -1,0 +1,592 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "aggregator/schema_registry/schema.h"
+#include "aggregator/sinks/kafka/kafka_private.h"
+#include "proto/base/assert.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+enum {
+    API_END_TXN = 26,
+    QUEUE_FULL_WAIT_MS = 100,
+    QUEUE_FULL_TRIES = 300,
+    TRANSACTION_TIMEOUT_MS = 60000,
+    N_HEADERS = 11,
+};
+
+void sink_kafka_log(const struct sink_kafka *sink, enum sink_kafka_level level, const char *event,
+                    const char *text)
+{
+    sink->config.log(sink->config.log_ctx, level, event, text);
+}
+
+/* ---- what librdkafka tells from its own threads ---- */
+
+/* librdkafka retries EndTxn by itself, and a late copy of one can end a later transaction (PROTOCOL 4.5,
+ * variant C). It does so silently, but each send passes here. */
+static rd_kafka_resp_err_t on_request_sent(rd_kafka_t *client, int socket, const char *broker,
+                                           int32_t broker_id, int16_t api_key, int16_t api_version,
+                                           int32_t correlation_id, size_t len_bytes, void *opaque)
+{
+    (void)client, (void)socket, (void)broker, (void)broker_id, (void)api_version, (void)correlation_id;
+    (void)len_bytes;
+    struct sink_kafka *sink = opaque;
+    if (api_key == API_END_TXN) {
+        atomic_fetch_add(&sink->end_requests, 1);
+    }
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+static rd_kafka_resp_err_t on_response_received(rd_kafka_t *client, int socket, const char *broker,
+                                                int32_t broker_id, int16_t api_key, int16_t api_version,
+                                                int32_t correlation_id, size_t len_bytes, int64_t rtt_us,
+                                                rd_kafka_resp_err_t error, void *opaque)
+{
+    (void)client, (void)socket, (void)broker, (void)broker_id, (void)api_version, (void)correlation_id;
+    (void)len_bytes, (void)rtt_us;
+    struct sink_kafka *sink = opaque;
+    if (api_key == API_END_TXN && error != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        atomic_store(&sink->doubtful, true);
+    }
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+static rd_kafka_resp_err_t on_new(rd_kafka_t *client, const rd_kafka_conf_t *conf, void *opaque, char *reason,
+                                  size_t reason_capacity)
+{
+    (void)conf, (void)reason, (void)reason_capacity;
+    (void)rd_kafka_interceptor_add_on_request_sent(client, "headrace", on_request_sent, opaque);
+    (void)rd_kafka_interceptor_add_on_response_received(client, "headrace", on_response_received, opaque);
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+static void on_delivery(rd_kafka_t *client, const rd_kafka_message_t *message, void *opaque)
+{
+    (void)client;
+    struct sink_kafka *sink = opaque;
+    if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        atomic_store(&sink->doubtful, true);
+    }
+}
+
+static void on_log(const rd_kafka_t *client, int level, const char *facility, const char *text)
+{
+    (void)facility;
+    const struct sink_kafka *sink = rd_kafka_opaque(client);
+    sink_kafka_log(sink,
+                   level <= 3   ? SINK_KAFKA_ERROR
+                   : level <= 4 ? SINK_KAFKA_WARN
+                                : SINK_KAFKA_INFO,
+                   "kafka_client", text);
+}
+
+static void on_error(rd_kafka_t *client, int error, const char *text, void *opaque)
+{
+    (void)client;
+    const struct sink_kafka *sink = opaque;
+    bool transport = error == RD_KAFKA_RESP_ERR__TRANSPORT || error == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN;
+    sink_kafka_log(sink, transport ? SINK_KAFKA_WARN : SINK_KAFKA_ERROR, "kafka_error", text);
+}
+
+/* ---- configuration ---- */
+
+bool sink_kafka_conf_set(const struct sink_kafka *sink, rd_kafka_conf_t *conf, const char *name,
+                         const char *value)
+{
+    char reason[256];
+    if (rd_kafka_conf_set(conf, name, value, reason, sizeof reason) == RD_KAFKA_CONF_OK) {
+        return true;
+    }
+    sink_kafka_log(sink, SINK_KAFKA_ERROR, "kafka_property_refused", reason);
+    return false;
+}
+
+rd_kafka_conf_t *sink_kafka_conf(const struct sink_kafka *sink)
+{
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    bool good = true;
+    for (size_t i = 0; i < sink->n_properties && good; i++) {
+        good = sink_kafka_conf_set(sink, conf, sink->properties[i].name, sink->properties[i].value);
+    }
+    if (!good) {
+        rd_kafka_conf_destroy(conf);
+        return NULL;
+    }
+    rd_kafka_conf_set_opaque(conf, (void *)(uintptr_t)sink);
+    rd_kafka_conf_set_log_cb(conf, on_log);
+    rd_kafka_conf_set_error_cb(conf, on_error);
+    return conf;
+}
+
+/* Properties without which the guarantee does not stand; a user's value for them is refused, not overridden.
+ */
+static const struct sink_kafka_property fixed_properties[] = {
+    {"enable.idempotence", "true"},         {"acks", "all"},
+    {"delivery.report.only.error", "true"}, {"transactional.id", NULL},
+    {"transaction.timeout.ms", NULL},       {"isolation.level", NULL},
+    {"enable.auto.commit", NULL},           {"group.id", NULL},
+    {"message.timeout.ms", NULL},           {"request.required.acks", NULL},
+};
+
+/* Defaults that a user may change. */
+static const struct sink_kafka_property default_properties[] = {
+    {"client.id", "headrace-aggregator"},
+    {"compression.codec", "zstd"},
+    {"linger.ms", "5"},
+    {"queue.buffering.max.messages", "400000"},
+    {"queue.buffering.max.kbytes", "262144"},
+    {"batch.num.messages", "10000"},
+    {"socket.timeout.ms", "20000"},
+    {"socket.keepalive.enable", "true"},
+};
+
+static bool has_property(const struct sink_kafka *sink, const char *name)
+{
+    for (size_t i = 0; i < sink->n_properties; i++) {
+        if (strcmp(sink->properties[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static struct hr_status add_property(struct sink_kafka *sink, const char *name, const char *value)
+{
+    if (sink->n_properties == SINK_KAFKA_MAX_PROPERTIES) {
+        return hr_status_of(HR_FULL);
+    }
+    struct kafka_pair pair = {strdup(name), strdup(value)};
+    HR_ASSERT(pair.name != NULL && pair.value != NULL);
+    sink->properties[sink->n_properties++] = pair;
+    return hr_ok();
+}
+
+static struct hr_status copy_properties(struct sink_kafka *sink, const struct sink_kafka_config *config)
+{
+    for (size_t i = 0; i < config->n_properties; i++) {
+        for (size_t k = 0; k < HR_ARRAY_LEN(fixed_properties); k++) {
+            if (strcmp(config->properties[i].name, fixed_properties[k].name) == 0) {
+                sink_kafka_log(sink, SINK_KAFKA_ERROR, "kafka_property_is_ours", config->properties[i].name);
+                return hr_status_of(HR_MALFORMED);
+            }
+        }
+        HR_TRY(add_property(sink, config->properties[i].name, config->properties[i].value));
+    }
+    if (!has_property(sink, "bootstrap.servers")) {
+        sink_kafka_log(sink, SINK_KAFKA_ERROR, "kafka_property_missing", "bootstrap.servers");
+        return hr_status_of(HR_MALFORMED);
+    }
+    for (size_t i = 0; i < HR_ARRAY_LEN(default_properties); i++) {
+        if (!has_property(sink, default_properties[i].name)) {
+            HR_TRY(add_property(sink, default_properties[i].name, default_properties[i].value));
+        }
+    }
+    rd_kafka_conf_t *probe = sink_kafka_conf(sink);
+    if (probe == NULL) {
+        return hr_status_of(HR_MALFORMED);
+    }
+    rd_kafka_conf_destroy(probe);
+    return hr_ok();
+}
+
+/* ---- the producer's life ---- */
+
+static void drop_producer(struct sink_kafka *sink)
+{
+    if (sink->producer == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < sink->n_topics; i++) {
+        if (sink->topics[i].handle != NULL) {
+            rd_kafka_topic_destroy(sink->topics[i].handle);
+            sink->topics[i].handle = NULL;
+        }
+    }
+    /* No abort and no flush: the next init_transactions settles whatever is open, by epoch. */
+    (void)rd_kafka_purge(sink->producer, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+    rd_kafka_destroy_flags(sink->producer, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    sink->producer = NULL;
+    sink->in_transaction = false;
+}
+
+/* Every answer but HR_OK goes through here: the producer is never used again. */
+static struct hr_status give_up(struct sink_kafka *sink, const char *event, const char *text)
+{
+    sink_kafka_log(sink, SINK_KAFKA_WARN, event, text);
+    drop_producer(sink);
+    return hr_status_of(HR_AGAIN);
+}
+
+static struct hr_status give_up_error(struct sink_kafka *sink, const char *event, rd_kafka_error_t *error)
+{
+    struct hr_status status = give_up(sink, event, rd_kafka_error_string(error));
+    rd_kafka_error_destroy(error);
+    return status;
+}
+
+static struct hr_status make_producer(struct sink_kafka *sink)
+{
+    rd_kafka_conf_t *conf = sink_kafka_conf(sink);
+    HR_ASSERT(conf != NULL); /* probed in sink_kafka_open */
+    char transactional_id[SINK_KAFKA_ORIGIN_CHARS + 8];
+    char timeout[16];
+    (void)snprintf(transactional_id, sizeof transactional_id, "%s/pub", sink->origin);
+    (void)snprintf(timeout, sizeof timeout, "%d", TRANSACTION_TIMEOUT_MS);
+    bool good = sink_kafka_conf_set(sink, conf, "transactional.id", transactional_id) &&
+                sink_kafka_conf_set(sink, conf, "transaction.timeout.ms", timeout);
+    for (size_t i = 0; i < HR_ARRAY_LEN(fixed_properties) && good; i++) {
+        good = fixed_properties[i].value == NULL ||
+               sink_kafka_conf_set(sink, conf, fixed_properties[i].name, fixed_properties[i].value);
+    }
+    rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
+    (void)rd_kafka_conf_interceptor_add_on_new(conf, "headrace", on_new, sink);
+    char reason[256] = "a property of the transactional producer was refused";
+    sink->producer = good ? rd_kafka_new(RD_KAFKA_PRODUCER, conf, reason, sizeof reason) : NULL;
+    if (sink->producer == NULL) {
+        rd_kafka_conf_destroy(conf);
+        return give_up(sink, "kafka_producer_failed", reason);
+    }
+    return hr_ok();
+}
+
+static struct hr_status begin_transaction(struct sink_kafka *sink)
+{
+    atomic_store(&sink->end_requests, 0);
+    rd_kafka_error_t *error = rd_kafka_begin_transaction(sink->producer);
+    if (error != NULL) {
+        return give_up_error(sink, "kafka_begin_failed", error);
+    }
+    sink->in_transaction = true;
+    return hr_ok();
+}
+
+static struct hr_status end_transaction(struct sink_kafka *sink)
+{
+    rd_kafka_error_t *error = rd_kafka_commit_transaction(sink->producer, TRANSACTION_TIMEOUT_MS);
+    if (error != NULL) {
+        return give_up_error(sink, "kafka_commit_unknown", error);
+    }
+    sink->in_transaction = false;
+    if (atomic_load(&sink->end_requests) > 1 || atomic_load(&sink->doubtful)) {
+        return give_up(sink, "kafka_commit_doubtful", "an EndTxn was sent again or a delivery failed");
+    }
+    return hr_ok();
+}
+
+/* Produces one record; waits while the local queue is full. */
+static struct hr_status produce(struct sink_kafka *sink, const rd_kafka_vu_t *fields, size_t n_fields,
+                                rd_kafka_headers_t *headers)
+{
+    for (int tries = 0;; tries++) {
+        rd_kafka_error_t *error = rd_kafka_produceva(sink->producer, fields, n_fields);
+        if (error == NULL) {
+            if (atomic_load_explicit(&sink->doubtful, memory_order_relaxed)) {
+                return give_up(sink, "kafka_delivery_failed",
+                               "a record of this transaction was not delivered");
+            }
+            return hr_ok();
+        }
+        bool full = rd_kafka_error_code(error) == RD_KAFKA_RESP_ERR__QUEUE_FULL;
+        if (!full || tries == QUEUE_FULL_TRIES) {
+            if (headers != NULL) {
+                rd_kafka_headers_destroy(headers);
+            }
+            return give_up_error(sink, "kafka_produce_failed", error);
+        }
+        rd_kafka_error_destroy(error);
+        (void)rd_kafka_poll(sink->producer, QUEUE_FULL_WAIT_MS);
+    }
+}
+
+static struct hr_status put_control(struct sink_kafka *sink, const char *key, const char *value)
+{
+    const rd_kafka_vu_t fields[] = {
+        {.vtype = RD_KAFKA_VTYPE_TOPIC, .u.cstr = sink->cursor_topic},
+        {.vtype = RD_KAFKA_VTYPE_PARTITION, .u.i32 = 0},
+        {.vtype = RD_KAFKA_VTYPE_KEY, .u.mem = {(void *)(uintptr_t)key, strlen(key)}},
+        {.vtype = RD_KAFKA_VTYPE_VALUE, .u.mem = {(void *)(uintptr_t)value, strlen(value)}},
+        {.vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = RD_KAFKA_MSG_F_COPY},
+    };
+    return produce(sink, fields, HR_ARRAY_LEN(fields), NULL);
+}
+
+/* ---- struct sink ---- */
+
+/* The first transaction of every incarnation writes a marker; a reader that has seen it has seen all that was
+ * decided before this producer took over. */
+static struct hr_status write_fence(struct sink_kafka *sink)
+{
+    char key[sizeof KAFKA_FENCE_KEY_PREFIX + SINK_KAFKA_ORIGIN_CHARS];
+    char value[64];
+    (void)snprintf(key, sizeof key, KAFKA_FENCE_KEY_PREFIX "%s", sink->origin);
+    (void)snprintf(value, sizeof value, "{\"incarnation\":\"%016" PRIx64 "\"}", sink->incarnation);
+    HR_TRY(begin_transaction(sink));
+    HR_TRY(put_control(sink, key, value));
+    return end_transaction(sink);
+}
+
+/* Where to go on: at the cursor, or, when the cursor topic was wiped, behind what the tails prove. */
+static struct hr_status settle(struct sink_kafka *sink, bool found, uint64_t cursor, uint64_t ledger_size,
+                               uint64_t *next_leaf)
+{
+    uint64_t past_tail = 0;
+    for (uint32_t i = 0; i < sink->n_tails; i++) {
+        if (sink->tails[i].known && sink->tails[i].place.leaf + 1 > past_tail) {
+            past_tail = sink->tails[i].place.leaf + 1;
+        }
+    }
+    if ((found && cursor > ledger_size) || past_tail > ledger_size) {
+        sink_kafka_log(
+            sink, SINK_KAFKA_ERROR, "kafka_is_ahead_of_the_ledger",
+            "Kafka holds records of this log that the ledger does not have; the ledger was rolled back. "
+            "Restore the newer ledger, or start a new log");
+        drop_producer(sink);
+        return hr_status_of(HR_CORRUPT);
+    }
+    if (!found && past_tail > 0) {
+        /* Transactions are in leaf order, so only the one that reached furthest can be torn. */
+        uint64_t reach = sink->config.transaction_max_batches;
+        cursor = past_tail > reach ? past_tail - reach : 0;
+        sink_kafka_log(sink, SINK_KAFKA_WARN, "kafka_cursor_missing",
+                       "going on behind the tails of the partitions");
+    }
+    *next_leaf = cursor;
+    sink->skipping = past_tail > cursor;
+    return hr_ok();
+}
+
+static struct hr_status kafka_recover(void *ctx, const char *log_origin, uint64_t ledger_size,
+                                      uint32_t timeout_ms, uint64_t *next_leaf)
+{
+    struct sink_kafka *sink = ctx;
+    drop_producer(sink);
+    HR_ASSERT(strlen(log_origin) <= SINK_KAFKA_ORIGIN_CHARS);
+    (void)snprintf(sink->origin, sizeof sink->origin, "%s", log_origin);
+    if (getrandom(&sink->incarnation, sizeof sink->incarnation, 0) != (ssize_t)sizeof sink->incarnation) {
+        return hr_status_of(HR_IO);
+    }
+    atomic_store(&sink->doubtful, false);
+    HR_TRY(make_producer(sink));
+    struct hr_status ready = sink_kafka_topics_ready(sink, timeout_ms);
+    if (!hr_is_ok(ready)) {
+        return give_up(sink, "kafka_topics_not_ready", hr_code_name(ready.code));
+    }
+    rd_kafka_error_t *error = rd_kafka_init_transactions(sink->producer, (int)timeout_ms);
+    if (error != NULL) {
+        return give_up_error(sink, "kafka_init_failed", error);
+    }
+    HR_TRY(write_fence(sink));
+    bool found = false;
+    uint64_t cursor = 0;
+    if (!hr_is_ok(sink_kafka_read_cursor(sink, timeout_ms, &found, &cursor)) ||
+        !hr_is_ok(sink_kafka_read_tails(sink, timeout_ms))) {
+        return give_up(sink, "kafka_readback_failed", "cursor or tails could not be read back in time");
+    }
+    HR_TRY(settle(sink, found, cursor, ledger_size, next_leaf));
+    char text[64];
+    (void)snprintf(text, sizeof text, "next leaf %" PRIu64 " of %" PRIu64, *next_leaf, ledger_size);
+    sink_kafka_log(sink, SINK_KAFKA_INFO, "kafka_recovered", text);
+    return hr_ok();
+}
+
+static struct hr_status kafka_begin(void *ctx, uint64_t first_leaf)
+{
+    (void)first_leaf;
+    struct sink_kafka *sink = ctx;
+    return sink->producer == NULL ? hr_status_of(HR_AGAIN) : begin_transaction(sink);
+}
+
+static struct kafka_topic *find_topic(struct sink_kafka *sink, const char *name)
+{
+    for (size_t i = 0; i < sink->n_topics; i++) {
+        if (strcmp(sink->topics[i].name, name) == 0) {
+            return &sink->topics[i];
+        }
+    }
+    HR_ASSERT(false && "a topic that the configuration of this sink does not list");
+    return NULL;
+}
+
+static size_t format_decimal(char *out, uint64_t value)
+{
+    char digits[20];
+    size_t n = 0;
+    do {
+        digits[n++] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value != 0);
+    for (size_t i = 0; i < n; i++) {
+        out[i] = digits[n - 1 - i];
+    }
+    return n;
+}
+
+static size_t format_hex(char *out, const uint8_t *bytes, size_t len_bytes)
+{
+    static const char hex[] = "0123456789abcdef";
+    for (size_t i = 0; i < len_bytes; i++) {
+        out[2 * i] = hex[bytes[i] >> 4];
+        out[2 * i + 1] = hex[bytes[i] & 15u];
+    }
+    return 2 * len_bytes;
+}
+
+static void add_number(rd_kafka_headers_t *headers, const char *name, size_t name_len, uint64_t value)
+{
+    char text[20];
+    size_t len = format_decimal(text, value);
+    (void)rd_kafka_header_add(headers, name, (ssize_t)name_len, text, (ssize_t)len);
+}
+
+#define ADD_NUMBER(headers, name, value) add_number((headers), (name), sizeof(name) - 1, (value))
+
+static rd_kafka_headers_t *make_headers(const struct sink_kafka *sink, const struct sink_origin *origin)
+{
+    rd_kafka_headers_t *headers = rd_kafka_headers_new(N_HEADERS);
+    HR_ASSERT(headers != NULL);
+    char text[2 * WIRE_DIGEST_BYTES];
+    uint8_t device[8];
+    struct hr_writer writer = hr_writer_over(device, sizeof device);
+    hr_write_u64(&writer, origin->device_id);
+    size_t len = format_hex(text, device, sizeof device);
+    (void)rd_kafka_header_add(headers, "device", 6, text, (ssize_t)len);
+    ADD_NUMBER(headers, "stream", origin->stream);
+    ADD_NUMBER(headers, "key_epoch", origin->key_epoch);
+    ADD_NUMBER(headers, "batch_seq", origin->batch_seq);
+    if (origin->record_index != SINK_WHOLE_BATCH) {
+        ADD_NUMBER(headers, "record_index", origin->record_index);
+        ADD_NUMBER(headers, "output_index", origin->output_index);
+    }
+    ADD_NUMBER(headers, "leaf", origin->leaf);
+    len = format_hex(text, origin->batch_digest, WIRE_DIGEST_BYTES);
+    (void)rd_kafka_header_add(headers, "batch_digest", 12, text, (ssize_t)len);
+    ADD_NUMBER(headers, "normalizer_version", origin->normalizer_version);
+    (void)rd_kafka_header_add(headers, "traceparent", 11, origin->traceparent, -1);
+    (void)rd_kafka_header_add(headers, "log", 3, sink->origin, -1);
+    return headers;
+}
+
+static bool is_delivered(const struct sink_kafka *sink, const struct kafka_topic *topic, int32_t partition,
+                         const struct sink_origin *origin)
+{
+    if (!sink->skipping) {
+        return false;
+    }
+    const struct kafka_tail *tail = &sink->tails[topic->first_tail + (uint32_t)partition];
+    bool whole = origin->record_index == SINK_WHOLE_BATCH;
+    uint64_t index = whole ? 0 : ((uint64_t)origin->record_index + 1) << 16 | origin->output_index;
+    return tail->known && (origin->leaf < tail->place.leaf ||
+                           (origin->leaf == tail->place.leaf && index <= tail->place.index));
+}
+
+static struct hr_status put(struct sink_kafka *sink, struct kafka_topic *topic, struct hr_bytes key,
+                            struct hr_bytes value, int64_t timestamp_ms, const struct sink_origin *origin)
+{
+    if (sink->producer == NULL || !sink->in_transaction) {
+        return hr_status_of(HR_AGAIN);
+    }
+    int32_t partition = rd_kafka_msg_partitioner_murmur2(topic->handle, key.data, key.len_bytes,
+                                                         topic->n_partitions, NULL, NULL);
+    if (is_delivered(sink, topic, partition, origin)) {
+        return hr_ok();
+    }
+    rd_kafka_headers_t *headers = make_headers(sink, origin);
+    const rd_kafka_vu_t fields[] = {
+        {.vtype = RD_KAFKA_VTYPE_RKT, .u.rkt = topic->handle},
+        {.vtype = RD_KAFKA_VTYPE_PARTITION, .u.i32 = partition},
+        {.vtype = RD_KAFKA_VTYPE_KEY, .u.mem = {(void *)(uintptr_t)key.data, key.len_bytes}},
+        {.vtype = RD_KAFKA_VTYPE_VALUE, .u.mem = {(void *)(uintptr_t)value.data, value.len_bytes}},
+        {.vtype = RD_KAFKA_VTYPE_TIMESTAMP, .u.i64 = timestamp_ms},
+        {.vtype = RD_KAFKA_VTYPE_HEADERS, .u.headers = headers},
+        {.vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = RD_KAFKA_MSG_F_COPY},
+    };
+    return produce(sink, fields, HR_ARRAY_LEN(fields), headers);
+}
+
+static struct hr_status kafka_put_event(void *ctx, const struct norm_event *event,
+                                        const struct sink_origin *origin)
+{
+    struct sink_kafka *sink = ctx;
+    struct kafka_topic *topic = find_topic(sink, event->schema->topic);
+    size_t len_bytes = 0;
+    schema_frame(topic->schema_id, sink->value);
+    struct hr_status encoded =
+        schema_encode(event, sink->value + SCHEMA_FRAMING_BYTES, SINK_KAFKA_MAX_VALUE_BYTES, &len_bytes);
+    HR_ASSERT(hr_is_ok(encoded)); /* an event comes from one record, which is far below the capacity */
+    return put(sink, topic, event->key, hr_bytes_of(sink->value, SCHEMA_FRAMING_BYTES + len_bytes),
+               event->occurred_at_us / 1000, origin);
+}
+
+static struct hr_status kafka_put_raw(void *ctx, const char *topic_name, const struct ledger_batch *batch,
+                                      const struct sink_origin *origin)
+{
+    struct sink_kafka *sink = ctx;
+    char key[2 * sizeof batch->device_id];
+    uint8_t device[sizeof batch->device_id];
+    struct hr_writer writer = hr_writer_over(device, sizeof device);
+    hr_write_u64(&writer, batch->device_id);
+    size_t len = format_hex(key, device, sizeof device);
+    return put(sink, find_topic(sink, topic_name), hr_bytes_of(key, len), batch->envelope,
+               batch->received_utc_ms, origin);
+}
+
+static struct hr_status kafka_commit(void *ctx, uint64_t next_leaf)
+{
+    struct sink_kafka *sink = ctx;
+    if (sink->producer == NULL || !sink->in_transaction) {
+        return hr_status_of(HR_AGAIN);
+    }
+    char value[160];
+    (void)snprintf(value, sizeof value,
+                   "{\"next_leaf\":%" PRIu64 ",\"log\":\"%s\",\"incarnation\":\"%016" PRIx64 "\"}", next_leaf,
+                   sink->origin, sink->incarnation);
+    HR_TRY(put_control(sink, sink->origin, value));
+    return end_transaction(sink);
+}
+
+static void kafka_close(void *ctx)
+{
+    struct sink_kafka *sink = ctx;
+    drop_producer(sink);
+    for (size_t i = 0; i < sink->n_properties; i++) {
+        free(sink->properties[i].name);
+        free(sink->properties[i].value);
+    }
+    free(sink);
+}
+
+struct hr_status sink_kafka_open(const struct sink_kafka_config *config, struct sink *out)
+{
+    if (config->n_topics > SINK_KAFKA_MAX_TOPICS) {
+        return hr_status_of(HR_FULL);
+    }
+    struct sink_kafka *sink = calloc(1, sizeof *sink);
+    HR_ASSERT(sink != NULL);
+    sink->config = *config;
+    struct hr_status status = copy_properties(sink, config);
+    if (!hr_is_ok(status)) {
+        kafka_close(sink);
+        return status;
+    }
+    (void)snprintf(sink->cursor_topic, sizeof sink->cursor_topic, "%s", config->cursor_topic);
+    for (size_t i = 0; i < config->n_topics; i++) {
+        struct kafka_topic *topic = &sink->topics[sink->n_topics++];
+        (void)snprintf(topic->name, sizeof topic->name, "%s", config->topics[i].name);
+        topic->schema = config->topics[i].schema;
+        topic->schema_id = config->topics[i].schema_id;
+    }
+    sink->config.properties = NULL;
+    sink->config.topics = NULL;
+    *out = (struct sink){.name = "kafka",
+                         .recover = kafka_recover,
+                         .begin = kafka_begin,
+                         .put_event = kafka_put_event,
+                         .put_raw = kafka_put_raw,
+                         .commit = kafka_commit,
+                         .close = kafka_close,
+                         .ctx = sink};
+    return hr_ok();
+}

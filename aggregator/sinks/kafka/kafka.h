@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The Kafka sink: each publisher transaction is one Kafka transaction with the cursor record in it
+ * (PROTOCOL 4.4, rules D and E of 4.5). A producer that saw anything doubtful is destroyed, and the next
+ * recover fences whatever it may still have in flight before it reads cursor and partition tails back. Needs
+ * brokers of 3.6 or newer. This room owns librdkafka. One publisher thread drives a sink; the log callback
+ * comes from librdkafka's threads. */
+#ifndef SINK_KAFKA_H
+#define SINK_KAFKA_H
+
+#include "aggregator/io/sink.h"
+
+enum {
+    SINK_KAFKA_MAX_TOPICS = 32,
+    SINK_KAFKA_MAX_PARTITIONS = 512, /* of all data topics together */
+    SINK_KAFKA_TOPIC_MAX_CHARS = 127,
+    SINK_KAFKA_MAX_VALUE_BYTES = 65536,
+};
+
+struct sink_kafka_property {
+    const char *name;
+    const char *value;
+};
+
+/* A topic that this sink writes: a schema's, or one for raw batches (schema NULL). */
+struct sink_kafka_topic {
+    const char *name;
+    const struct norm_schema *schema;
+    uint32_t schema_id; /* for the Confluent framing; unused for raw topics */
+};
+
+enum sink_kafka_level { SINK_KAFKA_INFO, SINK_KAFKA_WARN, SINK_KAFKA_ERROR };
+
+struct sink_kafka_config {
+    const struct sink_kafka_property
+        *properties; /* librdkafka's own names; "bootstrap.servers" is required */
+    size_t n_properties;
+    const struct sink_kafka_topic *topics;
+    size_t n_topics;
+    const char *cursor_topic;         /* compacted, one partition */
+    bool create_topics;               /* make those that are missing */
+    int32_t create_partitions;        /* of each data topic made here */
+    int32_t create_replication;       /* -1: the broker's default */
+    uint32_t transaction_max_batches; /* as the publisher's: how far one torn transaction can reach */
+    void (*log)(void *ctx, enum sink_kafka_level level, const char *event, const char *text);
+    void *log_ctx;
+};
+
+/* Makes the sink; nothing is connected before recover. All of the configuration is copied but schemas and
+ * log_ctx, which are kept. HR_MALFORMED: librdkafka refuses a property, or it is one that this sink sets
+ * itself; the reason is logged. HR_FULL: more topics than SINK_KAFKA_MAX_TOPICS. Free with sink->close. */
+HR_MUST_USE struct hr_status sink_kafka_open(const struct sink_kafka_config *config, struct sink *out);
+
+#endif

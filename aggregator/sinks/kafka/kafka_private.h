@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the files of this room share. */
+#ifndef SINK_KAFKA_PRIVATE_H
+#define SINK_KAFKA_PRIVATE_H
+
+#include "aggregator/sinks/kafka/kafka.h"
+
+#include <librdkafka/rdkafka.h>
+#include <stdatomic.h>
+
+enum { SINK_KAFKA_ORIGIN_CHARS = 64, SINK_KAFKA_MAX_PROPERTIES = 64 };
+
+/* The place of a record in the log. Kafka partitions hold them in rising order. */
+struct kafka_place {
+    uint64_t leaf;
+    uint64_t index; /* (record_index + 1) << 16 | output_index, 0 for the whole batch: raw before events */
+};
+
+/* What a partition already held when the publisher recovered. */
+struct kafka_tail {
+    bool known;
+    struct kafka_place place;
+};
+
+struct kafka_topic {
+    char name[SINK_KAFKA_TOPIC_MAX_CHARS + 1];
+    const struct norm_schema *schema;
+    uint32_t schema_id;
+    rd_kafka_topic_t *handle;
+    int32_t n_partitions;
+    uint32_t first_tail; /* tails[first_tail + partition] */
+};
+
+struct kafka_pair {
+    char *name;
+    char *value;
+};
+
+struct sink_kafka {
+    struct kafka_topic topics[SINK_KAFKA_MAX_TOPICS];
+    size_t n_topics;
+    char cursor_topic[SINK_KAFKA_TOPIC_MAX_CHARS + 1];
+    struct kafka_pair properties[SINK_KAFKA_MAX_PROPERTIES];
+    size_t n_properties;
+    struct sink_kafka_config config;
+
+    rd_kafka_t *producer; /* NULL: recover is the only next call */
+    char origin[SINK_KAFKA_ORIGIN_CHARS + 1];
+    uint64_t incarnation; /* random, names the fence marker of this producer */
+    struct kafka_tail tails[SINK_KAFKA_MAX_PARTITIONS];
+    uint32_t n_tails;
+    bool skipping; /* some tail is at or beyond the leaf where publishing goes on */
+    bool in_transaction;
+
+    atomic_uint end_requests; /* EndTxn requests sent in this transaction: more than one is a hidden retry */
+    atomic_bool doubtful;     /* a delivery failed, or a transactional request met an error */
+    uint8_t value[SINK_KAFKA_MAX_VALUE_BYTES + 16];
+};
+
+void sink_kafka_log(const struct sink_kafka *sink, enum sink_kafka_level level, const char *event,
+                    const char *text);
+
+/* A client configuration from the user's properties. NULL when librdkafka refuses one (logged). */
+rd_kafka_conf_t *sink_kafka_conf(const struct sink_kafka *sink);
+/* Sets one property that is ours to set; false when refused (logged). */
+bool sink_kafka_conf_set(const struct sink_kafka *sink, rd_kafka_conf_t *conf, const char *name,
+                         const char *value);
+
+/* Makes missing topics if that is allowed, and learns the partition counts. HR_AGAIN: broker away.
+ * HR_NOT_FOUND: a topic is missing and may not be made. HR_FULL: too many partitions. */
+HR_MUST_USE struct hr_status sink_kafka_topics_ready(struct sink_kafka *sink, uint32_t timeout_ms);
+
+/* Reads the cursor topic up to this incarnation's fence marker and finds the newest cursor of this log.
+ * *found is false when there is none. HR_AGAIN: not read to the marker in time. */
+HR_MUST_USE struct hr_status sink_kafka_read_cursor(struct sink_kafka *sink, uint32_t timeout_ms, bool *found,
+                                                    uint64_t *next_leaf);
+/* Fills sink->tails with the last committed record of this log in each partition. HR_AGAIN as above. */
+HR_MUST_USE struct hr_status sink_kafka_read_tails(struct sink_kafka *sink, uint32_t timeout_ms);
+
+/* Key of the fence markers in the cursor topic; the cursor's key is the origin of the log. */
+#define KAFKA_FENCE_KEY_PREFIX "fence/"
+
+#endif
