@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The certificate authority's directory:
+ *
+ *     root.crt root.key              signs the two below; keep the key offline
+ *     device-ca.crt device-ca.key    signs devices; what an aggregator trusts (client_ca)
+ *     server-ca.crt server-ca.key    signs aggregators; what a collector trusts (ca)
+ *
+ * Two issuers, so that nothing that may sign devices can make a server that devices believe, nor the other
+ * way round. */
+#ifndef CLI_AUTHORITY_H
+#define CLI_AUTHORITY_H
+
+#include "tools/cli/files.h"
+#include "tools/cli/x509.h"
+
+#define CLI_ISSUER_DEVICES "device-ca"
+#define CLI_ISSUER_SERVERS "server-ca"
+
+/* A key made and certified by the issuer of that name in the directory. */
+struct cli_certified {
+    struct cli_pem key; /* wipe after use */
+    struct cli_pem certificate;
+};
+
+HR_MUST_USE struct hr_status cli_authority_certify(const char *directory, const char *issuer_name,
+                                                   const struct cli_certificate *wanted,
+                                                   struct cli_certified *out);
+
+#endif

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tools/cli/authority.h"
+#include "tools/cli/cli.h"
+#include "tools/cli/options.h"
+
+#include "proto/base/assert.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { ROOT_DAYS = 15 * 365, ISSUER_DAYS = 10 * 365, SERVER_DAYS = 730 };
+
+struct pair {
+    struct cli_path key;
+    struct cli_path certificate;
+};
+
+static struct hr_status pair_at(const char *directory, const char *name, struct pair *out)
+{
+    HR_TRY(cli_path_of(&out->key, directory, "%s.key", name));
+    return cli_path_of(&out->certificate, directory, "%s.crt", name);
+}
+
+static struct hr_status write_pair(const struct pair *at, struct cli_certified *made, bool force)
+{
+    struct hr_status status =
+        cli_file_write(at->key.text, hr_bytes_of(made->key.text, made->key.len_bytes), true, force);
+    cli_pem_wipe(&made->key);
+    HR_TRY(status);
+    HR_TRY(cli_file_write(at->certificate.text,
+                          hr_bytes_of(made->certificate.text, made->certificate.len_bytes), false, force));
+    (void)printf("wrote %s\nwrote %s\n", at->key.text, at->certificate.text);
+    return hr_ok();
+}
+
+/* Makes a key and its certificate; issuer NULL: it signs itself. */
+static struct hr_status certify(const struct cli_certificate *wanted, const struct cli_issuer *issuer,
+                                struct cli_certified *out)
+{
+    EVP_PKEY *key = NULL;
+    X509 *certificate = NULL;
+    HR_TRY(cli_key_new(&key));
+    struct hr_status status = cli_certificate_issue(wanted, key, issuer, &certificate);
+    if (hr_is_ok(status)) {
+        status = cli_key_pem(key, &out->key);
+    }
+    if (hr_is_ok(status)) {
+        status = cli_certificate_pem(certificate, &out->certificate);
+    }
+    X509_free(certificate);
+    EVP_PKEY_free(key);
+    return status;
+}
+
+struct hr_status cli_authority_certify(const char *directory, const char *issuer_name,
+                                       const struct cli_certificate *wanted, struct cli_certified *out)
+{
+    struct pair at;
+    struct cli_issuer issuer = {0};
+    HR_TRY(pair_at(directory, issuer_name, &at));
+    HR_TRY(cli_certificate_read(at.certificate.text, &issuer.certificate));
+    struct hr_status status = cli_key_read(at.key.text, &issuer.key);
+    if (hr_is_ok(status)) {
+        status = certify(wanted, &issuer, out);
+    }
+    EVP_PKEY_free(issuer.key);
+    X509_free(issuer.certificate);
+    return status;
+}
+
+static struct hr_status make_and_write(const char *directory, const char *file_name, const char *issuer_name,
+                                       const struct cli_certificate *wanted, bool force)
+{
+    struct pair at;
+    struct cli_certified made;
+    HR_TRY(pair_at(directory, file_name, &at));
+    HR_TRY(issuer_name != NULL ? cli_authority_certify(directory, issuer_name, wanted, &made)
+                               : certify(wanted, NULL, &made));
+    return write_pair(&at, &made, force);
+}
+
+static struct hr_status init(const char *directory, const char *name, bool force)
+{
+    static const char *const files[] = {"root", CLI_ISSUER_DEVICES, CLI_ISSUER_SERVERS};
+    char common_names[3][96];
+    struct cli_path paths[6];
+    for (size_t i = 0; i < HR_ARRAY_LEN(files); i++) {
+        static const char *const what[] = {"root", "devices", "servers"};
+        struct pair at;
+        HR_TRY(pair_at(directory, files[i], &at));
+        paths[2 * i] = at.key;
+        paths[2 * i + 1] = at.certificate;
+        (void)snprintf(common_names[i], sizeof(common_names[i]), "%s %s", name, what[i]);
+    }
+    if (!force) {
+        HR_TRY(cli_files_absent(paths, HR_ARRAY_LEN(paths)));
+    }
+    HR_TRY(cli_directory_make(directory));
+    struct cli_certificate wanted = {
+        .role = CLI_ROLE_ROOT, .common_name = common_names[0], .days = ROOT_DAYS};
+    HR_TRY(make_and_write(directory, "root", NULL, &wanted, force));
+    wanted.role = CLI_ROLE_ISSUER;
+    wanted.days = ISSUER_DAYS;
+    for (size_t i = 1; i < HR_ARRAY_LEN(files); i++) {
+        wanted.common_name = common_names[i];
+        HR_TRY(make_and_write(directory, files[i], "root", &wanted, force));
+    }
+    return hr_ok();
+}
+
+static int cli_ca_init(int argc, char **argv)
+{
+    enum { DIR, NAME, FORCE };
+    static const struct cli_option options[] = {
+        {"--dir", "DIR", true, 1, "Where the authority's keys and certificates go."},
+        {"--name", "NAME", false, 1, "What stands in the certificates; default headrace."},
+        {"--force", NULL, false, 1, "Replace an authority. Everything it signed is then worthless."},
+    };
+    static const struct cli_usage usage = {"ca init", NULL, options, HR_ARRAY_LEN(options),
+                                           "Makes a root, an issuer for devices and an issuer for servers. "
+                                           "Keys have mode 0600. The root's key is\n"
+                                           "needed again only for new issuers: keep it offline."};
+    struct cli_arguments given;
+    enum cli_parsed parsed = cli_options_parse(&usage, argc, argv, &given);
+    if (parsed != CLI_PARSED) {
+        return parsed == CLI_HELPED ? CLI_OK : CLI_USAGE;
+    }
+    const char *name = cli_option_or(&given, NAME, "headrace");
+    if (!cli_is_name(name) || strlen(name) > 48) { /* a common name has at most 64 characters (RFC 5280) */
+        (void)fprintf(stderr,
+                      "headrace ca init: --name '%s': letters, digits, '.', '-' and '_', at most 48\n", name);
+        return CLI_USAGE;
+    }
+    return hr_is_ok(init(given.values[DIR][0], name, given.n_values[FORCE] > 0)) ? CLI_OK : CLI_FAILED;
+}
+
+static int cli_ca_server(int argc, char **argv)
+{
+    enum { DIR, NAME, SAN, FORCE };
+    static const struct cli_option options[] = {
+        {"--dir", "DIR", true, 1, "The authority's directory, from `ca init`."},
+        {"--name", "NAME", true, 1, "DNS name of the aggregator, such as agg.example."},
+        {"--san", "NAME|IP", false, CLI_REPEAT_MAX, "A further DNS name or address; may be repeated."},
+        {"--force", NULL, false, 1, "Replace the files of an earlier certificate."},
+    };
+    static const struct cli_usage usage = {
+        "ca server", NULL, options, HR_ARRAY_LEN(options),
+        "Makes an aggregator's key and certificate, DIR/NAME.key and DIR/NAME.crt."};
+    struct cli_arguments given;
+    enum cli_parsed parsed = cli_options_parse(&usage, argc, argv, &given);
+    if (parsed != CLI_PARSED) {
+        return parsed == CLI_HELPED ? CLI_OK : CLI_USAGE;
+    }
+    const char *name = given.values[NAME][0];
+    if (!cli_is_name(name)) {
+        (void)fprintf(stderr, "headrace ca server: --name '%s': letters, digits, '.', '-' and '_'\n", name);
+        return CLI_USAGE;
+    }
+    const char *names[CLI_REPEAT_MAX + 1] = {name};
+    memcpy(&names[1], given.values[SAN], sizeof(given.values[SAN]));
+    const struct cli_certificate wanted = {.role = CLI_ROLE_SERVER,
+                                           .common_name = name,
+                                           .names = names,
+                                           .n_names = given.n_values[SAN] + 1,
+                                           .days = SERVER_DAYS};
+    bool force = given.n_values[FORCE] > 0;
+    struct pair at;
+    if (!hr_is_ok(pair_at(given.values[DIR][0], name, &at)) ||
+        (!force && !hr_is_ok(cli_files_absent(&at.key, 1)))) {
+        return CLI_FAILED;
+    }
+    return hr_is_ok(make_and_write(given.values[DIR][0], name, CLI_ISSUER_SERVERS, &wanted, force))
+               ? CLI_OK
+               : CLI_FAILED;
+}
+
+int cli_ca(int argc, char **argv)
+{
+    if (argc >= 2 && strcmp(argv[1], "init") == 0) {
+        return cli_ca_init(argc - 1, argv + 1);
+    }
+    if (argc >= 2 && strcmp(argv[1], "server") == 0) {
+        return cli_ca_server(argc - 1, argv + 1);
+    }
+    (void)fputs("usage: headrace ca init --dir DIR [--name NAME]\n"
+                "       headrace ca server --dir DIR --name NAME [--san NAME|IP ...]\n",
+                stderr);
+    return CLI_USAGE;
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tools/cli/cli.h"
+
+#include "proto/base/assert.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct verb {
+    const char *words[2]; /* the second is NULL in a verb of one word */
+    int (*run)(int argc, char **argv);
+    const char *usage;
+    const char *help;
+};
+
+static const struct verb verbs[] = {
+    {{"ca"}, cli_ca, "init|server", "Make the certificate authority, and server certificates."},
+    {{"device"},
+     cli_device,
+     "enrol|activate|quarantine|revoke|retire",
+     "Enrol a gateway; decide about a device."},
+#ifdef CLI_HAS_SPOOL
+    {{"spool"}, cli_spool, "inspect|verify FILE", "Look into a collector's spool."},
+#endif
+#ifdef CLI_HAS_LEDGER
+    {{"ledger"}, cli_ledger, "inspect FILE", "Look into an aggregator's ledger, also while it runs."},
+#endif
+#ifdef CLI_HAS_VERIFY
+    {{"verify"}, cli_verify, "ENVELOPE --key PUB.pem", "Check who signed a batch, and what is in it."},
+#endif
+#ifdef CLI_HAS_TAIL
+    {{"tail"}, cli_tail, "--files DIR | --kafka BROKERS", "Print normalized events as JSON lines."},
+#endif
+#ifdef CLI_HAS_SIM_AIS
+    {{"sim", "ais"}, cli_sim_ais, "", "Simulate AIS traffic for many vessels."},
+#endif
+};
+
+_Noreturn void hr_assert_failed(const char *expression, const char *file, int line)
+{
+    (void)fprintf(stderr, "headrace: %s:%d: this is a bug: %s does not hold\n", file, line, expression);
+    abort();
+}
+
+static void print_help(FILE *out)
+{
+    (void)fputs("usage: headrace VERB [ARGUMENTS]\n\n", out);
+    for (size_t i = 0; i < HR_ARRAY_LEN(verbs); i++) {
+        const struct verb *verb = &verbs[i];
+        char line[80];
+        (void)snprintf(line, sizeof(line), "%s%s%s %s", verb->words[0], verb->words[1] != NULL ? " " : "",
+                       verb->words[1] != NULL ? verb->words[1] : "", verb->usage);
+        (void)fprintf(out, "  %-50s %s\n", line, verb->help);
+    }
+    (void)fputs(
+        "\n`headrace VERB --help` says more. Exit codes: 0 good, 1 a check said no or it could not be done,\n"
+        "2 can't be judged, 3 wrong usage.\n",
+        out);
+}
+
+static size_t smallest(size_t a, size_t b, size_t c)
+{
+    size_t least = a < b ? a : b;
+    return least < c ? least : c;
+}
+
+/* Letters that must change to make `a` of `b` (Levenshtein); only short words are worth a suggestion. */
+static size_t word_distance(const char *a, const char *b)
+{
+    enum { WORD_MAX_CHARS = 15 };
+    size_t row[WORD_MAX_CHARS + 1];
+    size_t len = strlen(b);
+    if (len > WORD_MAX_CHARS) {
+        return SIZE_MAX;
+    }
+    for (size_t j = 0; j <= len; j++) {
+        row[j] = j;
+    }
+    for (size_t i = 1; a[i - 1] != '\0'; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= len; j++) {
+            size_t above = row[j];
+            row[j] = smallest(above + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1));
+            diagonal = above;
+        }
+    }
+    return row[len];
+}
+
+static int unknown_verb(const char *word)
+{
+    const char *nearest = NULL;
+    size_t distance = 3; /* farther off is no slip of the finger */
+    for (size_t i = 0; i < HR_ARRAY_LEN(verbs); i++) {
+        size_t d = word_distance(word, verbs[i].words[0]);
+        if (d < distance) {
+            nearest = verbs[i].words[0];
+            distance = d;
+        }
+    }
+    (void)fprintf(stderr, "headrace: no verb '%s'%s%s%s; `headrace --help` lists them\n", word,
+                  nearest != NULL ? " (did you mean '" : "", nearest != NULL ? nearest : "",
+                  nearest != NULL ? "'?)" : "");
+    return CLI_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        print_help(stderr);
+        return CLI_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
+        print_help(stdout);
+        return CLI_OK;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        (void)printf("headrace %s\n", HEADRACE_VERSION);
+        return CLI_OK;
+    }
+    for (size_t i = 0; i < HR_ARRAY_LEN(verbs); i++) {
+        const struct verb *verb = &verbs[i];
+        if (strcmp(argv[1], verb->words[0]) != 0) {
+            continue;
+        }
+        if (verb->words[1] == NULL) {
+            return verb->run(argc - 1, argv + 1);
+        }
+        if (argc >= 3 && strcmp(argv[2], verb->words[1]) == 0) {
+            return verb->run(argc - 2, argv + 2);
+        }
+    }
+    if (strcmp(argv[1], "sim") == 0) {
+        (void)fputs("headrace sim: say what to simulate: `headrace sim ais`.\n", stderr);
+        return CLI_USAGE;
+    }
+    return unknown_verb(argv[1]);
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Keys and certificates of the transport (RFC 5280, P-256 with SHA-256 throughout), by way of OpenSSL. Every
+ * failure is told on stderr with OpenSSL's reason and leaves nothing behind; keys and certificates that come
+ * out belong to the caller. */
+#ifndef CLI_X509_H
+#define CLI_X509_H
+
+#include "proto/base/bytes.h"
+#include "proto/base/status.h"
+
+#include <openssl/evp.h>
+#include <openssl/x509.h>
+
+enum { CLI_PEM_MAX_BYTES = 4096, CLI_SPKI_BYTES = 91 };
+
+/* Text of a key or certificate. A private key's should be wiped after use: cli_pem_wipe. */
+struct cli_pem {
+    char text[CLI_PEM_MAX_BYTES];
+    size_t len_bytes;
+};
+
+enum cli_role {
+    CLI_ROLE_ROOT,   /* signs itself, and issuers */
+    CLI_ROLE_ISSUER, /* signs devices or servers; path length 0 */
+    CLI_ROLE_SERVER, /* extended key usage serverAuth */
+    CLI_ROLE_DEVICE, /* extended key usage clientAuth */
+};
+
+struct cli_certificate {
+    enum cli_role role;
+    const char *common_name;
+    const char *const *names; /* of a server: DNS names and IP addresses */
+    size_t n_names;
+    int days;
+};
+
+/* Who signs. A root's own certificate has none. */
+struct cli_issuer {
+    X509 *certificate;
+    EVP_PKEY *key;
+};
+
+HR_MUST_USE struct hr_status cli_key_new(EVP_PKEY **out);
+HR_MUST_USE struct hr_status cli_key_read(const char *path, EVP_PKEY **out);
+HR_MUST_USE struct hr_status cli_key_pem(EVP_PKEY *key, struct cli_pem *out); /* PKCS#8, not encrypted */
+HR_MUST_USE struct hr_status cli_key_public_pem(EVP_PKEY *key,
+                                                struct cli_pem *out); /* SubjectPublicKeyInfo */
+HR_MUST_USE struct hr_status cli_key_spki(EVP_PKEY *key, uint8_t out[CLI_SPKI_BYTES]); /* the same in DER */
+
+/* issuer is NULL for a root. HR_MALFORMED: a name that fits no certificate. */
+HR_MUST_USE struct hr_status cli_certificate_issue(const struct cli_certificate *wanted,
+                                                   EVP_PKEY *subject_key, const struct cli_issuer *issuer,
+                                                   X509 **out);
+HR_MUST_USE struct hr_status cli_certificate_read(const char *path, X509 **out);
+HR_MUST_USE struct hr_status cli_certificate_pem(X509 *certificate, struct cli_pem *out);
+
+void cli_pem_wipe(struct cli_pem *pem);
+
+#endif
