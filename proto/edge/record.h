@@ -15,7 +15,7 @@ enum {
     EDGE_CHUNK_MAX_BYTES = 1024,
     EDGE_STATS_MAX_COUNTERS = 24,
     EDGE_STATS_NAME_MAX_CHARS = 31,
-    EDGE_RECORD_MAX_BYTES = 1100,    /* the largest encoding of any record; a Chunk */
+    EDGE_RECORD_MAX_BYTES = 1152,    /* no record is longer; Stats with all counters comes near */
     EDGE_AIS_RECORD_MAX_BYTES = 480, /* the largest encoding of an AIS record */
 };
 
@@ -39,9 +39,9 @@ struct edge_ais {
     uint16_t payload_chars;                  /* 1 to 560 */
     uint8_t fill_bits;                       /* 0 to 5 of the last character carry nothing */
     char channel;                            /* 'A', 'B', '1' ...; 0 when the field was empty */
-    char talker[2];                          /* 'A','I' */
+    char talker[2];                          /* 'A','I'; graphic ASCII */
     bool own_ship;                           /* VDO */
-    int64_t source_time_ms;                  /* TAG block c: in Unix ms; 0 for none */
+    int64_t source_time_ms;                  /* TAG block c: in Unix ms, below 2^48; 0 for none */
     char station[EDGE_AIS_STATION_MAX_CHARS + 1]; /* TAG block s:, NUL-terminated; empty for none */
 };
 
@@ -58,7 +58,7 @@ struct edge_document {
     uint32_t http_status;
     char etag[80];
     char last_modified[32];
-    uint8_t sha256[32];
+    uint8_t sha256[32]; /* of the body; zeros when there is none */
     uint32_t len_bytes;
     uint32_t n_chunks;
     uint32_t encoding;
@@ -151,14 +151,17 @@ struct edge_record {
     } as;
 };
 
-/* Encodes the record into out. HR_FULL: capacity_bytes is too small; *len_bytes is unchanged. Asserts that
- * kind is not EDGE_NONE. Equal structs give equal bytes. */
+/* Encodes the record into out. HR_FULL: capacity_bytes is too small. HR_MALFORMED: a field is out of the
+ * range that decoding asks for; whoever made the record has a bug, and the device goes on. *len_bytes is
+ * written only on success. Asserts that kind is not EDGE_NONE. Equal structs give equal bytes. */
 HR_MUST_USE struct hr_status edge_record_encode(const struct edge_record *record, uint8_t *out,
                                                 size_t capacity_bytes, size_t *len_bytes);
 
 /* Decodes one record. HR_MALFORMED: not a valid Record or a field out of its range (fill_bits, payload_chars
- * that don't match the payload, strings with control characters). An unknown body gives kind EDGE_NONE. *out
- * is written only on success; only the member of `as` that kind names is filled. */
+ * that don't match the payload, set padding bits, times of 2^48 ms and more or below 0, a Loss that ends
+ * before it starts, digests and keys of another length, text that is not UTF-8 or has control characters). An
+ * unknown body gives kind EDGE_NONE. *out is written only on success; only the member of `as` that kind names
+ * is filled, payload and strings with zeros up to the end of their arrays. */
 HR_MUST_USE struct hr_status edge_record_decode(struct hr_bytes bytes, struct edge_record *out);
 
 #endif

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the files of this room share. Two codecs stand behind edge/record.h: nanopb for every record, and a
+ * written-out one for the shapes of AIS, of which there are thousands a second. They agree byte for byte
+ * (tests/unit/test_edge.c compares them on random and on damaged input). */
+#ifndef EDGE_INTERNAL_H
+#define EDGE_INTERNAL_H
+
+#include "proto/edge/record.h"
+
+/* An AIS record with its variable parts borrowed, the form between wire and struct edge_ais. */
+struct edge_ais_view {
+    struct hr_bytes payload;
+    uint32_t payload_chars;
+    uint32_t fill_bits;
+    uint32_t channel;
+    uint32_t talker; /* first letter << 8 | second */
+    bool own_ship;
+    int64_t source_time_ms;
+    struct hr_bytes station;
+};
+
+enum { EDGE_TALKER_AI = 'A' << 8 | 'I' };
+
+/* Times and counters of the wire stay below 2^48, so that their microseconds fit in 64 bits. */
+#define EDGE_LIMIT_48 ((uint64_t)1 << 48)
+
+/* True when text is UTF-8 (RFC 3629) without control characters. */
+bool edge_text_ok(struct hr_bytes text);
+/* True when the fixed array holds such a text and its NUL. */
+bool edge_text_array_ok(const char *text, size_t capacity_bytes);
+
+/* True when each field is in the range that edge/record.h gives; kind must not be EDGE_AIS or EDGE_NONE. */
+bool edge_record_in_range(const struct edge_record *record);
+
+struct edge_ais_view edge_ais_view_of(const struct edge_ais *ais);
+bool edge_ais_view_in_range(const struct edge_ais_view *view);
+/* True for what ais_a and ais_b can say: VDM of talker AI on channel A or B in whole octets and nothing else.
+ */
+bool edge_ais_view_is_common(const struct edge_ais_view *view);
+/* The view of what an ais_a (channel 'A') or ais_b (channel 'B') field holds. */
+struct edge_ais_view edge_ais_view_of_common(struct hr_bytes payload, char channel);
+/* Fills *out with a view that is in range. */
+void edge_ais_fill(const struct edge_ais_view *view, struct edge_ais *out);
+
+/* The written-out codec. Encoding is for EDGE_AIS only. HR_NOT_FOUND: decoding met another shape; ask nanopb.
+ */
+HR_MUST_USE struct hr_status edge_ais_encode(const struct edge_record *record, uint8_t *out,
+                                             size_t capacity_bytes, size_t *len_bytes);
+HR_MUST_USE struct hr_status edge_ais_decode(struct hr_bytes bytes, struct edge_record *out);
+
+/* The nanopb codec, for every kind; results as edge_record_encode and edge_record_decode. */
+HR_MUST_USE struct hr_status edge_nanopb_encode(const struct edge_record *record, uint8_t *out,
+                                                size_t capacity_bytes, size_t *len_bytes);
+HR_MUST_USE struct hr_status edge_nanopb_decode(struct hr_bytes bytes, struct edge_record *out);
+
+#endif
