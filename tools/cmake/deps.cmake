@@ -3,7 +3,7 @@
 
 set(HEADRACE_TLS_CONTENT_LEN 16384 CACHE STRING
     "Bytes of content in one (D)TLS record of mbedTLS, each way: 16384 carries a gateway's 15 KB envelope whole")
-set(HEADRACE_DEPS_CC "" CACHE FILEPATH "Compiler of the pinned libraries (default: that of the build)")
+set(HEADRACE_DEPS_CC "" CACHE STRING "Compiler of the pinned libraries (default: that of the build)")
 
 # ---- pinned sources ----
 
