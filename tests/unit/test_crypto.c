@@ -4,18 +4,15 @@
  * the edges of what ECDSA allows. */
 #include "firmware/crypto/crypto.h"
 #include "firmware/crypto/key_file.h"
+#include "tests/support/openssl_tool.h"
 #include "tests/support/signature_vector.h"
 #include "tests/support/test_hash.h"
 
-#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -31,7 +28,7 @@ struct fixture {
     struct signature_vector vector;
     struct crypto_signer signer;
     struct crypto_verifier verifier;
-    char folder[64];
+    struct pki_folder folder;
 };
 
 static void sec1_of(const uint8_t private_key[32], uint8_t out[SEC1_BYTES])
@@ -52,8 +49,7 @@ static int set_up(void **state)
     sec1_of(fixture.vector.private_key, key);
     assert_true(hr_is_ok(crypto_signer_load(&fixture.signer, hr_bytes_of(key, sizeof key), 3)));
     assert_true(hr_is_ok(crypto_verifier_load(&fixture.verifier, fixture.signer.spki, 3)));
-    (void)snprintf(fixture.folder, sizeof fixture.folder, "/tmp/test_crypto.XXXXXX");
-    assert_non_null(mkdtemp(fixture.folder));
+    pki_folder_make(&fixture.folder);
     *state = &fixture;
     return 0;
 }
@@ -63,20 +59,13 @@ static int tear_down(void **state)
     struct fixture *fixture = *state;
     crypto_verifier_unload(&fixture->verifier);
     crypto_signer_unload(&fixture->signer);
-    char path[128];
-    static const char *const names[] = {"key.pem", "pub.der",  "tbs",      "sig.der",
-                                        "key.der", "cert.pem", "other.pem"};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        (void)snprintf(path, sizeof path, "%s/%s", fixture->folder, names[i]);
-        (void)unlink(path);
-    }
-    assert_int_equal(rmdir(fixture->folder), 0);
+    pki_folder_remove(&fixture->folder);
     return 0;
 }
 
 static void path_in(const struct fixture *fixture, const char *name, char out[128])
 {
-    (void)snprintf(out, 128, "%s/%s", fixture->folder, name);
+    (void)snprintf(out, 128, "%s/%s", fixture->folder.path, name);
 }
 
 static void write_file(const char *path, const void *data, size_t len_bytes)
@@ -85,29 +74,6 @@ static void write_file(const char *path, const void *data, size_t len_bytes)
     assert_non_null(file);
     assert_int_equal(fwrite(data, 1, len_bytes, file), len_bytes);
     assert_int_equal(fclose(file), 0);
-}
-
-/* Runs the openssl program and gives its exit code. */
-static int openssl(const char *const arguments[])
-{
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        int sink = open("/dev/null", O_WRONLY);
-        (void)dup2(sink, STDOUT_FILENO);
-        (void)dup2(sink, STDERR_FILENO);
-        union {
-            const char *const *given;
-            char *const *wanted;
-        } argv = {.given = arguments};
-        (void)execvp("openssl", argv.wanted);
-        _exit(127);
-    }
-    int status = 0;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFEXITED(status));
-    assert_int_not_equal(WEXITSTATUS(status), 127);
-    return WEXITSTATUS(status);
 }
 
 /* SEQUENCE {INTEGER r, INTEGER s} of raw r || s. */
@@ -225,7 +191,7 @@ static void the_openssl_program_verifies_what_we_sign_with_a_key_that_it_made(vo
     path_in(fixture, "sig.der", signature_path);
     const char *const generate[] = {
         "openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", key, NULL};
-    assert_int_equal(openssl(generate), 0);
+    assert_int_equal(openssl_run(generate), 0);
     assert_int_equal(chmod(key, 0600), 0);
     struct crypto_signer signer;
     struct crypto_fault fault;
@@ -242,10 +208,10 @@ static void the_openssl_program_verifies_what_we_sign_with_a_key_that_it_made(vo
 
     const char *const check[] = {"openssl",  "dgst",       "-sha256",      "-keyform", "DER", "-verify",
                                  public_key, "-signature", signature_path, tbs_path,   NULL};
-    assert_int_equal(openssl(check), 0);
+    assert_int_equal(openssl_run(check), 0);
     tbs[WIRE_TBS_BYTES - 1] ^= 1;
     write_file(tbs_path, tbs, sizeof tbs);
-    assert_int_not_equal(openssl(check), 0);
+    assert_int_not_equal(openssl_run(check), 0);
     crypto_signer_unload(&signer);
 }
 
@@ -283,7 +249,7 @@ static void a_missing_or_foreign_key_file_is_named(void **state)
     assert_non_null(strstr(fault.text, path));
     const char *const p384[] = {
         "openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384", "-out", path, NULL};
-    assert_int_equal(openssl(p384), 0);
+    assert_int_equal(openssl_run(p384), 0);
     assert_int_equal(chmod(path, 0600), 0);
     assert_true(hr_is(crypto_signer_load_file(&signer, path, 1, &fault), HR_MALFORMED));
     write_file(path, "no key", 6);
@@ -305,7 +271,7 @@ static void an_identity_whose_key_is_not_that_of_the_certificate_is_denied(void 
         "openssl", "req",   "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
         "-nodes",  "-subj", "/CN=t", "-keyout", key,  "-out",     certificate,
         NULL};
-    assert_int_equal(openssl(self_sign), 0);
+    assert_int_equal(openssl_run(self_sign), 0);
     assert_int_equal(chmod(key, 0600), 0);
     struct crypto_identity identity = {certificate, certificate, key};
     struct crypto_fault fault = {""};
@@ -313,7 +279,7 @@ static void an_identity_whose_key_is_not_that_of_the_certificate_is_denied(void 
 
     const char *const generate[] = {
         "openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", other, NULL};
-    assert_int_equal(openssl(generate), 0);
+    assert_int_equal(openssl_run(generate), 0);
     assert_int_equal(chmod(other, 0600), 0);
     identity.key_path = other;
     assert_true(hr_is(crypto_identity_check(&identity, &fault), HR_DENIED));

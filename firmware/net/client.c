@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "firmware/net/client.h"
+
+#include "firmware/net/session.h"
+#include "proto/base/assert.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { RESOLVE_POLL_MS = 20 };
+
+static uint64_t now_ms(const struct net_client *client)
+{
+    return port_uptime_ms(client->config.clock);
+}
+
+/* ---- the calls of port_net ---- */
+
+static struct net_exchange *vacant_exchange(struct net_client *client)
+{
+    for (size_t i = 0; i < NET_MAX_EXCHANGES; i++) {
+        if (client->exchanges[i].state == NET_VACANT) {
+            return &client->exchanges[i];
+        }
+    }
+    return NULL;
+}
+
+static void forget_all(struct net_client *client)
+{
+    memset(client->exchanges, 0, sizeof client->exchanges);
+    client->up_is_due = false;
+    client->down_is_due = false;
+    client->state = NET_CLOSED;
+}
+
+static void close_session(void *ctx)
+{
+    struct net_client *client = ctx;
+    forget_all(client);
+    net_session_close(client);
+}
+
+static struct hr_status open_session(void *ctx, uint8_t index)
+{
+    struct net_client *client = ctx;
+    HR_ASSERT(index < client->config.n_addresses);
+    close_session(client);
+    const struct net_address *address = &client->config.addresses[index];
+    client->address = index;
+    client->reason[0] = '\0';
+    client->handshake_refused = false;
+    HR_TRY(net_resolve_start(&client->resolvers[index], address->host, address->port));
+    client->state = NET_RESOLVING;
+    client->deadline_ms = now_ms(client) + client->config.open_timeout_ms;
+    return hr_ok();
+}
+
+static struct hr_status start_exchange(struct net_client *client, uint32_t token, struct net_exchange **out)
+{
+    if (client->state != NET_OPEN) {
+        return hr_status_of(HR_IO);
+    }
+    struct net_exchange *exchange = vacant_exchange(client);
+    if (exchange == NULL) {
+        return hr_status_of(HR_AGAIN);
+    }
+    memset(exchange, 0, sizeof *exchange);
+    exchange->token = token;
+    exchange->deadline_ms = now_ms(client) + client->config.exchange_timeout_ms;
+    *out = exchange;
+    return hr_ok();
+}
+
+static uint32_t posts_in_flight(const struct net_client *client)
+{
+    uint32_t n_posts = 0;
+    for (size_t i = 0; i < NET_MAX_EXCHANGES; i++) {
+        n_posts += client->exchanges[i].state != NET_VACANT && client->exchanges[i].is_post;
+    }
+    return n_posts;
+}
+
+static struct hr_status post_batch(void *ctx, uint32_t token, struct hr_bytes envelope)
+{
+    struct net_client *client = ctx;
+    HR_ASSERT(envelope.len_bytes <= WIRE_GATEWAY_ENVELOPE_MAX_BYTES);
+    struct net_exchange *exchange = NULL;
+    HR_TRY(start_exchange(client, token, &exchange));
+    if (posts_in_flight(client) >= client->config.window) {
+        return hr_status_of(HR_AGAIN);
+    }
+    HR_TRY(net_session_post(client, token, envelope));
+    exchange->is_post = true;
+    exchange->state = NET_WAITING;
+    return hr_ok();
+}
+
+static struct hr_status get_head(void *ctx, uint32_t token, uint32_t stream)
+{
+    struct net_client *client = ctx;
+    struct net_exchange *exchange = NULL;
+    HR_TRY(start_exchange(client, token, &exchange));
+    HR_TRY(net_session_get_head(client, token, stream));
+    exchange->state = NET_WAITING;
+    return hr_ok();
+}
+
+void net_client_init(struct net_client *client, const struct net_config *config,
+                     const struct port_net_events *events)
+{
+    HR_ASSERT(config->n_addresses >= 1 && config->n_addresses <= NET_MAX_ADDRESSES);
+    HR_ASSERT(config->window >= 1 && config->window <= NET_MAX_WINDOW);
+    memset(client, 0, sizeof *client);
+    client->config = *config;
+    client->events = *events;
+    client->port = (struct port_net){
+        .n_addresses = config->n_addresses,
+        .window = config->window,
+        .open = open_session,
+        .close = close_session,
+        .post_batch = post_batch,
+        .get_head = get_head,
+        .ctx = client,
+    };
+    net_session_start_library(client);
+}
+
+/* ---- what libcoap told, kept until it has returned ---- */
+
+void net_client_complain(struct net_client *client, const char *text)
+{
+    if (client->reason[0] == '\0') {
+        (void)snprintf(client->reason, sizeof client->reason, "%s", text);
+    }
+}
+
+static struct net_exchange *waiting_exchange(struct net_client *client, uint32_t token)
+{
+    for (size_t i = 0; i < NET_MAX_EXCHANGES; i++) {
+        if (client->exchanges[i].state == NET_WAITING && client->exchanges[i].token == token) {
+            return &client->exchanges[i];
+        }
+    }
+    return NULL;
+}
+
+void net_client_answered(struct net_client *client, uint32_t token, uint8_t coap_code,
+                         struct hr_bytes payload, uint32_t max_age_s)
+{
+    struct net_exchange *exchange = waiting_exchange(client, token);
+    if (exchange == NULL) {
+        return;
+    }
+    exchange->state = NET_ANSWERED;
+    exchange->coap_code = coap_code;
+    exchange->max_age_s = max_age_s;
+    exchange->answer_len_bytes =
+        payload.len_bytes < sizeof exchange->answer ? payload.len_bytes : sizeof exchange->answer;
+    if (exchange->answer_len_bytes != 0) {
+        memcpy(exchange->answer, payload.data, exchange->answer_len_bytes);
+    }
+}
+
+void net_client_gave_up(struct net_client *client, uint32_t token)
+{
+    struct net_exchange *exchange = waiting_exchange(client, token);
+    if (exchange != NULL) {
+        exchange->state = NET_GAVE_UP;
+    }
+}
+
+void net_client_went_down(struct net_client *client, bool handshake_refused)
+{
+    if (client->state == NET_CLOSED || client->down_is_due) {
+        return;
+    }
+    client->handshake_refused |= handshake_refused;
+    client->down_is_due = true;
+}
+
+/* ---- steps ---- */
+
+static void log_down(struct net_client *client, enum port_net_down reason)
+{
+    static const char *const names[] = {
+        [PORT_NET_DOWN_UNREACHABLE] = "net_unreachable",
+        [PORT_NET_DOWN_REFUSED] = "net_handshake_refused",
+        [PORT_NET_DOWN_LOST] = "net_session_lost",
+    };
+    const struct net_address *address = &client->config.addresses[client->address];
+    const char *text = client->reason[0] != '\0' ? client->reason : "no answer";
+    char *logged = client->logged_reasons[client->address];
+    if (reason != PORT_NET_DOWN_LOST && strcmp(text, logged) == 0) {
+        return;
+    }
+    (void)snprintf(logged, sizeof client->logged_reasons[0], "%s", text);
+    PORT_LOG(client->config.log, PORT_LOG_WARN, names[reason], {"host", address->host, 0},
+             {"port", NULL, address->port}, {"reason", text, 0});
+}
+
+/* What is in flight ends first, then the session. */
+static void deliver_down(struct net_client *client)
+{
+    enum port_net_down reason = PORT_NET_DOWN_UNREACHABLE;
+    if (client->state == NET_OPEN) {
+        reason = PORT_NET_DOWN_LOST;
+    } else if (client->handshake_refused) {
+        reason = PORT_NET_DOWN_REFUSED;
+    }
+    log_down(client, reason);
+    close_session(client);
+    client->events.down(client->events.ctx, reason);
+}
+
+static void connect_resolved(struct net_client *client)
+{
+    struct net_resolver *resolver = &client->resolvers[client->address];
+    const char *why = "";
+    struct hr_status status = net_resolve_poll(resolver, &why);
+    if (hr_is(status, HR_AGAIN)) {
+        return;
+    }
+    if (!hr_is_ok(status)) {
+        net_client_complain(client, why);
+        net_client_went_down(client, false);
+        return;
+    }
+    uint32_t turn = client->tries[client->address]++ % resolver->n_results;
+    client->state = NET_CONNECTING;
+    status = net_session_connect(client, (const struct sockaddr *)&resolver->results[turn],
+                                 resolver->result_len_bytes[turn]);
+    if (!hr_is_ok(status)) {
+        net_client_complain(client,
+                            "the session could not be set up: certificates, keys or the route to the host");
+        net_client_went_down(client, false);
+    }
+}
+
+static void look_at_deadlines(struct net_client *client)
+{
+    uint64_t now = now_ms(client);
+    if ((client->state == NET_RESOLVING || client->state == NET_CONNECTING) && now >= client->deadline_ms) {
+        net_client_complain(client, "no answer in time");
+        net_client_went_down(client, false);
+    }
+    for (size_t i = 0; i < NET_MAX_EXCHANGES; i++) {
+        struct net_exchange *exchange = &client->exchanges[i];
+        if (exchange->state == NET_WAITING && now >= exchange->deadline_ms) {
+            exchange->state = NET_GAVE_UP;
+        }
+    }
+}
+
+/* An event may close the session or open another; what it makes vacant is not delivered. */
+static void deliver(struct net_client *client)
+{
+    if (client->up_is_due) {
+        const struct net_address *address = &client->config.addresses[client->address];
+        client->up_is_due = false;
+        client->logged_reasons[client->address][0] = '\0';
+        PORT_LOG(client->config.log, PORT_LOG_INFO, "net_session_open", {"host", address->host, 0},
+                 {"port", NULL, address->port});
+        client->events.up(client->events.ctx);
+    }
+    for (size_t i = 0; i < NET_MAX_EXCHANGES; i++) {
+        struct net_exchange exchange = client->exchanges[i];
+        if (exchange.state == NET_ANSWERED) {
+            client->exchanges[i].state = NET_VACANT;
+            client->events.answer(client->events.ctx, exchange.token, exchange.coap_code,
+                                  hr_bytes_of(exchange.answer, exchange.answer_len_bytes),
+                                  exchange.max_age_s);
+        } else if (exchange.state == NET_GAVE_UP) {
+            client->exchanges[i].state = NET_VACANT;
+            client->events.timeout(client->events.ctx, exchange.token);
+        }
+    }
+    if (client->down_is_due) {
+        deliver_down(client);
+    }
+}
+
+static uint32_t until(uint64_t now, uint64_t moment_ms, uint32_t at_most_ms)
+{
+    uint64_t left_ms = moment_ms > now ? moment_ms - now : 0;
+    return left_ms < at_most_ms ? (uint32_t)left_ms : at_most_ms;
+}
+
+uint32_t net_client_step(struct net_client *client)
+{
+    if (client->state == NET_RESOLVING) {
+        connect_resolved(client);
+    }
+    uint32_t wait_ms = net_session_process(client);
+    if (client->state == NET_CONNECTING && net_session_is_established(client)) {
+        client->state = NET_OPEN;
+        client->up_is_due = true;
+    }
+    look_at_deadlines(client);
+    deliver(client);
+
+    uint64_t now = now_ms(client);
+    if (client->state == NET_RESOLVING) {
+        wait_ms = wait_ms < RESOLVE_POLL_MS ? wait_ms : RESOLVE_POLL_MS;
+    }
+    if (client->state == NET_RESOLVING || client->state == NET_CONNECTING) {
+        wait_ms = until(now, client->deadline_ms, wait_ms);
+    }
+    for (size_t i = 0; i < NET_MAX_EXCHANGES; i++) {
+        if (client->exchanges[i].state == NET_WAITING) {
+            wait_ms = until(now, client->exchanges[i].deadline_ms, wait_ms);
+        }
+    }
+    return wait_ms;
+}
+
+void net_client_end(struct net_client *client)
+{
+    close_session(client);
+    net_session_end_library();
+}

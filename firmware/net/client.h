@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * port_net over libcoap: one session to one of several aggregators, by coaps (DTLS 1.2 with CID; an envelope
+ * longer than a datagram goes by Block1) or by coaps+tcp (one message in one TLS record), with X.509 on both
+ * sides. Nothing here blocks, names are looked up in the background, and every wait has a deadline from the
+ * configuration. Why a session could not be had is logged once, in words, until the reason changes.
+ *
+ * libcoap and mbedTLS allocate while a session is set up and for messages in flight; all of it is freed with
+ * the session, and a session is bounded by the window. One client a process (libcoap's log has one taker).
+ * [loop] */
+#ifndef NET_CLIENT_H
+#define NET_CLIENT_H
+
+#include "firmware/net/resolve.h"
+#include "firmware/port/port_clock.h"
+#include "firmware/port/port_log.h"
+#include "firmware/port/port_net.h"
+#include "proto/wire/batch.h"
+
+enum {
+    NET_MAX_ADDRESSES = 8,
+    NET_MAX_WINDOW = 4,
+    NET_MAX_EXCHANGES = NET_MAX_WINDOW + 1,
+    NET_ANSWER_MAX_BYTES = 64, /* a longer answer is cut, and so is malformed to whoever decodes it */
+    NET_REASON_MAX_CHARS = 159,
+};
+
+#define NET_NEVER_MS UINT32_MAX
+
+enum net_scheme { NET_COAPS, NET_COAPS_TCP };
+
+struct net_address {
+    enum net_scheme scheme;
+    char host[NET_HOST_MAX_CHARS + 1]; /* a name, or an address without brackets */
+    uint16_t port;
+};
+
+/* Takes coaps://host[:port] and coaps+tcp://host[:port], IPv6 addresses in brackets; the port is 5684 when
+ * not given. HR_MALFORMED: anything else. */
+HR_MUST_USE struct hr_status net_address_parse(const char *uri, struct net_address *out);
+
+struct net_config {
+    struct net_address addresses[NET_MAX_ADDRESSES];
+    uint8_t n_addresses;
+    uint8_t window;
+    const char
+        *server_name;    /* that the aggregator's certificate must have; a DNS name, not an address. Kept */
+    const char *ca_path; /* PEM files; kept */
+    const char *certificate_path;
+    const char *key_path;
+    uint32_t open_timeout_ms;     /* from the look-up of the name to the end of the handshake */
+    uint32_t exchange_timeout_ms; /* of one request, retransmissions included */
+    uint32_t ack_timeout_ms;      /* RFC 7252 ACK_TIMEOUT, of coaps */
+    uint16_t max_retransmit;      /* RFC 7252 MAX_RETRANSMIT, of coaps */
+    const struct port_clock *clock;
+    const struct port_log *log;
+};
+
+enum net_state { NET_CLOSED, NET_RESOLVING, NET_CONNECTING, NET_OPEN };
+
+enum net_exchange_state { NET_VACANT, NET_WAITING, NET_ANSWERED, NET_GAVE_UP };
+
+struct net_exchange {
+    enum net_exchange_state state;
+    bool is_post;
+    uint32_t token;
+    uint64_t deadline_ms;
+    uint8_t coap_code;
+    uint8_t answer[NET_ANSWER_MAX_BYTES];
+    size_t answer_len_bytes;
+    uint32_t max_age_s;
+};
+
+/* An envelope that libcoap may still have to read from for its next block. */
+struct net_body {
+    bool in_use;
+    uint8_t bytes[WIRE_GATEWAY_ENVELOPE_MAX_BYTES];
+};
+
+struct coap_context_t;
+struct coap_session_t;
+
+/* Storage of the client; `port` is for the uplink, the other members belong to this room. */
+struct net_client {
+    struct port_net port;
+    struct net_config config;
+    struct port_net_events events;
+    enum net_state state;
+    bool up_is_due;
+    bool down_is_due;
+    enum port_net_down down_reason;
+    bool handshake_refused; /* TLS said no, not the network */
+    uint8_t address;
+    uint64_t deadline_ms; /* of opening */
+    struct net_resolver resolvers[NET_MAX_ADDRESSES];
+    uint32_t tries[NET_MAX_ADDRESSES]; /* so that each address of a name gets its turn */
+    struct coap_context_t *context;
+    struct coap_session_t *session;
+    struct net_exchange exchanges[NET_MAX_EXCHANGES];
+    struct net_body bodies[NET_MAX_WINDOW];
+    char reason[NET_REASON_MAX_CHARS + 1]; /* the first complaint of this attempt */
+    char logged_reasons[NET_MAX_ADDRESSES][NET_REASON_MAX_CHARS + 1]; /* what was logged last of each */
+};
+
+/* Readies libcoap. Files are read when a session is opened. The client stays where it is. */
+void net_client_init(struct net_client *client, const struct net_config *config,
+                     const struct port_net_events *events);
+
+/* A descriptor that is readable when net_client_step has something to do, libcoap's timers included; -1 while
+ * there is no session. It changes from session to session: ask before each poll. */
+int net_client_fd(const struct net_client *client);
+
+/* Does what is due and delivers events; returns after how many milliseconds to call again when the descriptor
+ * stays silent, or NET_NEVER_MS. */
+uint32_t net_client_step(struct net_client *client);
+
+/* Ends the session and frees what libcoap holds. */
+void net_client_end(struct net_client *client);
+
+#endif

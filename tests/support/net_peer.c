@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/support/net_peer.h"
+
+#include <arpa/inet.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void answer(struct net_peer *peer, coap_session_t *session, const coap_pdu_t *request,
+                   coap_pdu_t *response)
+{
+    coap_bin_const_t token = coap_pdu_get_token(request);
+    coap_async_t *async = coap_find_async(session, token);
+    if (peer->manner == PEER_ANSWERS_LATE && async == NULL) {
+        assert_non_null(coap_register_async(session, request, COAP_TICKS_PER_SECOND / 20));
+        return;
+    }
+    if (peer->manner == PEER_IS_SILENT) {
+        return; /* no code: libcoap acknowledges the message and answers nothing */
+    }
+    uint8_t bytes[4];
+    coap_pdu_set_code(response, peer->code);
+    if (peer->max_age_s != 0) {
+        assert_int_not_equal(coap_add_option(response, COAP_OPTION_MAXAGE,
+                                             coap_encode_var_safe(bytes, sizeof bytes, peer->max_age_s),
+                                             bytes),
+                             0);
+    }
+    assert_int_not_equal(coap_add_data(response, sizeof peer->answer, peer->answer), 0);
+}
+
+static void on_post(coap_resource_t *resource, coap_session_t *session, const coap_pdu_t *request,
+                    const coap_string_t *query, coap_pdu_t *response)
+{
+    (void)query;
+    struct net_peer *peer = coap_resource_get_userdata(resource);
+    size_t len_bytes = 0;
+    size_t offset = 0;
+    size_t total = 0;
+    const uint8_t *data = NULL;
+    coap_opt_iterator_t iterator;
+    coap_opt_t *format = coap_check_option(request, COAP_OPTION_CONTENT_FORMAT, &iterator);
+    peer->content_format =
+        format == NULL ? 0 : coap_decode_var_bytes(coap_opt_value(format), coap_opt_length(format));
+    if (coap_find_async(session, coap_pdu_get_token(request)) == NULL) {
+        assert_int_not_equal(coap_get_data_large(request, &len_bytes, &data, &offset, &total), 0);
+        uint32_t slot = peer->n_posts++ % PEER_MAX_BODIES;
+        assert_true(len_bytes <= PEER_BODY_MAX_BYTES);
+        memcpy(peer->bodies[slot], data, len_bytes);
+        peer->body_len_bytes[slot] = len_bytes;
+    }
+    answer(peer, session, request, response);
+}
+
+static void on_head(coap_resource_t *resource, coap_session_t *session, const coap_pdu_t *request,
+                    const coap_string_t *query, coap_pdu_t *response)
+{
+    struct net_peer *peer = coap_resource_get_userdata(resource);
+    peer->n_heads++;
+    (void)snprintf(peer->query, sizeof peer->query, "%.*s", query == NULL ? 0 : (int)query->length,
+                   query == NULL ? "" : (const char *)query->s);
+    answer(peer, session, request, response);
+}
+
+static uint16_t listen_on(coap_context_t *context, coap_proto_t proto)
+{
+    coap_address_t address;
+    coap_address_init(&address);
+    address.addr.sin.sin_family = AF_INET;
+    address.addr.sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.size = sizeof address.addr.sin;
+    coap_endpoint_t *endpoint = coap_new_endpoint(context, &address, proto);
+    assert_non_null(endpoint);
+    char text[80];
+    (void)snprintf(text, sizeof text, "%s", coap_endpoint_str(endpoint));
+    unsigned port = 0;
+    assert_int_equal(sscanf(strchr(text, ':'), ":%u", &port), 1);
+    return (uint16_t)port;
+}
+
+static void add_resource(struct net_peer *peer, const char *path, coap_request_t method,
+                         coap_method_handler_t handler)
+{
+    coap_resource_t *resource = coap_resource_init(coap_make_str_const(path), 0);
+    coap_register_request_handler(resource, method, handler);
+    coap_resource_set_userdata(resource, peer);
+    coap_add_resource(peer->context, resource);
+}
+
+void net_peer_open(struct net_peer *peer, const char *ca, const char *certificate, const char *key)
+{
+    memset(peer, 0, sizeof *peer);
+    peer->code = COAP_RESPONSE_CODE_CHANGED;
+    peer->context = coap_new_context(NULL);
+    assert_non_null(peer->context);
+    coap_context_set_block_mode(peer->context, COAP_BLOCK_USE_LIBCOAP | COAP_BLOCK_SINGLE_BODY);
+    coap_dtls_pki_t pki = {
+        .version = COAP_DTLS_PKI_SETUP_VERSION,
+        .verify_peer_cert = 1,
+        .check_common_ca = 1,
+        .pki_key = {.key_type = COAP_PKI_KEY_PEM,
+                    .key.pem = {.ca_file = ca, .public_cert = certificate, .private_key = key}},
+    };
+    assert_int_not_equal(coap_context_set_pki(peer->context, &pki), 0);
+    peer->dtls_port = listen_on(peer->context, COAP_PROTO_DTLS);
+    peer->tls_port = listen_on(peer->context, COAP_PROTO_TLS);
+    add_resource(peer, "b", COAP_REQUEST_POST, on_post);
+    add_resource(peer, "h", COAP_REQUEST_GET, on_head);
+}
+
+void net_peer_turn(struct net_peer *peer)
+{
+    if (peer->context != NULL) {
+        (void)coap_io_process(peer->context, COAP_IO_NO_WAIT);
+    }
+}
+
+void net_peer_close(struct net_peer *peer)
+{
+    if (peer->context != NULL) {
+        coap_free_context(peer->context);
+        peer->context = NULL;
+    }
+}

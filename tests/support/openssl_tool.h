@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The openssl program as an independent hand: it makes keys and certificates for tests and checks what we
+ * sign. */
+#ifndef OPENSSL_TOOL_H
+#define OPENSSL_TOOL_H
+
+#include <stddef.h>
+
+/* Runs openssl with the arguments up to NULL (the first is "openssl"), silently, and gives its exit code. */
+int openssl_run(const char *const arguments[]);
+
+/* PEM files of a folder of their own. Names end in .pem for certificates and .key for keys. */
+struct pki_folder {
+    char path[64];
+};
+
+void pki_folder_make(struct pki_folder *folder);
+/* Removes the folder and all files in it. */
+void pki_folder_remove(const struct pki_folder *folder);
+/* The path of a file in it, in one of four static buffers used in turn. */
+const char *pki_path(const struct pki_folder *folder, const char *file);
+
+/* Makes <name>.pem and <name>.key of a self-signed authority. */
+void pki_make_ca(const struct pki_folder *folder, const char *name);
+/* Makes <name>.pem and <name>.key for a DNS name, signed by the authority <ca>; days may be negative:
+ * expired. */
+void pki_make_leaf(const struct pki_folder *folder, const char *ca, const char *name, const char *dns_name,
+                   int days);
+
+#endif
