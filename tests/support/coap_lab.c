@@ -290,8 +290,8 @@ int coap_lab_stranger(void)
     struct sockaddr_in address = loopback(0);
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
-    assert_true(fd >= 0);
-    assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+    if (fd < 0 || bind(fd, (const struct sockaddr *)&address, sizeof(address)) != 0)
+        fail_msg("no UDP socket");
     return fd;
 }
 
