@@ -179,7 +179,8 @@ static void put_batch(void *ctx, const struct ledger_batch *batch)
                    .stream = batch->stream,
                    .key_epoch = input.envelope.header.key_epoch,
                    .batch_seq = batch->seq,
-                   .leaf = batch->leaf},
+                   .leaf = batch->leaf,
+                   .received_utc_ms = batch->received_utc_ms},
     };
     memcpy(emission.origin.batch_digest, batch->digest, WIRE_DIGEST_BYTES);
     struct norm_emit emit = {put_event, &emission};

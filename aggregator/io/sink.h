@@ -17,6 +17,7 @@ struct sink_origin {
     uint32_t record_index; /* SINK_WHOLE_BATCH: the record is the signed batch itself */
     uint16_t output_index;
     uint64_t leaf;
+    int64_t received_utc_ms; /* of the batch */
     uint8_t batch_digest[WIRE_DIGEST_BYTES];
     uint32_t normalizer_version;
     char traceparent[56]; /* W3C trace context, NUL-terminated */
