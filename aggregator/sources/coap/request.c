@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "aggregator/sources/coap/internal.h"
+
+#include "proto/wire/batch.h"
+
+#include <string.h>
+
+enum {
+    CODE_CONTINUE = 2 << 5 | 31,
+    CODE_INCOMPLETE = 4 << 5 | 8,
+    CODE_NOT_FOUND = 4 << 5 | 4,
+    BUSY_SLOW_S = 1
+};
+
+/* No message goes out for this request now: libcoap drops an empty NON, and over TCP any empty response. */
+static void stay_silent(coap_pdu_t *response)
+{
+    coap_pdu_set_type(response, COAP_MESSAGE_NON);
+    coap_pdu_set_code(response, COAP_EMPTY_CODE);
+}
+
+/* Answers in the same turn, and keeps the answer for a retransmission. */
+static void reply_now(struct source_session *session, const coap_pdu_t *request,
+                      const struct source_reply *reply, coap_pdu_t *response)
+{
+    if (!source_reply_write(reply, response)) {
+        coap_pdu_set_code(response, COAP_RESPONSE_CODE(500));
+    }
+    if (session != NULL && coap_pdu_get_type(request) == COAP_MESSAGE_CON) {
+        struct source_exchange exchange;
+        source_exchange_of(request, &exchange);
+        source_recent_keep(session, &exchange, reply, false);
+    }
+}
+
+static void refuse(struct source_coap *source, struct source_session *session, const coap_pdu_t *request,
+                   enum wire_ack_status status, coap_pdu_t *response)
+{
+    const struct wire_ack ack = {
+        .status = status, .cum_seq = WIRE_SEQ_NONE, .server_utc_ms = source_utc_ms()};
+    struct source_reply reply = {.code = wire_ack_coap_code(status), .has_payload = true};
+    wire_ack_encode(&ack, reply.payload);
+    if (status == WIRE_ACK_SLOW_DOWN) {
+        reply.max_age_s = BUSY_SLOW_S;
+    } else if (status == WIRE_ACK_UNAVAILABLE) {
+        reply.max_age_s = source->config.retry_after_s;
+    }
+    reply_now(session, request, &reply, response);
+}
+
+static void refuse_and_say(struct source_coap *source, struct source_session *session,
+                           const coap_pdu_t *request, enum wire_ack_status status, const char *why,
+                           coap_pdu_t *response)
+{
+    source_emit(source, SOURCE_EVENT_REQUEST_REFUSED, session->peer, session->device_id, why);
+    refuse(source, session, request, status, response);
+}
+
+/* The session behind a request that is new and may wait; else it is answered, or silence is right. */
+static struct source_session *begin(struct source_coap *source, coap_session_t *coap,
+                                    const coap_pdu_t *request, coap_pdu_t *response)
+{
+    struct source_session *session = source_session_of(source, coap);
+    if (session == NULL) {
+        refuse(source, NULL, request, WIRE_ACK_UNKNOWN_DEVICE, response);
+        return NULL;
+    }
+    session->last_request_ms = source_now_ms();
+    if (source_answered_before(source, session, request)) {
+        source_count(source, SOURCE_COAP_DUPLICATES, 1);
+        stay_silent(response);
+        return NULL;
+    }
+    return session;
+}
+
+static bool is_envelope(const coap_pdu_t *request)
+{
+    coap_opt_iterator_t iterator;
+    const coap_opt_t *option = coap_check_option(request, COAP_OPTION_CONTENT_FORMAT, &iterator);
+    return option != NULL && coap_decode_var_bytes(coap_opt_value(option), coap_opt_length(option)) ==
+                                 SOURCE_COAP_CONTENT_FORMAT;
+}
+
+static uint32_t block1_value(const coap_block_b_t *block)
+{
+    return block->num << 4 | (uint32_t)(block->m != 0 ? 1u : 0u) << 3 | block->szx;
+}
+
+/* Takes the body of a request in blocks. True: *envelope is whole. False: answered. */
+static bool take_block(struct source_coap *source, struct source_session *session, const coap_pdu_t *request,
+                       const coap_block_b_t *block, struct hr_bytes *envelope, coap_pdu_t *response)
+{
+    uint32_t index = (uint32_t)(session - source->sessions);
+    struct source_reply reply = {.code = CODE_CONTINUE, .has_block1 = true, .block1 = block1_value(block)};
+    switch (source_body_add(source, index, request, block, envelope)) {
+    case SOURCE_BODY_WHOLE:
+        return true;
+    case SOURCE_BODY_MORE:
+        reply_now(session, request, &reply, response);
+        return false;
+    case SOURCE_BODY_MISSING:
+        source_count(source, SOURCE_COAP_BLOCKS_REFUSED, 1);
+        reply = (struct source_reply){.code = CODE_INCOMPLETE};
+        reply_now(session, request, &reply, response);
+        return false;
+    case SOURCE_BODY_TOO_LARGE:
+        source_count(source, SOURCE_COAP_OVERSIZED, 1);
+        refuse_and_say(source, session, request, WIRE_ACK_MALFORMED,
+                       "the body is larger than an envelope may be", response);
+        return false;
+    case SOURCE_BODY_MALFORMED:
+        source_count(source, SOURCE_COAP_BLOCKS_REFUSED, 1);
+        refuse_and_say(source, session, request, WIRE_ACK_MALFORMED, "a block is not as long as it says",
+                       response);
+        return false;
+    case SOURCE_BODY_NO_ROOM:
+        source_count(source, SOURCE_COAP_BUSY, 1);
+        refuse(source, session, request, WIRE_ACK_UNAVAILABLE, response);
+        return false;
+    }
+    return false;
+}
+
+/* A waiting place, or SOURCE_NONE after an answer. */
+static uint32_t take_place(struct source_coap *source, struct source_session *session,
+                           const coap_pdu_t *request, bool is_head, coap_pdu_t *response)
+{
+    if (session->n_waiting >= SOURCE_COAP_WAITING_PER_SESSION) {
+        source_count(source, SOURCE_COAP_TOO_MANY_WAITING, 1);
+        refuse(source, session, request, WIRE_ACK_SLOW_DOWN, response);
+        return SOURCE_NONE;
+    }
+    uint32_t place = source->refusing ? SOURCE_NONE : source_waiting_new(source, session, request, is_head);
+    if (place == SOURCE_NONE) {
+        source_count(source, SOURCE_COAP_BUSY, 1);
+        refuse(source, session, request, WIRE_ACK_UNAVAILABLE, response);
+    }
+    return place;
+}
+
+/* What became of the hand-over: silence until the answer comes, or 5.03. */
+static void handed_over(struct source_coap *source, struct source_session *session, uint32_t place,
+                        struct hr_status status, const coap_pdu_t *request, coap_pdu_t *response)
+{
+    if (hr_is_ok(status)) {
+        stay_silent(response);
+        return;
+    }
+    source_waiting_free(source, place);
+    source_count(source, SOURCE_COAP_BUSY, 1);
+    refuse(source, session, request, WIRE_ACK_UNAVAILABLE, response);
+}
+
+void source_on_batch(coap_resource_t *resource, coap_session_t *coap, const coap_pdu_t *request,
+                     const coap_string_t *query, coap_pdu_t *response)
+{
+    (void)query;
+    struct source_coap *source = coap_resource_get_userdata(resource);
+    struct source_session *session = begin(source, coap, request, response);
+    if (session == NULL) {
+        return;
+    }
+    if (!is_envelope(request)) {
+        source_count(source, SOURCE_COAP_WRONG_FORMAT, 1);
+        refuse_and_say(source, session, request, WIRE_ACK_UNSUPPORTED, "the Content-Format is not 65001",
+                       response);
+        return;
+    }
+    struct hr_bytes envelope = {0};
+    coap_block_b_t block;
+    bool in_blocks = coap_get_block_b(coap, request, COAP_OPTION_BLOCK1, &block) != 0;
+    if (in_blocks) {
+        if (!take_block(source, session, request, &block, &envelope, response)) {
+            return;
+        }
+    } else {
+        (void)coap_get_data(request, &envelope.len_bytes, &envelope.data);
+    }
+    if (envelope.len_bytes > source->config.max_body_bytes) {
+        source_count(source, SOURCE_COAP_OVERSIZED, 1);
+        refuse_and_say(source, session, request, WIRE_ACK_MALFORMED,
+                       "the body is larger than an envelope may be", response);
+        return;
+    }
+    uint32_t place = take_place(source, session, request, false, response);
+    if (place == SOURCE_NONE) {
+        return;
+    }
+    source->waiting[place].has_block1 = in_blocks;
+    source->waiting[place].block1 = in_blocks ? block1_value(&block) : 0;
+    source_count(source, SOURCE_COAP_BATCHES, 1);
+    source_count(source, SOURCE_COAP_BATCH_BYTES, envelope.len_bytes);
+    struct hr_status status = source->config.handler.batch(
+        source->config.handler.ctx, source_ticket_of(source, place), session->device_id, envelope);
+    handed_over(source, session, place, status, request, response);
+}
+
+/* "s=N" and nothing else. */
+static bool read_stream(const coap_string_t *query, uint32_t *out)
+{
+    if (query == NULL || query->length < 3 || query->length > 12 || memcmp(query->s, "s=", 2) != 0) {
+        return false;
+    }
+    uint64_t value = 0;
+    for (size_t i = 2; i < query->length; i++) {
+        if (query->s[i] < '0' || query->s[i] > '9') {
+            return false;
+        }
+        value = value * 10 + (uint64_t)(query->s[i] - '0');
+    }
+    *out = (uint32_t)value;
+    return value <= UINT32_MAX;
+}
+
+void source_on_head(coap_resource_t *resource, coap_session_t *coap, const coap_pdu_t *request,
+                    const coap_string_t *query, coap_pdu_t *response)
+{
+    struct source_coap *source = coap_resource_get_userdata(resource);
+    struct source_session *session = begin(source, coap, request, response);
+    if (session == NULL) {
+        return;
+    }
+    uint32_t stream = 0;
+    if (!read_stream(query, &stream)) {
+        source_count(source, SOURCE_COAP_BAD_QUERY, 1);
+        refuse_and_say(source, session, request, WIRE_ACK_MALFORMED, "GET /h needs ?s= and a stream number",
+                       response);
+        return;
+    }
+    uint32_t place = take_place(source, session, request, true, response);
+    if (place == SOURCE_NONE) {
+        return;
+    }
+    source_count(source, SOURCE_COAP_HEADS, 1);
+    struct hr_status status = source->config.handler.head(
+        source->config.handler.ctx, source_ticket_of(source, place), session->device_id, stream);
+    handed_over(source, session, place, status, request, response);
+}
+
+/* Also in the place of /.well-known/core: nobody needs a list of two. */
+void source_on_unknown(coap_resource_t *resource, coap_session_t *session, const coap_pdu_t *request,
+                       const coap_string_t *query, coap_pdu_t *response)
+{
+    (void)resource;
+    (void)session;
+    (void)request;
+    (void)query;
+    coap_pdu_set_code(response, COAP_RESPONSE_CODE_NOT_FOUND);
+}
