@@ -122,12 +122,21 @@ static struct hr_status parse_certificates(const char *path, mbedtls_x509_crt *o
     return hr_ok();
 }
 
-static struct hr_status check_pair(const struct crypto_identity *identity, mbedtls_x509_crt *certificate,
-                                   struct crypto_fault *fault)
+struct hr_status crypto_certificates_check(const char *path, struct crypto_fault *fault)
+{
+    mbedtls_x509_crt certificates;
+    mbedtls_x509_crt_init(&certificates);
+    struct hr_status status = parse_certificates(path, &certificates, fault);
+    mbedtls_x509_crt_free(&certificates);
+    return status;
+}
+
+static struct hr_status check_pair(mbedtls_x509_crt *certificate, const char *certificate_path,
+                                   const char *key_path, struct crypto_fault *fault)
 {
     uint8_t text[KEY_FILE_MAX_BYTES + 1];
     size_t len_bytes = 0;
-    HR_TRY(read_key_file(identity->key_path, text, &len_bytes, fault));
+    HR_TRY(read_key_file(key_path, text, &len_bytes, fault));
     text[len_bytes] = 0;
     mbedtls_pk_context key;
     mbedtls_pk_init(&key);
@@ -139,29 +148,24 @@ static struct hr_status check_pair(const struct crypto_identity *identity, mbedt
                                                          MBEDTLS_PSA_RANDOM_STATE);
     mbedtls_pk_free(&key);
     if (unparsed != 0) {
-        return refuse(fault, HR_MALFORMED, "%s: not an unencrypted private key in PEM", identity->key_path);
+        return refuse(fault, HR_MALFORMED, "%s: not an unencrypted private key in PEM", key_path);
     }
     if (unpaired != 0) {
-        return refuse(fault, HR_DENIED, "%s: not the key of the certificate in %s", identity->key_path,
-                      identity->certificate_path);
+        return refuse(fault, HR_DENIED, "%s: not the key of the certificate in %s", key_path,
+                      certificate_path);
     }
     return hr_ok();
 }
 
-struct hr_status crypto_identity_check(const struct crypto_identity *identity, struct crypto_fault *fault)
+struct hr_status crypto_key_pair_check(const char *certificate_path, const char *key_path,
+                                       struct crypto_fault *fault)
 {
-    mbedtls_x509_crt ca;
     mbedtls_x509_crt certificate;
-    mbedtls_x509_crt_init(&ca);
     mbedtls_x509_crt_init(&certificate);
-    struct hr_status status = parse_certificates(identity->ca_path, &ca, fault);
+    struct hr_status status = parse_certificates(certificate_path, &certificate, fault);
     if (hr_is_ok(status)) {
-        status = parse_certificates(identity->certificate_path, &certificate, fault);
-    }
-    if (hr_is_ok(status)) {
-        status = check_pair(identity, &certificate, fault);
+        status = check_pair(&certificate, certificate_path, key_path, fault);
     }
     mbedtls_x509_crt_free(&certificate);
-    mbedtls_x509_crt_free(&ca);
     return status;
 }

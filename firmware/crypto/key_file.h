@@ -18,18 +18,14 @@ struct crypto_fault {
 HR_MUST_USE struct hr_status crypto_signer_load_file(struct crypto_signer *signer, const char *path,
                                                      uint16_t key_epoch, struct crypto_fault *fault);
 
-/* The three files of a (D)TLS client. */
-struct crypto_identity {
-    const char *ca_path;          /* PEM, one or more certificates that servers are checked against */
-    const char *certificate_path; /* PEM, our certificate first, then intermediates */
-    const char *key_path;         /* PEM private key of the certificate */
-};
+/* Checks that the file holds certificates in PEM. One past its end is not refused here: whom it is shown to
+ * decides about that. HR_NOT_FOUND, HR_IO, HR_MALFORMED as above. */
+HR_MUST_USE struct hr_status crypto_certificates_check(const char *path, struct crypto_fault *fault);
 
-/* Checks that the three files are there, parse and belong together, and that the private key is its owner's
- * only. Codes as crypto_signer_load_file; HR_DENIED also for a key that is not that of the certificate. A
- * certificate past its end is not refused here: the aggregator decides about that. Writes fault on every
- * failure. */
-HR_MUST_USE struct hr_status crypto_identity_check(const struct crypto_identity *identity,
+/* Checks that the key file is its owner's only, and holds the private key of the first certificate of the
+ * other file, which passed crypto_certificates_check. Codes as crypto_signer_load_file; HR_DENIED also for
+ * another key. */
+HR_MUST_USE struct hr_status crypto_key_pair_check(const char *certificate_path, const char *key_path,
                                                    struct crypto_fault *fault);
 
 #endif

@@ -258,7 +258,7 @@ static void a_missing_or_foreign_key_file_is_named(void **state)
     assert_true(hr_is(crypto_signer_load_file(&signer, path, 1, &fault), HR_MALFORMED));
 }
 
-static void an_identity_whose_key_is_not_that_of_the_certificate_is_denied(void **state)
+static void a_key_that_is_not_that_of_the_certificate_is_denied(void **state)
 {
     const struct fixture *fixture = *state;
     char key[128];
@@ -273,20 +273,21 @@ static void an_identity_whose_key_is_not_that_of_the_certificate_is_denied(void 
         NULL};
     assert_int_equal(openssl_run(self_sign), 0);
     assert_int_equal(chmod(key, 0600), 0);
-    struct crypto_identity identity = {certificate, certificate, key};
     struct crypto_fault fault = {""};
-    assert_true(hr_is_ok(crypto_identity_check(&identity, &fault)));
+    assert_true(hr_is_ok(crypto_certificates_check(certificate, &fault)));
+    assert_true(hr_is_ok(crypto_key_pair_check(certificate, key, &fault)));
 
     const char *const generate[] = {
         "openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", other, NULL};
     assert_int_equal(openssl_run(generate), 0);
     assert_int_equal(chmod(other, 0600), 0);
-    identity.key_path = other;
-    assert_true(hr_is(crypto_identity_check(&identity, &fault), HR_DENIED));
+    assert_true(hr_is(crypto_key_pair_check(certificate, other, &fault), HR_DENIED));
     assert_non_null(strstr(fault.text, other));
-    identity.key_path = key;
-    identity.ca_path = key;
-    assert_true(hr_is(crypto_identity_check(&identity, &fault), HR_MALFORMED));
+    assert_int_equal(chmod(key, 0644), 0);
+    assert_true(hr_is(crypto_key_pair_check(certificate, key, &fault), HR_DENIED));
+    assert_non_null(strstr(fault.text, "chmod 600"));
+    assert_true(hr_is(crypto_certificates_check(key, &fault), HR_MALFORMED));
+    assert_non_null(strstr(fault.text, key));
 }
 
 static void a_public_key_that_is_not_on_the_curve_is_malformed(void **state)
@@ -338,7 +339,7 @@ int main(void)
         cmocka_unit_test(the_openssl_program_verifies_what_we_sign_with_a_key_that_it_made),
         cmocka_unit_test(a_private_key_that_others_may_read_is_refused_with_its_mode),
         cmocka_unit_test(a_missing_or_foreign_key_file_is_named),
-        cmocka_unit_test(an_identity_whose_key_is_not_that_of_the_certificate_is_denied),
+        cmocka_unit_test(a_key_that_is_not_that_of_the_certificate_is_denied),
         cmocka_unit_test(a_public_key_that_is_not_on_the_curve_is_malformed),
         cmocka_unit_test(sha256_of_parts_is_that_of_their_join_at_every_length_around_the_joining_limit),
     };

@@ -1,0 +1,2 @@
+hr_test(test_uplink LABEL sim SOURCES sim/test_uplink.c support/uplink_lab.c
+        DEPENDS fw_core hr_edge hr_wire hr_base hr_test_support)

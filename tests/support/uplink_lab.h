@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A collector with everything around it simulated but its own code: time, chance, keys, a flash in RAM, and a
+ * network of which the test sees each request and says what becomes of it. Every record is a batch of its own
+ * (seal_max_bytes is 1), so batch 0 holds Boot and batch n the n-th record after it. */
+#ifndef UPLINK_LAB_H
+#define UPLINK_LAB_H
+
+#include "firmware/core/collector.h"
+
+#define LAB_DEVICE_ID UINT64_C(0x0102030405060708)
+
+enum {
+    LAB_SECTOR_BYTES = 4096,
+    LAB_MAX_SECTORS = 64,
+    LAB_MAX_REQUESTS = 8,
+    LAB_ENVELOPE_MAX_BYTES = WIRE_MCU_ENVELOPE_MAX_BYTES,
+    LAB_MAX_ADDRESSES = 3,
+    LAB_MAX_SEEN = 1024,
+};
+
+struct lab_request {
+    bool waiting;
+    bool is_head;
+    uint32_t token;
+    uint32_t stream;
+    uint32_t seq;
+    uint8_t digest[WIRE_DIGEST_BYTES];
+    uint32_t len_bytes;
+    uint8_t envelope[LAB_ENVELOPE_MAX_BYTES];
+};
+
+struct uplink_lab {
+    uint64_t now_ms;
+    uint64_t seed;
+    uint32_t n_sectors;
+    uint8_t flash_bytes[LAB_MAX_SECTORS * LAB_SECTOR_BYTES];
+    bool signatures_are_sound; /* what the device's own check of a batch says */
+
+    bool net_is_open;
+    uint8_t address;
+    uint32_t n_opens;
+    struct lab_request requests[LAB_MAX_REQUESTS];
+    uint32_t n_posts;
+    uint32_t n_heads;
+    uint32_t seen_stream; /* of the digests below, which were posted */
+    uint8_t seen_digests[LAB_MAX_SEEN][WIRE_DIGEST_BYTES];
+
+    struct port_clock clock;
+    struct port_random random;
+    struct port_log log;
+    struct port_sign sign;
+    struct port_verify verify;
+    struct port_net net;
+    struct port_flash flash;
+    struct port_net_events events;
+    struct fw_spool_sector sectors[LAB_MAX_SECTORS];
+    uint8_t stage[512];
+    uint8_t envelope[LAB_ENVELOPE_MAX_BYTES];
+    struct fw_spool spool;
+    struct fw_collector collector;
+    uint32_t wait_ms; /* what the last step answered */
+};
+
+/* Blank flash of n_sectors, a started collector, one step done: Boot is sealed as batch 0. */
+void lab_start(struct uplink_lab *lab, uint64_t seed, uint32_t n_sectors);
+/* The same over the flash as it is: a restart after a kill, or after fw_collector_end. */
+void lab_restart(struct uplink_lab *lab);
+
+void lab_step(struct uplink_lab *lab);
+/* Lets time pass, stepping whenever the collector asked for it. */
+void lab_pass(struct uplink_lab *lab, uint64_t ms);
+
+/* Offers n records, each a batch. The record's number goes into its payload. */
+void lab_offer(struct uplink_lab *lab, uint32_t n_records);
+
+/* Steps until a session is being opened, and says that it is up; then answers GET /h with nothing known. */
+void lab_connect(struct uplink_lab *lab);
+void lab_up(struct uplink_lab *lab);
+void lab_down(struct uplink_lab *lab, enum port_net_down reason);
+
+/* The waiting request for the head, or for batch seq; NULL: none. */
+struct lab_request *lab_head(struct uplink_lab *lab);
+struct lab_request *lab_post(struct uplink_lab *lab, uint32_t seq);
+uint32_t lab_n_waiting(const struct uplink_lab *lab);
+
+/* Answers a request, which must not be NULL, and steps. The digest of cum_seq is read from the spool's own
+ * batch when ack->cum_digest is all zeros. */
+void lab_answer(struct uplink_lab *lab, struct lab_request *request, const struct wire_ack *ack,
+                uint32_t max_age_s);
+void lab_answer_raw(struct uplink_lab *lab, struct lab_request *request, uint8_t coap_code,
+                    struct hr_bytes payload);
+void lab_time_out(struct uplink_lab *lab, struct lab_request *request);
+
+struct fw_spool_state lab_spool(const struct uplink_lab *lab);
+/* The digest of a batch of the newest stream that was posted. */
+void lab_digest(struct uplink_lab *lab, uint32_t seq, uint8_t out[WIRE_DIGEST_BYTES]);
+/* Looks for a record of that kind in the sealed batches from first_seq on; false: none. */
+bool lab_find_record(struct uplink_lab *lab, uint32_t first_seq, enum edge_kind kind,
+                     struct edge_record *out);
+
+#endif
