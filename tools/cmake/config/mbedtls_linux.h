@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mbedTLS 3.6.6 for the Linux collector and the aggregator's CoAP source. It stands in place of
+ * mbedTLS 3.6.7 for the Linux collector and the aggregator's CoAP source. It stands in place of
  * include/mbedtls/mbedtls_config.h, so the library, libcoap and our own rooms read the same one.
  *
  * One profile (PROTOCOL.md 1.7): (D)TLS 1.2, ECDHE-ECDSA on secp256r1, AES-CCM and AES-GCM, X.509, CID.
