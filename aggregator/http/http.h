@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * /healthz, /readyz and /metrics (Prometheus text format 0.0.4), for one host's monitoring: few connections,
+ * GET and HEAD only. The room owns libmicrohttpd; its thread is its own. */
+#ifndef AGG_HTTP_H
+#define AGG_HTTP_H
+
+#include "proto/base/bytes.h"
+#include "proto/base/status.h"
+
+enum http_metric_type { HTTP_COUNTER, HTTP_GAUGE };
+
+/* One sample. Rows of one name stand together and differ by label; help and type are those of the first. */
+struct http_metric {
+    const char *name; /* whole: "headrace_batches_committed_total" */
+    const char *help; /* one line */
+    enum http_metric_type type;
+    const char *label; /* such as status="ok"; NULL for none */
+    /* [http thread] */
+    uint64_t (*read)(void *ctx, uint32_t argument);
+    void *ctx;
+    uint32_t argument;
+};
+
+struct http_readiness {
+    bool ready;
+    char detail[512]; /* one line of JSON */
+};
+
+struct http_config {
+    const char *address; /* numeric */
+    uint16_t port;       /* 0: any free one */
+    uint32_t max_connections;
+    const struct http_metric *metrics; /* kept */
+    size_t n_metrics;
+    void (*readiness)(void *ctx, struct http_readiness *out); /* [http thread] */
+    void *ctx;
+};
+
+struct http_server;
+
+/* HR_IO: the address can't be bound; the cause is in `why`. */
+HR_MUST_USE struct hr_status http_start(const struct http_config *config, struct http_server **out, char *why,
+                                        size_t why_capacity);
+uint16_t http_port(const struct http_server *server);
+/* Requests answered since start. [any thread] */
+uint64_t http_requests(const struct http_server *server);
+/* Ends the thread and its connections, and frees. */
+void http_stop(struct http_server *server);
+
+#endif
