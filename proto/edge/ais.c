@@ -219,7 +219,7 @@ static bool read_message(struct hr_bytes message, struct edge_ais_view *view)
     view->channel = read_number32(&reader, TAG_CHANNEL);
     view->talker = read_number32(&reader, TAG_TALKER);
     view->talker = view->talker == 0 ? EDGE_TALKER_AI : view->talker;
-    view->own_ship = read_number(&reader, TAG_OWN_SHIP) != 0;
+    view->own_ship = read_number32(&reader, TAG_OWN_SHIP) != 0;
     uint64_t zigzag = read_number(&reader, TAG_SOURCE_TIME);
     view->source_time_ms = (int64_t)(zigzag >> 1) ^ -(int64_t)(zigzag & 1u);
     view->station = read_bytes(&reader, TAG_STATION);
