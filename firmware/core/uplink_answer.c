@@ -115,11 +115,11 @@ static void head_is_known(struct fw_uplink *uplink, const struct wire_ack *ack)
         fw_uplink_want_stream(uplink, spool.stream);
         return;
     }
-    uplink->expected_seq = 0;
+    /* Answers to posts may have overtaken this one: what they acknowledged stays acknowledged. */
+    uplink->expected_seq = spool.acked_seq + 1;
     if (!take_cumulative(uplink, ack)) {
         return;
     }
-    uplink->held = ack->sack;
     uplink->cursor_seq = uplink->expected_seq;
     uplink->head_known = true;
     if (fw_uplink_is_drained(uplink)) {

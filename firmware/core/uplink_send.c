@@ -140,12 +140,6 @@ static void read_failed(struct fw_uplink *uplink, uint32_t seq)
 static void send_in_place_of_missing(struct fw_uplink *uplink, const struct fw_spool_state *spool)
 {
     uint32_t seq = uplink->expected_seq;
-    if (spool->acked_seq != WIRE_SEQ_NONE && seq <= spool->acked_seq) {
-        fw_uplink_tell(uplink, FW_EVENT_AGGREGATOR_BEHIND,
-                       "the aggregator waits for batches that it acknowledged");
-        fw_uplink_want_stream(uplink, spool->stream);
-        return;
-    }
     uint32_t carrier_seq = 0;
     if (!hr_is_ok(fw_spool_loss_carrier(uplink->config.spool, seq, &carrier_seq))) {
         return; /* the owner is about to seal the Loss, and steps the uplink again when it has */

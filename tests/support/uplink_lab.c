@@ -147,12 +147,11 @@ static struct hr_status net_post(void *ctx, uint32_t token, struct hr_bytes enve
     request->stream = split.header.stream;
     request->seq = split.header.batch_seq;
     wire_batch_digest(test_hash(), split.header_bytes, request->digest);
-    assert_true(request->seq < LAB_MAX_SEEN);
     if (lab->seen_stream != request->stream) {
         memset(lab->seen_digests, 0, sizeof lab->seen_digests);
         lab->seen_stream = request->stream;
     }
-    memcpy(lab->seen_digests[request->seq], request->digest, WIRE_DIGEST_BYTES);
+    memcpy(lab->seen_digests[request->seq % LAB_MAX_SEEN], request->digest, WIRE_DIGEST_BYTES);
     lab->n_posts++;
     return hr_ok();
 }
@@ -271,7 +270,7 @@ void lab_offer(struct uplink_lab *lab, uint32_t n_records)
     for (uint32_t i = 0; i < n_records; i++) {
         struct edge_record record = {.kind = EDGE_SAMPLE};
         record.as.sample.channel = 7;
-        record.as.sample.value = (int64_t)lab->collector.counters.records;
+        record.as.sample.value = (int64_t)lab->n_offered++;
         assert_true(hr_is_ok(fw_collector_offer(&lab->collector, &record, lab->now_ms)));
     }
     lab_step(lab);

@@ -35,6 +35,7 @@ struct uplink_lab {
     uint64_t seed;
     uint32_t n_sectors;
     uint8_t flash_bytes[LAB_MAX_SECTORS * LAB_SECTOR_BYTES];
+    uint64_t n_offered;        /* records; the number of each is its sample's value */
     bool signatures_are_sound; /* what the device's own check of a batch says */
 
     bool net_is_open;
