@@ -121,5 +121,5 @@ if(HEADRACE_AGGREGATOR)
   hr_dep_system(cjson libcjson libcjson-dev)
   hr_dep_static(rdkafka LIBRARY ${HEADRACE_DEP_librdkafka}/lib/librdkafka.a
                 INCLUDE ${HEADRACE_DEP_librdkafka}/include
-                DEPENDS "dep::ssl;dep::crypto;dep::zstd;dep::zlib;Threads::Threads;m;rt;${CMAKE_DL_LIBS}")
+                DEPENDS "dep::curl;dep::ssl;dep::crypto;dep::zstd;dep::zlib;Threads::Threads;m;rt;${CMAKE_DL_LIBS}")
 endif()
