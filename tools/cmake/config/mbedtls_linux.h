@@ -28,7 +28,8 @@
 #define MBEDTLS_CTR_DRBG_C
 #define MBEDTLS_HMAC_DRBG_C
 
-/* Primitives. Deterministic ECDSA is what PSA calls PSA_ALG_DETERMINISTIC_ECDSA; both kinds are signed and verified. */
+/* Primitives. Deterministic ECDSA is what PSA calls PSA_ALG_DETERMINISTIC_ECDSA; both kinds are signed and
+ * verified. */
 #define MBEDTLS_AES_C
 #define MBEDTLS_AESNI_C
 #define MBEDTLS_AESCE_C
@@ -93,8 +94,9 @@
 #define MBEDTLS_KEY_EXCHANGE_ECDHE_ECDSA_ENABLED
 
 /*
- * Sizes. A gateway's envelope of up to 15 KB must fit one record of coaps+tcp, hence full-size records on both
- * sides; HEADRACE_TLS_CONTENT_LEN of the build sets another size. A smaller one saves two buffers of it a session.
+ * Sizes. A gateway's envelope of up to 15 KB must fit one record of coaps+tcp, hence full-size records on
+ * both sides; HEADRACE_TLS_CONTENT_LEN of the build sets another size. A smaller one saves two buffers of it
+ * a session.
  */
 #ifndef MBEDTLS_SSL_IN_CONTENT_LEN
 #define MBEDTLS_SSL_IN_CONTENT_LEN 16384
