@@ -116,3 +116,50 @@ void pki_make_leaf(const struct pki_folder *folder, const char *ca, const char *
     assert_int_equal(openssl_run(sign), 0);
     assert_int_equal(chmod(key, 0600), 0);
 }
+
+/* SEQUENCE {INTEGER r, INTEGER s} of raw r || s. */
+static size_t der_of(const uint8_t raw[WIRE_SIGNATURE_BYTES], uint8_t out[80])
+{
+    size_t at = 2;
+    for (size_t part = 0; part < 2; part++) {
+        const uint8_t *number = raw + 32 * part;
+        size_t skipped = 0;
+        while (skipped < 31 && number[skipped] == 0) {
+            skipped++;
+        }
+        size_t pad = number[skipped] >> 7;
+        out[at++] = 0x02;
+        out[at++] = (uint8_t)(32 - skipped + pad);
+        if (pad != 0) {
+            out[at++] = 0;
+        }
+        memcpy(out + at, number + skipped, 32 - skipped);
+        at += 32 - skipped;
+    }
+    out[0] = 0x30;
+    out[1] = (uint8_t)(at - 2);
+    return at;
+}
+
+static void write_file(const char *path, struct hr_bytes bytes)
+{
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes.data, 1, bytes.len_bytes, file), bytes.len_bytes);
+    assert_int_equal(fclose(file), 0);
+}
+
+bool openssl_verifies(const struct pki_folder *folder, struct hr_bytes spki, struct hr_bytes message,
+                      const uint8_t signature[WIRE_SIGNATURE_BYTES])
+{
+    uint8_t der[80];
+    const char *key = pki_path(folder, "public.der");
+    const char *text = pki_path(folder, "message");
+    const char *signed_by = pki_path(folder, "signature.der");
+    write_file(key, spki);
+    write_file(text, message);
+    write_file(signed_by, hr_bytes_of(der, der_of(signature, der)));
+    const char *const check[] = {"openssl", "dgst",       "-sha256", "-keyform", "DER", "-verify",
+                                 key,       "-signature", signed_by, text,       NULL};
+    return openssl_run(check) == 0;
+}

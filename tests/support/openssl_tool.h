@@ -5,6 +5,9 @@
 #ifndef OPENSSL_TOOL_H
 #define OPENSSL_TOOL_H
 
+#include "proto/wire/batch.h"
+
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Runs openssl with the arguments up to NULL (the first is "openssl"), silently, and gives its exit code. */
@@ -27,5 +30,10 @@ void pki_make_ca(const struct pki_folder *folder, const char *name);
  * expired. */
 void pki_make_leaf(const struct pki_folder *folder, const char *ca, const char *name, const char *dns_name,
                    int days);
+
+/* Whether the openssl program takes the raw ES256 signature of the message by the key, a DER
+ * SubjectPublicKeyInfo. */
+bool openssl_verifies(const struct pki_folder *folder, struct hr_bytes spki, struct hr_bytes message,
+                      const uint8_t signature[WIRE_SIGNATURE_BYTES]);
 
 #endif

@@ -1,4 +1,5 @@
 hr_test(test_crypto LABEL unit SOURCES unit/test_crypto.c support/signature_vector.c support/openssl_tool.c
-        DEPENDS fw_crypto hr_wire hr_test_support)
+        support/uplink_lab.c
+        DEPENDS fw_crypto fw_core hr_edge hr_wire hr_test_support)
 hr_test(test_net LABEL unit SOURCES unit/test_net.c support/net_peer.c support/openssl_tool.c
         DEPENDS fw_net hr_base hr_test_support dep::coap)

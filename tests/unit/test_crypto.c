@@ -7,6 +7,7 @@
 #include "tests/support/openssl_tool.h"
 #include "tests/support/signature_vector.h"
 #include "tests/support/test_hash.h"
+#include "tests/support/uplink_lab.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -74,30 +75,6 @@ static void write_file(const char *path, const void *data, size_t len_bytes)
     assert_non_null(file);
     assert_int_equal(fwrite(data, 1, len_bytes, file), len_bytes);
     assert_int_equal(fclose(file), 0);
-}
-
-/* SEQUENCE {INTEGER r, INTEGER s} of raw r || s. */
-static size_t der_of(const uint8_t raw[WIRE_SIGNATURE_BYTES], uint8_t out[80])
-{
-    size_t at = 2;
-    for (size_t part = 0; part < 2; part++) {
-        const uint8_t *number = raw + 32 * part;
-        size_t skipped = 0;
-        while (skipped < 31 && number[skipped] == 0) {
-            skipped++;
-        }
-        size_t pad = number[skipped] >> 7;
-        out[at++] = 0x02;
-        out[at++] = (uint8_t)(32 - skipped + pad);
-        if (pad != 0) {
-            out[at++] = 0;
-        }
-        memcpy(out + at, number + skipped, 32 - skipped);
-        at += 32 - skipped;
-    }
-    out[0] = 0x30;
-    out[1] = (uint8_t)(at - 2);
-    return at;
 }
 
 static void the_key_of_the_shared_vector_signs_its_signature_bit_for_bit(void **state)
@@ -178,17 +155,30 @@ static void the_twin_of_a_signature_with_n_minus_s_verifies_too(void **state)
     assert_true(hr_is_ok(verify(fixture, 3, twin)));
 }
 
+/* What the collector seals, taken out of its spool. */
+static void a_batch_out_of_the_spool_verifies_with_the_openssl_program(void **state)
+{
+    struct fixture *fixture = *state;
+    static struct uplink_lab lab;
+    lab_start(&lab, 1, LAB_MAX_SECTORS);
+    lab.sign = fixture->signer.port;
+    lab_offer(&lab, 1);
+    uint8_t envelope[LAB_ENVELOPE_MAX_BYTES];
+    uint32_t len_bytes = 0;
+    assert_true(hr_is_ok(fw_spool_read(&lab.spool, 1, envelope, sizeof envelope, &len_bytes)));
+    uint8_t tbs[WIRE_TBS_BYTES];
+    wire_tbs(envelope, fixture->signer.port.spki_sha256, tbs);
+    assert_true(openssl_verifies(&fixture->folder, hr_bytes_of(fixture->signer.spki, CRYPTO_SPKI_BYTES),
+                                 hr_bytes_of(tbs, sizeof tbs), envelope + WIRE_HEADER_BYTES));
+    assert_true(hr_is_ok(fixture->verifier.port.verify(fixture->verifier.port.ctx, 3, envelope,
+                                                       envelope + WIRE_HEADER_BYTES)));
+}
+
 static void the_openssl_program_verifies_what_we_sign_with_a_key_that_it_made(void **state)
 {
     struct fixture *fixture = *state;
     char key[128];
-    char public_key[128];
-    char tbs_path[128];
-    char signature_path[128];
     path_in(fixture, "key.pem", key);
-    path_in(fixture, "pub.der", public_key);
-    path_in(fixture, "tbs", tbs_path);
-    path_in(fixture, "sig.der", signature_path);
     const char *const generate[] = {
         "openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", key, NULL};
     assert_int_equal(openssl_run(generate), 0);
@@ -201,17 +191,11 @@ static void the_openssl_program_verifies_what_we_sign_with_a_key_that_it_made(vo
     wire_tbs(fixture->vector.header, signer.port.spki_sha256, tbs);
     uint8_t signature[WIRE_SIGNATURE_BYTES];
     assert_true(hr_is_ok(signer.port.sign(signer.port.ctx, hr_bytes_of(tbs, sizeof tbs), signature)));
-    uint8_t der[80];
-    write_file(signature_path, der, der_of(signature, der));
-    write_file(tbs_path, tbs, sizeof tbs);
-    write_file(public_key, signer.spki, sizeof signer.spki);
-
-    const char *const check[] = {"openssl",  "dgst",       "-sha256",      "-keyform", "DER", "-verify",
-                                 public_key, "-signature", signature_path, tbs_path,   NULL};
-    assert_int_equal(openssl_run(check), 0);
+    assert_true(openssl_verifies(&fixture->folder, hr_bytes_of(signer.spki, sizeof signer.spki),
+                                 hr_bytes_of(tbs, sizeof tbs), signature));
     tbs[WIRE_TBS_BYTES - 1] ^= 1;
-    write_file(tbs_path, tbs, sizeof tbs);
-    assert_int_not_equal(openssl_run(check), 0);
+    assert_false(openssl_verifies(&fixture->folder, hr_bytes_of(signer.spki, sizeof signer.spki),
+                                  hr_bytes_of(tbs, sizeof tbs), signature));
     crypto_signer_unload(&signer);
 }
 
@@ -336,6 +320,7 @@ int main(void)
         cmocka_unit_test(a_key_epoch_without_a_public_key_is_not_found),
         cmocka_unit_test(a_signature_with_r_or_s_out_of_range_is_denied),
         cmocka_unit_test(the_twin_of_a_signature_with_n_minus_s_verifies_too),
+        cmocka_unit_test(a_batch_out_of_the_spool_verifies_with_the_openssl_program),
         cmocka_unit_test(the_openssl_program_verifies_what_we_sign_with_a_key_that_it_made),
         cmocka_unit_test(a_private_key_that_others_may_read_is_refused_with_its_mode),
         cmocka_unit_test(a_missing_or_foreign_key_file_is_named),
