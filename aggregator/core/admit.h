@@ -22,12 +22,13 @@
 #include "aggregator/io/source.h"
 
 enum {
-    AGG_HELD_PER_STREAM = 8,   /* verified batches ahead of a gap, in memory */
+    AGG_HELD_PER_DEVICE = 8,   /* verified batches ahead of a gap, in memory; a device has one live stream */
     AGG_HOLD_ANSWER_MS = 2000, /* then a held batch is answered gap, with its sack bit */
     AGG_HOLD_DROP_MS = 30000,  /* then it is dropped; the device sends it again */
     AGG_DEVICE_STREAMS_KEPT =
-        2,                      /* newest streams of a device in memory; older ones are asked of the ledger */
-    AGG_BATCH_MAX_CONTROLS = 8, /* Loss records looked at in one batch, and time anchors kept of one */
+        2,                     /* newest streams of a device in memory; the ledger is asked for older ones */
+    AGG_BATCH_MAX_LOSSES = 8,  /* Loss records looked at in one batch */
+    AGG_BATCH_MAX_ANCHORS = 4, /* the last time anchors of a batch, one a boot, are stored */
 };
 
 /* An envelope that the verify room has judged. The struct and the envelope's bytes belong to the driver,

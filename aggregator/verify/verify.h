@@ -38,6 +38,11 @@ HR_MUST_USE struct hr_status verify_signature(const struct verify_key *key,
                                               const uint8_t header[WIRE_HEADER_BYTES],
                                               const uint8_t signature[WIRE_SIGNATURE_BYTES]);
 
+/* The same with a key that is parsed for this one use: the proof of possession in a KeySwitch. False also
+ * when spki is no P-256 key. [any] */
+bool verify_proof_holds(struct hr_bytes spki, struct hr_bytes message,
+                        const uint8_t signature[WIRE_SIGNATURE_BYTES]);
+
 /* What is known of an envelope after verification. */
 struct verify_result {
     enum wire_ack_status verdict; /* WIRE_ACK_OK: header, signature and payload root are right */

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the files of the core share. Memory is always "as if the open group had been committed"; the undo list
+ * holds what each touched device was before it, and answers about a touched device wait for the settle. */
+#ifndef AGG_INTERNAL_H
+#define AGG_INTERNAL_H
+
+#include "aggregator/core/admit.h"
+#include "proto/base/assert.h"
+
+#include <stdatomic.h>
+
+enum {
+    GROUP_MAX_ANSWERS = 1024,
+    GROUP_MAX_DEVICES = LEDGER_COMMIT_MAX_BATCHES,
+    GROUP_MAX_STREAMS = 2 * LEDGER_COMMIT_MAX_BATCHES,
+    GROUP_MAX_LOSSES = 64,
+    GROUP_MAX_CONFLICTS = 64,
+    GROUP_MAX_ANCHORS = 512,
+    N_STATUSES = WIRE_ACK_STREAM_AHEAD + 1,
+    SACK_BITS = 32,
+};
+
+/* Index + 1 into an array; 0 is "none". */
+typedef uint32_t agg_ref;
+
+/* What a group may change of a device, and a rollback puts back. */
+struct agg_device_state {
+    struct ledger_device entry;
+    bool is_known; /* false: the place is taken but its registration was not committed */
+    uint32_t n_streams;
+    struct ledger_stream streams[AGG_DEVICE_STREAMS_KEPT]; /* newest first */
+};
+
+struct agg_device {
+    uint64_t device_id; /* this and next are constant once the device is in its bucket */
+    agg_ref next;
+    atomic_bool may_connect;
+    agg_ref undo;                          /* into group.undo: touched by the open group */
+    agg_ref rows[AGG_DEVICE_STREAMS_KEPT]; /* into group.streams, beside state.streams */
+    agg_ref held;                          /* its first held batch */
+    uint32_t n_held;
+    struct agg_device_state state;
+};
+
+struct agg_held {
+    struct agg_batch *batch;
+    struct agg_device *device; /* NULL: free */
+    agg_ref next;              /* of the device, or of the free list */
+    uint64_t since_ms;
+    bool is_answered;
+};
+
+struct agg_waiting {
+    struct agg_batch *batch; /* NULL: GET /h */
+    struct agg_device *device;
+    struct source_ticket ticket;
+    uint32_t stream;
+    enum wire_ack_status status;
+    bool is_answered; /* nobody waits any more; the batch is only released */
+};
+
+struct agg_undo {
+    struct agg_device *device;
+    bool is_entry_changed;
+    struct agg_device_state before;
+};
+
+struct agg_group {
+    bool is_taken; /* between take and settle */
+    struct ledger_commit change;
+    uint64_t pending_counts[AGG_N_COUNTERS]; /* added when the group has committed */
+    uint32_t n_undo, n_batches, n_streams, n_losses, n_conflicts, n_anchors, n_waiting;
+    struct agg_undo undo[GROUP_MAX_DEVICES];
+    struct ledger_batch batches[LEDGER_COMMIT_MAX_BATCHES];
+    struct ledger_stream streams[GROUP_MAX_STREAMS];
+    struct ledger_device devices[GROUP_MAX_DEVICES];
+    struct ledger_loss losses[GROUP_MAX_LOSSES];
+    struct ledger_conflict conflicts[GROUP_MAX_CONFLICTS];
+    struct ledger_anchor anchors[GROUP_MAX_ANCHORS];
+    struct agg_waiting waiting[GROUP_MAX_ANSWERS];
+};
+
+struct agg_core {
+    struct agg_limits limits;
+    struct agg_ports ports;
+    _Atomic uint64_t counters[AGG_N_COUNTERS];
+    _Atomic uint64_t answered[N_STATUSES];
+    _Atomic uint32_t n_devices;
+    _Atomic uint32_t n_held;
+    struct hr_status load_status;
+    bool is_fenced;
+    bool has_undrained; /* the group was full while held batches had their turn */
+    int64_t last_received_utc_ms;
+    uint32_t bucket_mask;
+    _Atomic agg_ref *buckets;
+    struct agg_device *devices;
+    struct agg_held *held;
+    agg_ref free_held;
+    struct agg_group group;
+};
+
+/* ---- device.c: the table of devices ---- */
+struct agg_device *agg_find(const struct agg_core *core, uint64_t device_id);
+/* As find, or a new place that is not known yet; NULL: max_devices are there. */
+struct agg_device *agg_find_or_add(struct agg_core *core, uint64_t device_id);
+/* The kept row of a stream, or NULL. */
+const struct ledger_stream *agg_stream_of(const struct agg_device *device, uint32_t stream);
+/* A row for a batch or Loss that is being staged: touches the device, makes the row when the stream is new.
+ * The change made through it must be handed to agg_stage_row. */
+struct ledger_stream *agg_stream_open(struct agg_core *core, struct agg_device *device, uint32_t stream);
+/* The sequence number that comes next; 2^32 - 1 is never reached. */
+uint32_t agg_next_seq(const struct ledger_stream *row);
+void agg_refresh_session_state(struct agg_device *device);
+
+/* ---- counters.c ---- */
+void agg_count(struct agg_core *core, enum agg_counter counter, uint64_t n);
+/* Counts when the open group has committed. */
+void agg_count_staged(struct agg_core *core, enum agg_counter counter, uint64_t n);
+void agg_emit(struct agg_core *core, enum agg_event_kind kind, const struct agg_batch *batch, uint64_t n,
+              const char *text);
+
+/* ---- group.c: the open group and the answers ---- */
+void agg_touch(struct agg_core *core, struct agg_device *device);
+void agg_touch_entry(struct agg_core *core, struct agg_device *device);
+/* Puts the row into the group's change. */
+void agg_stage_row(struct agg_core *core, struct agg_device *device, const struct ledger_stream *row);
+/* Answers now, or at the settle when the device is touched, and releases. */
+void agg_finish(struct agg_core *core, struct agg_device *device, struct agg_batch *batch,
+                enum wire_ack_status status);
+/* Answers at the settle. */
+void agg_finish_later(struct agg_core *core, struct agg_device *device, struct agg_batch *batch,
+                      enum wire_ack_status status, bool is_answered);
+/* Sends an answer at once; state in memory must be durable. device may be NULL. */
+void agg_answer(struct agg_core *core, const struct agg_device *device, struct source_ticket ticket,
+                uint32_t stream, enum wire_ack_status status);
+void agg_answer_head(struct agg_core *core, const struct agg_device *device, struct source_ticket ticket,
+                     uint32_t stream);
+
+/* ---- order.c: where a batch stands ---- */
+/* Decides about a verified batch of a device that may send. */
+void agg_order(struct agg_core *core, struct agg_device *device, struct agg_batch *batch);
+/* Decides about a held batch that has become next in its stream. is_answered: nobody waits for it. */
+void agg_order_held(struct agg_core *core, struct agg_device *device, struct agg_batch *batch,
+                    bool is_answered);
+/* Stores the evidence, puts the device in quarantine and answers everything of it that is held. */
+void agg_conflict(struct agg_core *core, struct agg_device *device, struct agg_batch *batch, bool is_answered,
+                  enum wire_ack_status status, const uint8_t known_digest[WIRE_DIGEST_BYTES]);
+
+/* ---- hold.c: batches ahead of a gap ---- */
+void agg_hold(struct agg_core *core, struct agg_device *device, struct agg_batch *batch);
+/* Stages what is held and has become next. */
+void agg_hold_drain(struct agg_core *core, struct agg_device *device);
+/* Lets go, with `status`, of what is held of the stream up to `to_seq`. */
+void agg_hold_drop(struct agg_core *core, struct agg_device *device, uint32_t stream, uint32_t to_seq,
+                   enum wire_ack_status status);
+void agg_hold_drop_all(struct agg_core *core, struct agg_device *device, enum wire_ack_status status);
+uint32_t agg_hold_sack(const struct agg_core *core, const struct agg_device *device, uint32_t stream);
+void agg_hold_drain_all(struct agg_core *core);
+
+/* ---- loss.c ---- */
+/* Moves the stream over the holes that the batch's Loss records state. True: it moved. */
+bool agg_loss_apply(struct agg_core *core, struct agg_device *device, struct agg_batch *batch);
+
+/* ---- keys.c ---- */
+/* OK, or why the batch's key may not sign there: UNKNOWN_KEY, REVOKED, BAD_SIGNATURE. */
+enum wire_ack_status agg_key_stands(const struct ledger_device *entry, const struct wire_header *header);
+void agg_key_switch(struct agg_core *core, struct agg_device *device, const struct agg_batch *batch,
+                    const struct edge_key_switch *key_switch);
+
+/* ---- scan.c: control records of a batch ---- */
+struct agg_controls {
+    uint32_t n_losses, n_anchors, n_key_switches, n_undecodable;
+    struct edge_loss losses[AGG_BATCH_MAX_LOSSES];          /* the first ones */
+    struct edge_time_anchor anchors[AGG_BATCH_MAX_ANCHORS]; /* the last ones, one a boot */
+    struct edge_key_switch key_switch;                      /* the last one */
+};
+
+void agg_scan(const struct wire_envelope *parts, struct agg_controls *out);
+
+#endif

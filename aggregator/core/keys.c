@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "aggregator/core/internal.h"
+
+#include <string.h>
+
+static int compare_places(uint32_t stream_a, uint32_t seq_a, uint32_t stream_b, uint32_t seq_b)
+{
+    uint64_t a = (uint64_t)stream_a << 32 | seq_a;
+    uint64_t b = (uint64_t)stream_b << 32 | seq_b;
+    return (a > b) - (a < b);
+}
+
+static const struct ledger_key *key_of(const struct ledger_device *entry, uint32_t epoch)
+{
+    for (uint32_t i = 0; i < entry->n_keys; i++) {
+        if (entry->keys[i].epoch == epoch) {
+            return &entry->keys[i];
+        }
+    }
+    return NULL;
+}
+
+enum wire_ack_status agg_key_stands(const struct ledger_device *entry, const struct wire_header *header)
+{
+    const struct ledger_key *key = key_of(entry, header->key_epoch);
+    if (key == NULL) {
+        return WIRE_ACK_UNKNOWN_KEY;
+    }
+    if (key->revoked) {
+        return WIRE_ACK_REVOKED;
+    }
+    bool is_early = compare_places(header->stream, header->batch_seq, key->from_stream, key->from_seq) < 0;
+    bool is_late = compare_places(header->stream, header->batch_seq, key->to_stream, key->to_seq) >= 0;
+    return is_early || is_late ? WIRE_ACK_BAD_SIGNATURE : WIRE_ACK_OK;
+}
+
+/* PROTOCOL 2.4 R2: the new key signs "edge.keyswitch.v1" || device || stream || switch_seq || prev_digest,
+ * where prev_digest is that of the header of the batch that carries the record. */
+static bool is_proven(struct agg_core *core, const struct agg_batch *batch,
+                      const struct edge_key_switch *key_switch)
+{
+    static const char domain[] = "edge.keyswitch.v1";
+    uint8_t message[sizeof domain - 1 + 8 + 4 + 4 + WIRE_DIGEST_BYTES];
+    struct hr_writer writer = hr_writer_over(message, sizeof message);
+    hr_write_raw(&writer, domain, sizeof domain - 1);
+    hr_write_u64(&writer, batch->parts.header.device_id);
+    hr_write_u32(&writer, batch->parts.header.stream);
+    hr_write_u32(&writer, key_switch->switch_seq);
+    hr_write_raw(&writer, batch->parts.header.prev_digest, WIRE_DIGEST_BYTES);
+    HR_ASSERT(hr_writer_ok(&writer));
+    return core->ports.proof_holds(core->ports.ctx, hr_bytes_of(key_switch->spki, sizeof key_switch->spki),
+                                   hr_bytes_of(message, sizeof message), key_switch->proof);
+}
+
+/* Why the switch is not followed, or NULL. */
+static const char *objection(struct agg_core *core, const struct ledger_device *entry,
+                             const struct agg_batch *batch, const struct edge_key_switch *key_switch)
+{
+    const struct wire_header *header = &batch->parts.header;
+    if ((header->flags & WIRE_FLAG_KEY_SWITCH) == 0) {
+        return "the batch is not flagged";
+    }
+    if (key_switch->from_epoch != header->key_epoch || key_switch->to_epoch != key_switch->from_epoch + 1 ||
+        key_switch->to_epoch > UINT16_MAX) {
+        return "epochs do not follow each other";
+    }
+    if (key_switch->switch_seq != header->batch_seq + 1) {
+        return "the switch is not at the next batch";
+    }
+    if (key_of(entry, key_switch->to_epoch) != NULL) {
+        return "the epoch has a key";
+    }
+    if (entry->n_keys == LEDGER_DEVICE_MAX_KEYS) {
+        return "the device has all the keys it may have";
+    }
+    for (uint32_t i = 0; i < entry->n_keys; i++) {
+        if (memcmp(entry->keys[i].spki, key_switch->spki, sizeof key_switch->spki) == 0) {
+            return "the key was used before";
+        }
+    }
+    return is_proven(core, batch, key_switch) ? NULL : "the new key does not prove itself";
+}
+
+void agg_key_switch(struct agg_core *core, struct agg_device *device, const struct agg_batch *batch,
+                    const struct edge_key_switch *key_switch)
+{
+    struct ledger_device *entry = &device->state.entry;
+    const char *why_not = objection(core, entry, batch, key_switch);
+    if (why_not != NULL) {
+        agg_count_staged(core, AGG_COUNT_KEY_SWITCHES_REFUSED, 1);
+        agg_emit(core, AGG_EVENT_KEY_SWITCH_REFUSED, batch, key_switch->to_epoch, why_not);
+        return;
+    }
+    agg_touch_entry(core, device);
+    uint32_t stream = batch->parts.header.stream;
+    for (uint32_t i = 0; i < entry->n_keys; i++) {
+        struct ledger_key *old = &entry->keys[i];
+        if (old->epoch == key_switch->from_epoch &&
+            compare_places(stream, key_switch->switch_seq, old->to_stream, old->to_seq) < 0) {
+            old->to_stream = stream;
+            old->to_seq = key_switch->switch_seq;
+        }
+    }
+    struct ledger_key *key = &entry->keys[entry->n_keys++];
+    *key = (struct ledger_key){.epoch = (uint16_t)key_switch->to_epoch,
+                               .spki_len_bytes = sizeof key_switch->spki,
+                               .from_stream = stream,
+                               .from_seq = key_switch->switch_seq,
+                               .to_stream = UINT32_MAX,
+                               .to_seq = UINT32_MAX};
+    memcpy(key->spki, key_switch->spki, sizeof key_switch->spki);
+    core->ports.key_added(core->ports.ctx, device->device_id, key);
+    agg_count_staged(core, AGG_COUNT_KEY_SWITCHES, 1);
+    agg_emit(core, AGG_EVENT_KEY_SWITCHED, batch, key_switch->to_epoch, NULL);
+}

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "aggregator/core/internal.h"
+
+#include <string.h>
+
+static struct ledger_key *key_of(struct ledger_device *entry, uint16_t epoch)
+{
+    for (uint32_t i = 0; i < entry->n_keys; i++) {
+        if (entry->keys[i].epoch == epoch) {
+            return &entry->keys[i];
+        }
+    }
+    return NULL;
+}
+
+static bool is_same_spki(const struct ledger_key *a, const struct ledger_key *b)
+{
+    return a->spki_len_bytes == b->spki_len_bytes && memcmp(a->spki, b->spki, a->spki_len_bytes) == 0;
+}
+
+/* An end that a KeySwitch set stands against an entry that knows none. */
+static void merge_end(struct ledger_key *into, const struct ledger_key *known)
+{
+    if (into->to_stream == UINT32_MAX && into->to_seq == UINT32_MAX) {
+        into->to_stream = known->to_stream;
+        into->to_seq = known->to_seq;
+    }
+}
+
+/* Adds the keys of `entry` to `merged`, which has those that are known: by the chain of the device too, so
+ * that a key which the entry doesn't name stays. */
+static struct hr_status merge_keys(struct ledger_device *merged, const struct ledger_device *entry)
+{
+    for (uint32_t i = 0; i < entry->n_keys; i++) {
+        struct ledger_key *known = key_of(merged, entry->keys[i].epoch);
+        if (known == NULL && merged->n_keys == LEDGER_DEVICE_MAX_KEYS) {
+            return hr_status_of(HR_FULL);
+        }
+        if (known == NULL) {
+            merged->keys[merged->n_keys++] = entry->keys[i];
+            continue;
+        }
+        if (!is_same_spki(known, &entry->keys[i])) {
+            return hr_status_of(HR_DENIED);
+        }
+        struct ledger_key updated = entry->keys[i];
+        merge_end(&updated, known);
+        *known = updated;
+    }
+    return hr_ok();
+}
+
+static void merge_state(struct ledger_device *merged, const struct ledger_device *entry, bool has_sent)
+{
+    bool may_send = entry->state == LEDGER_DEVICE_ENROLLED || entry->state == LEDGER_DEVICE_ACTIVE;
+    merged->state = entry->state;
+    if (may_send) {
+        merged->state = has_sent ? LEDGER_DEVICE_ACTIVE : LEDGER_DEVICE_ENROLLED;
+    }
+    memcpy(merged->name, entry->name, sizeof merged->name);
+    memcpy(merged->tenant, entry->tenant, sizeof merged->tenant);
+    memcpy(merged->reason, entry->reason, sizeof merged->reason);
+    merged->revision = entry->revision;
+}
+
+static void announce(struct agg_core *core, const struct agg_device *device, enum agg_event_kind kind)
+{
+    static const char *const names[] = {[LEDGER_DEVICE_ENROLLED] = "enrolled",
+                                        [LEDGER_DEVICE_ACTIVE] = "active",
+                                        [LEDGER_DEVICE_QUARANTINED] = "quarantined",
+                                        [LEDGER_DEVICE_REVOKED] = "revoked",
+                                        [LEDGER_DEVICE_RETIRED] = "retired"};
+    struct agg_event event = {.kind = kind,
+                              .device_id = device->device_id,
+                              .n = device->state.entry.revision,
+                              .text = names[device->state.entry.state]};
+    core->ports.event(core->ports.ctx, &event);
+}
+
+static void add_keys(struct agg_core *core, const struct agg_device *device)
+{
+    for (uint32_t i = 0; i < device->state.entry.n_keys; i++) {
+        core->ports.key_added(core->ports.ctx, device->device_id, &device->state.entry.keys[i]);
+    }
+}
+
+struct hr_status agg_register(struct agg_core *core, const struct ledger_device *entry)
+{
+    if (agg_group_is_full(core)) {
+        return hr_status_of(HR_AGAIN);
+    }
+    struct agg_device *device = agg_find_or_add(core, entry->device_id);
+    if (device == NULL) {
+        return hr_status_of(HR_FULL);
+    }
+    bool is_new = !device->state.is_known;
+    if (!is_new && entry->revision <= device->state.entry.revision) {
+        return hr_ok();
+    }
+    struct ledger_device merged = device->state.entry;
+    struct hr_status status = merge_keys(&merged, entry);
+    if (!hr_is_ok(status)) {
+        agg_count(core, AGG_COUNT_REGISTRY_REFUSED, 1);
+        announce(core, device, AGG_EVENT_REGISTRY_REFUSED);
+        return status;
+    }
+    merge_state(&merged, entry, device->state.n_streams > 0);
+    agg_touch_entry(core, device);
+    bool is_state_new = is_new || merged.state != device->state.entry.state;
+    device->state.entry = merged;
+    device->state.is_known = true;
+    agg_refresh_session_state(device);
+    add_keys(core, device);
+    agg_count_staged(core, AGG_COUNT_REGISTRY_APPLIED, 1);
+    if (is_state_new) {
+        announce(core, device, AGG_EVENT_DEVICE_STATE);
+    }
+    return hr_ok();
+}
+
+static void load_device(void *ctx, const struct ledger_device *row)
+{
+    struct agg_core *core = ctx;
+    struct agg_device *device = agg_find_or_add(core, row->device_id);
+    if (device == NULL) {
+        core->load_status = hr_status_of(HR_FULL);
+        return;
+    }
+    device->state.entry = *row;
+    device->state.is_known = true;
+    agg_refresh_session_state(device);
+    add_keys(core, device);
+}
+
+/* Keeps the newest rows of the device, newest first. */
+static void load_stream(void *ctx, const struct ledger_stream *row)
+{
+    struct agg_core *core = ctx;
+    struct agg_device *device = agg_find(core, row->device_id);
+    if (device == NULL) {
+        core->load_status = hr_status_of(HR_CORRUPT);
+        return;
+    }
+    struct agg_device_state *state = &device->state;
+    uint32_t at = 0;
+    while (at < state->n_streams && state->streams[at].stream > row->stream) {
+        at++;
+    }
+    if (at == AGG_DEVICE_STREAMS_KEPT) {
+        return;
+    }
+    memmove(&state->streams[at + 1], &state->streams[at],
+            (AGG_DEVICE_STREAMS_KEPT - 1 - at) * sizeof state->streams[0]);
+    state->streams[at] = *row;
+    if (state->n_streams < AGG_DEVICE_STREAMS_KEPT) {
+        state->n_streams++;
+    }
+}
+
+struct hr_status agg_core_load(struct agg_core *core)
+{
+    const struct ledger *ledger = core->ports.ledger;
+    core->load_status = hr_ok();
+    HR_TRY(ledger->load_devices(ledger->ctx, load_device, core));
+    HR_TRY(core->load_status);
+    HR_TRY(ledger->load_streams(ledger->ctx, load_stream, core));
+    return core->load_status;
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "aggregator/verify/verify.h"
+
+#include "proto/base/assert.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct slot {
+    uint64_t device_id;
+    uint16_t epoch;
+    struct verify_key *key; /* NULL: empty */
+};
+
+struct verify_keyring {
+    pthread_rwlock_t lock;
+    uint32_t capacity_keys;
+    uint32_t n_keys;
+    size_t mask;        /* slots - 1; slots are a power of two, at least twice capacity_keys */
+    struct slot *slots; /* open addressing, linear probing; nothing is ever removed */
+};
+
+struct hr_status verify_keyring_new(uint32_t capacity_keys, struct verify_keyring **out)
+{
+    HR_ASSERT(capacity_keys > 0 && capacity_keys < UINT32_MAX / 4);
+    size_t n_slots = 2;
+    while (n_slots < (size_t)capacity_keys * 2) {
+        n_slots *= 2;
+    }
+    struct verify_keyring *ring = calloc(1, sizeof *ring);
+    struct slot *slots = calloc(n_slots, sizeof *slots);
+    if (ring == NULL || slots == NULL || pthread_rwlock_init(&ring->lock, NULL) != 0) {
+        free(ring);
+        free(slots);
+        return hr_status_of(HR_IO);
+    }
+    ring->capacity_keys = capacity_keys;
+    ring->mask = n_slots - 1;
+    ring->slots = slots;
+    *out = ring;
+    return hr_ok();
+}
+
+void verify_keyring_free(struct verify_keyring *ring)
+{
+    if (ring == NULL) {
+        return;
+    }
+    for (size_t i = 0; i <= ring->mask; i++) {
+        verify_key_free(ring->slots[i].key);
+    }
+    free(ring->slots);
+    HR_ASSERT(pthread_rwlock_destroy(&ring->lock) == 0);
+    free(ring);
+}
+
+/* The slot of a key, or the empty one where it belongs. There is one: at most half are taken. */
+static struct slot *slot_of(const struct verify_keyring *ring, uint64_t device_id, uint16_t epoch)
+{
+    /* Fibonacci hashing spreads the dense numbers that a registry hands out. */
+    uint64_t hash = (device_id ^ (uint64_t)epoch << 48) * 0x9E3779B97F4A7C15u;
+    for (size_t at = (size_t)(hash >> 20);; at++) {
+        struct slot *slot = &ring->slots[at & ring->mask];
+        if (slot->key == NULL || (slot->device_id == device_id && slot->epoch == epoch)) {
+            return slot;
+        }
+    }
+}
+
+/* Gives `key` to the ring, or says why not; the lock is held. */
+static struct hr_status put_locked(struct verify_keyring *ring, uint64_t device_id, uint16_t epoch,
+                                   struct verify_key *key)
+{
+    struct slot *slot = slot_of(ring, device_id, epoch);
+    if (slot->key != NULL) {
+        bool is_same =
+            memcmp(verify_key_spki_sha256(slot->key), verify_key_spki_sha256(key), WIRE_DIGEST_BYTES) == 0;
+        return hr_status_of(is_same ? HR_OK : HR_DENIED);
+    }
+    if (ring->n_keys == ring->capacity_keys) {
+        return hr_status_of(HR_FULL);
+    }
+    *slot = (struct slot){.device_id = device_id, .epoch = epoch, .key = key};
+    ring->n_keys++;
+    return hr_ok();
+}
+
+struct hr_status verify_keyring_put(struct verify_keyring *ring, uint64_t device_id, uint16_t epoch,
+                                    struct hr_bytes spki)
+{
+    struct verify_key *key;
+    HR_TRY(verify_key_parse(spki, &key)); /* 100 microseconds: outside the lock */
+    HR_ASSERT(pthread_rwlock_wrlock(&ring->lock) == 0);
+    struct hr_status status = put_locked(ring, device_id, epoch, key);
+    bool is_taken = slot_of(ring, device_id, epoch)->key == key;
+    HR_ASSERT(pthread_rwlock_unlock(&ring->lock) == 0);
+    if (!is_taken) {
+        verify_key_free(key);
+    }
+    return status;
+}
+
+const struct verify_key *verify_keyring_find(struct verify_keyring *ring, uint64_t device_id, uint16_t epoch)
+{
+    HR_ASSERT(pthread_rwlock_rdlock(&ring->lock) == 0);
+    const struct verify_key *key = slot_of(ring, device_id, epoch)->key;
+    HR_ASSERT(pthread_rwlock_unlock(&ring->lock) == 0);
+    return key;
+}
