@@ -60,8 +60,8 @@ HR_MUST_USE struct hr_status schema_file_create(const char *path, const char *na
  * or cut. */
 HR_MUST_USE struct hr_status schema_file_reopen(const char *path, const char *name, uint64_t length_bytes,
                                                 struct schema_file **out);
-/* Adds one encoded value (from schema_encode, without framing); copied. HR_IO: the disk refused an earlier
- * full block; the file can only be closed. */
+/* Adds one encoded value (from schema_encode, without framing); copied. HR_FULL: it is longer than
+ * a block. HR_IO: the disk refused this or an earlier block; the file can only be closed. */
 HR_MUST_USE struct hr_status schema_file_append(struct schema_file *file, struct hr_bytes value);
 /* Ends the block, writes it and waits for the disk (fdatasync). *length_bytes is then a boundary for
  * schema_file_reopen. With nothing appended since the last sync it only returns the length. HR_IO as append.

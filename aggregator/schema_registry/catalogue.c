@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "aggregator/schema_registry/embedded.h"
+#include "aggregator/schema_registry/schema.h"
+
+#include <string.h>
+
+struct hr_status schema_text(const char *name, struct hr_bytes *out)
+{
+    for (const struct schema_embedded *schema = schema_embedded; schema->name != NULL; schema++) {
+        if (strcmp(schema->name, name) == 0) {
+            *out = schema->text;
+            return hr_ok();
+        }
+    }
+    return hr_status_of(HR_NOT_FOUND);
+}
+
+struct hr_status schema_offline_id(const char *name, uint32_t version, uint32_t *schema_id)
+{
+    for (const struct schema_offline *known = schema_offline; known->name != NULL; known++) {
+        if (known->version == version && strcmp(known->name, name) == 0) {
+            *schema_id = known->id;
+            return hr_ok();
+        }
+    }
+    return hr_status_of(HR_NOT_FOUND);
+}
+
+struct hr_status schema_offline_name(uint32_t schema_id, const char **name)
+{
+    for (const struct schema_offline *known = schema_offline; known->name != NULL; known++) {
+        if (known->id == schema_id) {
+            *name = known->name;
+            return hr_ok();
+        }
+    }
+    return hr_status_of(HR_NOT_FOUND);
+}
