@@ -33,6 +33,7 @@ struct fw_spool_sector {
     uint32_t used_bytes;
     uint32_t erase_count;
     bool erased;
+    bool bad; /* an erase or a program failed; left alone until the next open */
 };
 
 struct fw_spool_config {
