@@ -17,7 +17,10 @@ _Static_assert(edge_Record_size <= EDGE_RECORD_MAX_BYTES, "the largest record mu
 
 static bool get_text(const uint8_t *bytes, pb_size_t size, char *text, size_t capacity_bytes)
 {
-    HR_ASSERT(size < capacity_bytes);
+    /* nanopb bounds a field by the size of its struct, which padding may make one byte more than max_size. */
+    if (size >= capacity_bytes) {
+        return false;
+    }
     memcpy(text, bytes, size);
     memset(text + size, 0, capacity_bytes - size);
     return edge_text_ok(hr_bytes_of(bytes, size));

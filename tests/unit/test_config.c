@@ -475,8 +475,7 @@ static void schema_says_what_the_table_says(void **state)
         "\"$schema\":\"https://json-schema.org/draft/2020-12/schema\",\"title\":\"sample\"",
         "\"required\":[\"device_id\"]",
         "\"level\":{\"enum\":[\"debug\",\"info\"],\"description\":\"Of the log.\",\"default\":\"info\"}",
-        "\"baud\":{\"type\":[\"integer\",\"string\"],\"minimum\":300,\"maximum\":921600,\"description\":"
-        "\"Bits a second.\",\"default\":38400}",
+        "\"baud\":{\"type\":[\"integer\",\"string\"],\"minimum\":300,\"maximum\":921600,",
         "\"oneOf\":[{\"properties\":{\"type\":{\"const\":\"file\"},\"path\":",
         "\"description\":\"Of one \\\"sector\\\".\"",
     };

@@ -352,7 +352,8 @@ static void decoding_refuses_broken_records_without_a_trace(void **state)
         "6a0512034180"
         "41", /* Event whose text is not UTF-8 */
         "6a0512034180"
-        "4142", /* the same, and rest */
+        "4142",                                     /* the same, and rest */
+        "62120a1061616161616161616161616161616161", /* Stats of a source one character too long */
         "0d01020304"
         "0f", /* group wire type */
         "02", /* field number 0 */
