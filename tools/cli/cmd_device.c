@@ -111,7 +111,7 @@ static struct hr_status entry_for(const struct enrolment *enrolment, const struc
                       LEDGER_DEVICE_MAX_KEYS);
         return hr_status_of(HR_FULL);
     }
-    uint16_t epoch = 0;
+    uint16_t epoch = 1;
     for (uint16_t i = 0; i < out->n_keys; i++) {
         epoch = out->keys[i].epoch >= epoch ? (uint16_t)(out->keys[i].epoch + 1) : epoch;
     }

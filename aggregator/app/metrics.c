@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "aggregator/app/app.h"
+
+#include "proto/base/assert.h"
+#include "proto/wire/ack.h"
+
+#include <stdio.h>
+
+enum { N_STATUSES = WIRE_ACK_STREAM_AHEAD + 1, NAME_MAX_CHARS = 79, LABEL_MAX_CHARS = 47, PREFIXED_MAX = 96 };
+
+/* Names are joined once; the tables of the rooms don't know the program's prefix. */
+static char prefixed[PREFIXED_MAX][NAME_MAX_CHARS + 1];
+static size_t n_prefixed;
+static char status_labels[N_STATUSES][LABEL_MAX_CHARS + 1];
+static char sink_labels[APP_MAX_PUBLISHERS][LABEL_MAX_CHARS + 1];
+
+static const char *with_prefix(const char *name)
+{
+    HR_ASSERT(n_prefixed < PREFIXED_MAX);
+    char *out = prefixed[n_prefixed++];
+    (void)snprintf(out, sizeof(prefixed[0]), "headrace_%s", name);
+    return out;
+}
+
+static void add(struct app *app, struct http_metric metric)
+{
+    HR_ASSERT(app->n_metrics < APP_MAX_METRICS);
+    if (metric.ctx == NULL) {
+        metric.ctx = app;
+    }
+    app->metrics[app->n_metrics++] = metric;
+}
+
+/* ---- what is read; ctx is the app, or a publisher ---- */
+
+static uint64_t read_source(void *ctx, uint32_t counter)
+{
+    const struct app *app = ctx;
+    return source_coap_counter(app->source, (enum source_coap_counter)counter);
+}
+
+static uint64_t read_core(void *ctx, uint32_t counter)
+{
+    const struct app *app = ctx;
+    return agg_counter(app->admission.core, (enum agg_counter)counter);
+}
+
+static uint64_t read_answered(void *ctx, uint32_t status)
+{
+    const struct app *app = ctx;
+    return agg_answered(app->admission.core, (enum wire_ack_status)status);
+}
+
+enum gauge {
+    SESSIONS,
+    WAITING,
+    INFLIGHT,
+    DEVICES,
+    HELD,
+    LEAVES,
+    HEALTH,
+    REGISTRY_READ,
+    REGISTRY_ERRORS,
+    HTTP_REQUESTS
+};
+
+static uint64_t read_gauge(void *ctx, uint32_t which)
+{
+    struct app *app = ctx;
+    switch ((enum gauge)which) {
+    case SESSIONS:
+        return source_coap_sessions(app->source);
+    case WAITING:
+        return source_coap_waiting(app->source);
+    case INFLIGHT:
+        return atomic_load(&app->intake.inflight_bytes);
+    case DEVICES:
+        return agg_devices_known(app->admission.core);
+    case HELD:
+        return agg_batches_held_now(app->admission.core);
+    case LEAVES:
+        return atomic_load(&app->admission.size);
+    case HEALTH:
+        return (uint64_t)atomic_load(&app->admission.health);
+    case REGISTRY_READ:
+        return atomic_load(&app->registry.n_read);
+    case REGISTRY_ERRORS:
+        return atomic_load(&app->registry.n_errors);
+    case HTTP_REQUESTS:
+        return http_requests(app->http);
+    }
+    return 0;
+}
+
+enum published { BATCHES, RECORDS, EVENTS, TRANSACTIONS, RECOVERIES, FAILURES, NEXT_LEAF, STATE };
+
+static uint64_t read_published(void *ctx, uint32_t which)
+{
+    const struct app_publisher *publisher = ctx;
+    const struct agg_publish_stats *stats = &publisher->publish.stats;
+    switch ((enum published)which) {
+    case BATCHES:
+        return stats->batches;
+    case RECORDS:
+        return stats->records;
+    case EVENTS:
+        return stats->events;
+    case TRANSACTIONS:
+        return stats->transactions;
+    case RECOVERIES:
+        return stats->recoveries;
+    case FAILURES:
+        return stats->failures;
+    case NEXT_LEAF:
+        return stats->next_leaf;
+    case STATE:
+        return (uint64_t)atomic_load(&publisher->state);
+    }
+    return 0;
+}
+
+struct row {
+    const char *name;
+    const char *help;
+    enum http_metric_type type;
+};
+
+static const struct row gauges[] = {
+    [SESSIONS] = {"coap_sessions", "Authenticated sessions", HTTP_GAUGE},
+    [WAITING] = {"coap_waiting_requests", "Requests that wait for their answer", HTTP_GAUGE},
+    [INFLIGHT] = {"inflight_bytes", "Envelopes between receipt and answer", HTTP_GAUGE},
+    [DEVICES] = {"devices", "Devices in the registry", HTTP_GAUGE},
+    [HELD] = {"batches_held", "Batches ahead of a gap in memory now", HTTP_GAUGE},
+    [LEAVES] = {"ledger_leaves", "Batches in the ledger", HTTP_GAUGE},
+    [HEALTH] = {"ledger_health", "0 good, 1 full, 2 taken over by another writer", HTTP_GAUGE},
+    [REGISTRY_READ] = {"registry_files_read_total", "Registry entries read", HTTP_COUNTER},
+    [REGISTRY_ERRORS] = {"registry_file_errors_total", "Registry entries that could not be read",
+                         HTTP_COUNTER},
+    [HTTP_REQUESTS] = {"http_requests_total", "Requests to this server", HTTP_COUNTER},
+};
+
+static const struct row published[] = {
+    [BATCHES] = {"published_batches_total", "Batches delivered to the sink", HTTP_COUNTER},
+    [RECORDS] = {"published_records_total", "Records read out of delivered batches", HTTP_COUNTER},
+    [EVENTS] = {"published_events_total", "Normalized events delivered to the sink", HTTP_COUNTER},
+    [TRANSACTIONS] = {"publish_transactions_total", "Transactions that the sink committed", HTTP_COUNTER},
+    [RECOVERIES] = {"publish_recoveries_total", "Times the cursor was read back", HTTP_COUNTER},
+    [FAILURES] = {"publish_failures_total", "Answers of the sink that led back to recovering", HTTP_COUNTER},
+    [NEXT_LEAF] = {"publish_next_leaf", "First leaf that the sink has not got", HTTP_GAUGE},
+    [STATE] = {"publisher_state", "0 opening, 1 recovering, 2 running, 3 halted", HTTP_GAUGE},
+};
+
+void app_metrics_fill(struct app *app)
+{
+    for (uint32_t i = 0; i < SOURCE_COAP_N_COUNTERS; i++) {
+        const struct source_coap_counter_info *info = &source_coap_counter_table[i];
+        add(app,
+            (struct http_metric){
+                .name = with_prefix(info->name), .help = info->help, .read = read_source, .argument = i});
+    }
+    for (uint32_t i = 0; i < AGG_N_COUNTERS; i++) {
+        const struct agg_counter_info *info = &agg_counter_table[i];
+        add(app, (struct http_metric){
+                     .name = with_prefix(info->name), .help = info->help, .read = read_core, .argument = i});
+    }
+    const char *answers = with_prefix("answers_total");
+    for (uint32_t i = 0; i < N_STATUSES; i++) {
+        (void)snprintf(status_labels[i], sizeof(status_labels[i]), "status=\"%s\"",
+                       wire_ack_status_name((enum wire_ack_status)i));
+        add(app, (struct http_metric){.name = answers,
+                                      .help = "Answers of the core, by status",
+                                      .label = status_labels[i],
+                                      .read = read_answered,
+                                      .argument = i});
+    }
+    for (uint32_t i = 0; i < HR_ARRAY_LEN(gauges); i++) {
+        add(app, (struct http_metric){.name = with_prefix(gauges[i].name),
+                                      .help = gauges[i].help,
+                                      .type = gauges[i].type,
+                                      .read = read_gauge,
+                                      .argument = i});
+    }
+    for (uint32_t i = 0; i < HR_ARRAY_LEN(published); i++) {
+        const char *name = with_prefix(published[i].name);
+        for (size_t p = 0; p < app->n_publishers; p++) {
+            (void)snprintf(sink_labels[p], sizeof(sink_labels[p]), "sink=\"%s\"",
+                           app_publisher_name(app->publishers[p].kind));
+            add(app, (struct http_metric){.name = name,
+                                          .help = published[i].help,
+                                          .type = published[i].type,
+                                          .label = sink_labels[p],
+                                          .read = read_published,
+                                          .ctx = &app->publishers[p],
+                                          .argument = i});
+        }
+    }
+}
+
+void app_readiness(void *ctx, struct http_readiness *out)
+{
+    static const char *const healths[] = {
+        [APP_LEDGER_GOOD] = "good", [APP_LEDGER_FULL] = "full", [APP_LEDGER_FENCED] = "fenced"};
+    struct app *app = ctx;
+    bool serving = atomic_load(&app->serving);
+    int health = atomic_load(&app->admission.health);
+    out->ready = serving && health == APP_LEDGER_GOOD;
+    int len = snprintf(out->detail, sizeof(out->detail), "{\"serving\":%s,\"ledger\":\"%s\",\"publishers\":{",
+                       serving ? "true" : "false", healths[health]);
+    for (size_t i = 0; i < app->n_publishers; i++) {
+        enum app_publisher_state state = (enum app_publisher_state)atomic_load(&app->publishers[i].state);
+        /* A target that is away is no reason to send collectors elsewhere; one that a person must look at is.
+         */
+        out->ready = out->ready && state != APP_PUBLISHER_HALTED;
+        len += snprintf(out->detail + len, sizeof(out->detail) - (size_t)len, "%s\"%s\":\"%s\"",
+                        i > 0 ? "," : "", app_publisher_name(app->publishers[i].kind),
+                        app_publisher_state_name(state));
+    }
+    (void)snprintf(out->detail + len, sizeof(out->detail) - (size_t)len, "}}");
+}

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "aggregator/app/publisher.h"
+
+#include "aggregator/app/log.h"
+#include "aggregator/app/sinks.h"
+#include "aggregator/app/time.h"
+#include "aggregator/ledger/sqlite/ledger_sqlite.h"
+#include "aggregator/normalize/device/device.h"
+#include "proto/base/assert.h"
+
+#include <stdlib.h>
+
+enum { RECOVER_TIMEOUT_MS = 60000, RETRY_MAX_MS = 30000, RETRY_MIN_MS = 500 };
+
+const char *app_publisher_name(enum app_publisher_kind kind)
+{
+    return kind == APP_PUBLISHER_FILES ? "files" : "kafka";
+}
+
+const char *app_publisher_state_name(enum app_publisher_state state)
+{
+    static const char *const names[] = {"opening", "recovering", "running", "halted"};
+    return names[state];
+}
+
+/* ---- the ledger as a publisher sees it: its own connection for reading, the shared one for hints ---- */
+
+static struct hr_status view_size(void *ctx, uint64_t *n_leaves)
+{
+    const struct app_publisher *publisher = ctx;
+    return publisher->reader.size(publisher->reader.ctx, n_leaves);
+}
+
+static struct hr_status view_read(void *ctx, uint64_t from, uint32_t max_batches, size_t max_bytes,
+                                  void (*each)(void *each_ctx, const struct ledger_batch *batch),
+                                  void *each_ctx)
+{
+    const struct app_publisher *publisher = ctx;
+    return publisher->reader.read(publisher->reader.ctx, from, max_batches, max_bytes, each, each_ctx);
+}
+
+static struct hr_status view_anchor_at(void *ctx, uint64_t device_id, uint32_t boot_id, uint64_t leaf,
+                                       struct edge_time_anchor *out)
+{
+    const struct app_publisher *publisher = ctx;
+    return publisher->reader.anchor_at(publisher->reader.ctx, device_id, boot_id, leaf, out);
+}
+
+static struct hr_status view_set_hint(void *ctx, const char *sink, uint64_t next_leaf)
+{
+    struct app_publisher *publisher = ctx;
+    (void)pthread_mutex_lock(&publisher->hints->lock);
+    struct hr_status status =
+        publisher->hints->ledger->set_hint(publisher->hints->ledger->ctx, sink, next_leaf);
+    (void)pthread_mutex_unlock(&publisher->hints->lock);
+    return status;
+}
+
+static struct hr_status view_get_hint(void *ctx, const char *sink, uint64_t *next_leaf)
+{
+    struct app_publisher *publisher = ctx;
+    (void)pthread_mutex_lock(&publisher->hints->lock);
+    struct hr_status status =
+        publisher->hints->ledger->get_hint(publisher->hints->ledger->ctx, sink, next_leaf);
+    (void)pthread_mutex_unlock(&publisher->hints->lock);
+    return status;
+}
+
+static const char *view_origin(void *ctx)
+{
+    const struct app_publisher *publisher = ctx;
+    return publisher->reader.origin(publisher->reader.ctx);
+}
+
+static void make_view(struct app_publisher *publisher)
+{
+    publisher->view = (struct ledger){.size = view_size,
+                                      .read = view_read,
+                                      .anchor_at = view_anchor_at,
+                                      .set_hint = view_set_hint,
+                                      .get_hint = view_get_hint,
+                                      .origin = view_origin,
+                                      .ctx = publisher};
+}
+
+static void log_ledger(void *ctx, const char *text)
+{
+    const struct app_publisher *publisher = ctx;
+    APP_LOG(APP_ERROR, "ledger_reader", app_text("sink", app_publisher_name(publisher->kind)),
+            app_text("text", text));
+}
+
+/* ---- the thread ---- */
+
+static bool is_stopping(struct app_publisher *publisher)
+{
+    (void)pthread_mutex_lock(&publisher->lock);
+    bool stopping = publisher->stopping;
+    (void)pthread_mutex_unlock(&publisher->lock);
+    return stopping;
+}
+
+/* Waits for a commit, the end, or the time. `patient`: commits are no reason to hurry. */
+static void wait_for(struct app_publisher *publisher, uint32_t wait_ms, bool patient)
+{
+    struct timespec deadline = app_deadline_in_ms(wait_ms);
+    (void)pthread_mutex_lock(&publisher->lock);
+    int waited = 0;
+    while ((patient || !publisher->asked) && !publisher->stopping && waited == 0) {
+        waited = pthread_cond_timedwait(&publisher->woken, &publisher->lock, &deadline);
+    }
+    publisher->asked = false;
+    (void)pthread_mutex_unlock(&publisher->lock);
+}
+
+static void set_state(struct app_publisher *publisher, enum app_publisher_state state, const char *why)
+{
+    if (atomic_exchange(&publisher->state, (int)state) != (int)state) {
+        APP_LOG(state == APP_PUBLISHER_HALTED ? APP_ERROR : APP_INFO, "publisher",
+                app_text("sink", app_publisher_name(publisher->kind)),
+                app_text("state", app_publisher_state_name(state)), app_text("why", why));
+    }
+}
+
+/* Until the sink is open; false: it never will be, or the program ends. */
+static bool open_sink(struct app_publisher *publisher)
+{
+    uint32_t wait_ms = RETRY_MIN_MS;
+    while (!is_stopping(publisher)) {
+        struct hr_status status = publisher->kind == APP_PUBLISHER_FILES
+                                      ? app_sink_files_open(publisher->config, &publisher->sink)
+                                      : app_sink_kafka_open(publisher->config, &publisher->sink);
+        if (hr_is_ok(status)) {
+            publisher->sink_open = true;
+            return true;
+        }
+        if (!hr_is(status, HR_AGAIN)) {
+            set_state(publisher, APP_PUBLISHER_HALTED, "the sink can't be opened; see the lines before");
+            return false;
+        }
+        wait_for(publisher, wait_ms, true);
+        wait_ms = wait_ms < RETRY_MAX_MS / 2 ? wait_ms * 2 : RETRY_MAX_MS;
+    }
+    return false;
+}
+
+static void publish(struct app_publisher *publisher)
+{
+    const struct normalizer *const normalizers[] = {&publisher->ais.normalizer, norm_device()};
+    struct agg_publish_config config = {
+        .ledger = &publisher->view,
+        .sink = &publisher->sink,
+        .clock = app_clock(),
+        .normalizers = normalizers,
+        .n_normalizers = HR_ARRAY_LEN(normalizers),
+        .tenant_of = app_tenants_of,
+        .tenant_ctx = publisher->tenants,
+        .transaction_max_batches = publisher->config->sinks.transaction_max_batches,
+        .transaction_max_bytes = (size_t)publisher->config->sinks.transaction_max_bytes,
+        .recover_timeout_ms = RECOVER_TIMEOUT_MS,
+        .retry_max_ms = RETRY_MAX_MS,
+    };
+    agg_publish_init(&publisher->publish, &config);
+    while (!is_stopping(publisher)) {
+        uint32_t next_ms = agg_publish_step(&publisher->publish);
+        enum agg_publish_phase phase = publisher->publish.phase;
+        if (phase == AGG_PUBLISH_HALTED) {
+            set_state(publisher, APP_PUBLISHER_HALTED, publisher->publish.halt_reason);
+            wait_for(publisher, UINT32_MAX / 2, true);
+        } else {
+            bool running = phase == AGG_PUBLISH_RUNNING;
+            set_state(publisher, running ? APP_PUBLISHER_RUNNING : APP_PUBLISHER_RECOVERING, "");
+            if (next_ms > 0) {
+                wait_for(publisher, next_ms, !running);
+            }
+        }
+    }
+}
+
+static void *run(void *ctx)
+{
+    struct app_publisher *publisher = ctx;
+    if (open_sink(publisher)) {
+        publish(publisher);
+    }
+    return NULL;
+}
+
+struct hr_status app_publisher_start(struct app_publisher *publisher)
+{
+    const struct ledger_sqlite_config ledger = {
+        .path = publisher->config->ledger.sqlite, .log = log_ledger, .log_ctx = publisher};
+    HR_TRY(ledger_sqlite_open_reader(&ledger, &publisher->reader));
+    make_view(publisher);
+    norm_ais_init(&publisher->ais);
+    (void)pthread_mutex_init(&publisher->lock, NULL);
+    app_cond_init(&publisher->woken);
+    if (pthread_create(&publisher->thread, NULL, run, publisher) != 0) {
+        publisher->reader.close(publisher->reader.ctx);
+        return hr_status_of(HR_IO);
+    }
+    return hr_ok();
+}
+
+void app_publisher_wake(struct app_publisher *publisher)
+{
+    (void)pthread_mutex_lock(&publisher->lock);
+    publisher->asked = true;
+    (void)pthread_cond_signal(&publisher->woken);
+    (void)pthread_mutex_unlock(&publisher->lock);
+}
+
+void app_publisher_stop(struct app_publisher *publisher)
+{
+    (void)pthread_mutex_lock(&publisher->lock);
+    publisher->stopping = true;
+    (void)pthread_cond_signal(&publisher->woken);
+    (void)pthread_mutex_unlock(&publisher->lock);
+    (void)pthread_join(publisher->thread, NULL);
+    if (publisher->sink_open) {
+        publisher->sink.close(publisher->sink.ctx);
+    }
+    publisher->reader.close(publisher->reader.ctx);
+    (void)pthread_cond_destroy(&publisher->woken);
+    (void)pthread_mutex_destroy(&publisher->lock);
+}

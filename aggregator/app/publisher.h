@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A thread that brings what the ledger holds to one sink. It opens the sink by itself and keeps trying while
+ * the target or the schema registry is away: the aggregator takes data all the same. */
+#ifndef APP_PUBLISHER_H
+#define APP_PUBLISHER_H
+
+#include "aggregator/app/tenants.h"
+#include "aggregator/config/config.h"
+#include "aggregator/core/publish.h"
+#include "aggregator/normalize/ais/ais.h"
+
+#include <stdatomic.h>
+
+enum app_publisher_kind { APP_PUBLISHER_FILES, APP_PUBLISHER_KAFKA };
+
+/* What /readyz and the metrics tell. */
+enum app_publisher_state {
+    APP_PUBLISHER_OPENING,
+    APP_PUBLISHER_RECOVERING,
+    APP_PUBLISHER_RUNNING,
+    APP_PUBLISHER_HALTED
+};
+
+/* Guards the hints of the writer's ledger connection, which the publishers share. */
+struct app_hints {
+    const struct ledger *ledger;
+    pthread_mutex_t lock;
+};
+
+struct app_publisher {
+    enum app_publisher_kind kind;
+    const struct config_aggregator *config;
+    struct app_tenants *tenants;
+    struct app_hints *hints;
+
+    struct ledger reader; /* this publisher's own connection */
+    struct ledger view;   /* of it: reads go to reader, hints to hints */
+    struct sink sink;
+    struct norm_ais ais;
+    struct agg_publish publish;
+    bool sink_open;
+
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t woken;
+    bool asked;
+    bool stopping;
+    atomic_int state; /* enum app_publisher_state */
+};
+
+/* "files", "kafka" */
+const char *app_publisher_name(enum app_publisher_kind kind);
+const char *app_publisher_state_name(enum app_publisher_state state);
+
+/* kind, config, tenants and hints are filled. HR_IO: the ledger can't be read beside the writer, or no
+ * thread. */
+HR_MUST_USE struct hr_status app_publisher_start(struct app_publisher *publisher);
+/* The ledger has grown. [any thread] */
+void app_publisher_wake(struct app_publisher *publisher);
+/* Ends after the transaction that is under way, closes the sink and frees. */
+void app_publisher_stop(struct app_publisher *publisher);
+
+#endif

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "aggregator/app/sinks.h"
+
+#include "aggregator/app/log.h"
+#include "aggregator/normalize/ais/ais.h"
+#include "aggregator/normalize/device/device.h"
+#include "aggregator/schema_registry/registry.h"
+#include "aggregator/schema_registry/schema.h"
+#include "aggregator/sinks/files/files.h"
+#include "aggregator/sinks/kafka/kafka.h"
+#include "proto/base/assert.h"
+
+#include <stdio.h>
+
+#define RAW_SCHEMA "ingestion_raw"
+
+/* One row for each topic: of events (schema) or of raw batches (NULL). */
+static const struct {
+    const char *topic;
+    const struct norm_schema *schema;
+} topics[] = {
+    {"marine.ais.raw", &norm_ais_schema},
+    {"headrace.device.events", &norm_device_schema},
+    {"ingestion.ais.raw.v1", NULL},
+    {"ingestion.device.raw.v1", NULL},
+};
+
+struct hr_status app_schemas_check(void)
+{
+    struct hr_status status = hr_ok();
+    for (size_t i = 0; i < HR_ARRAY_LEN(topics); i++) {
+        char why[SCHEMA_WHY_CHARS] = "";
+        if (topics[i].schema != NULL && !hr_is_ok(schema_check(topics[i].schema, why, sizeof(why)))) {
+            APP_LOG(APP_ERROR, "schema_differs", app_text("schema", topics[i].schema->name),
+                    app_text("why", why));
+            status = hr_status_of(HR_MALFORMED);
+        }
+    }
+    return status;
+}
+
+static void log_files(void *ctx, const char *event, const char *text)
+{
+    (void)ctx;
+    APP_LOG(APP_WARN, event, app_text("sink", "files"), app_text("text", text));
+}
+
+static void log_kafka(void *ctx, enum sink_kafka_level level, const char *event, const char *text)
+{
+    (void)ctx;
+    static const enum app_level levels[] = {
+        [SINK_KAFKA_INFO] = APP_INFO, [SINK_KAFKA_WARN] = APP_WARN, [SINK_KAFKA_ERROR] = APP_ERROR};
+    APP_LOG(levels[level], event, app_text("sink", "kafka"), app_text("text", text));
+}
+
+struct hr_status app_sink_files_open(const struct config_aggregator *config, struct sink *out)
+{
+    struct sink_files_topic rows[HR_ARRAY_LEN(topics)];
+    for (size_t i = 0; i < HR_ARRAY_LEN(topics); i++) {
+        rows[i] = (struct sink_files_topic){.name = topics[i].topic,
+                                            .schema = topics[i].schema != NULL ? topics[i].schema->name
+                                                                               : RAW_SCHEMA};
+    }
+    const struct sink_files_config files = {.directory = config->sinks.files.dir,
+                                            .topics = rows,
+                                            .n_topics = HR_ARRAY_LEN(rows),
+                                            .log = log_files};
+    return sink_files_open(&files, out);
+}
+
+/* The id in the framing: the registry's, or without one the fixed one of this build. */
+static struct hr_status schema_id_of(const struct config_aggregator *config, const char *topic,
+                                     const struct norm_schema *schema, uint32_t *out)
+{
+    if (!config->has_schema_registry) {
+        return schema_offline_id(schema->name, schema->version, out);
+    }
+    const struct config_schema_registry *from = &config->schema_registry;
+    const struct schema_registry_config registry = {
+        .url = from->url,
+        .ca_file = from->ca_file[0] != '\0' ? from->ca_file : NULL,
+        .user_file = from->user_file[0] != '\0' ? from->user_file : NULL,
+        .timeout_ms = from->timeout_ms,
+    };
+    char why[SCHEMA_WHY_CHARS] = "";
+    struct hr_status status = schema_registry_register(&registry, topic, schema->name, out, why);
+    if (!hr_is_ok(status)) {
+        APP_LOG(hr_is(status, HR_AGAIN) ? APP_WARN : APP_ERROR, "schema_registry",
+                app_text("schema", schema->name), app_text("status", hr_code_name(status.code)),
+                app_text("why", why));
+    }
+    return status;
+}
+
+struct hr_status app_sink_kafka_open(const struct config_aggregator *config, struct sink *out)
+{
+    const struct config_kafka_sink *kafka = &config->sinks.kafka;
+    struct sink_kafka_topic rows[HR_ARRAY_LEN(topics)];
+    for (size_t i = 0; i < HR_ARRAY_LEN(topics); i++) {
+        rows[i] = (struct sink_kafka_topic){.name = topics[i].topic, .schema = topics[i].schema};
+        if (topics[i].schema != NULL) {
+            HR_TRY(schema_id_of(config, topics[i].topic, topics[i].schema, &rows[i].schema_id));
+        }
+    }
+    struct sink_kafka_property properties[CONFIG_MAX_PROPERTIES];
+    for (uint32_t i = 0; i < kafka->n_properties; i++) {
+        properties[i] = (struct sink_kafka_property){.name = kafka->properties[i].key,
+                                                     .value = kafka->properties[i].value};
+    }
+    const struct sink_kafka_config sink = {
+        .properties = properties,
+        .n_properties = kafka->n_properties,
+        .topics = rows,
+        .n_topics = HR_ARRAY_LEN(rows),
+        .cursor_topic = kafka->cursor_topic,
+        .create_topics = kafka->create_topics,
+        .create_partitions = (int32_t)kafka->partitions,
+        .create_replication = kafka->replication > 0 ? (int32_t)kafka->replication : -1,
+        .transaction_max_batches = config->sinks.transaction_max_batches,
+        .log = log_kafka,
+    };
+    return sink_kafka_open(&sink, out);
+}
