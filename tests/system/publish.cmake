@@ -1,0 +1,7 @@
+add_executable(publish_probe ${CMAKE_SOURCE_DIR}/tests/support/publish_probe.c)
+target_link_libraries(publish_probe PRIVATE hr_warnings hr_test_support agg_core agg_normalize agg_schema agg_sink_kafka
+                      agg_sink_files hr_edge hr_wire hr_base)
+set_target_properties(publish_probe PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+
+add_test(NAME test_publish COMMAND /usr/bin/python3 -W ignore::ResourceWarning ${CMAKE_SOURCE_DIR}/tests/system/test_publish.py)
+set_tests_properties(test_publish PROPERTIES LABELS system ENVIRONMENT HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin)
