@@ -252,9 +252,11 @@ static void look_at_deadlines(struct net_client *client)
     }
 }
 
-/* An event may close the session or open another; what it makes vacant is not delivered. */
-static void deliver(struct net_client *client)
+/* True when there was something. An event may close the session or open another; what it makes vacant is not
+ * delivered. */
+static bool deliver(struct net_client *client)
 {
+    bool delivered = client->up_is_due || client->down_is_due;
     if (client->up_is_due) {
         const struct net_address *address = &client->config.addresses[client->address];
         client->up_is_due = false;
@@ -265,6 +267,7 @@ static void deliver(struct net_client *client)
     }
     for (size_t i = 0; i < NET_MAX_EXCHANGES; i++) {
         struct net_exchange exchange = client->exchanges[i];
+        delivered |= exchange.state == NET_ANSWERED || exchange.state == NET_GAVE_UP;
         if (exchange.state == NET_ANSWERED) {
             client->exchanges[i].state = NET_VACANT;
             client->events.answer(client->events.ctx, exchange.token, exchange.coap_code,
@@ -278,6 +281,7 @@ static void deliver(struct net_client *client)
     if (client->down_is_due) {
         deliver_down(client);
     }
+    return delivered;
 }
 
 static uint32_t until(uint64_t now, uint64_t moment_ms, uint32_t at_most_ms)
@@ -297,7 +301,9 @@ uint32_t net_client_step(struct net_client *client)
         client->up_is_due = true;
     }
     look_at_deadlines(client);
-    deliver(client);
+    if (deliver(client)) {
+        return 0;
+    }
 
     uint64_t now = now_ms(client);
     if (client->state == NET_RESOLVING) {

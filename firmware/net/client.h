@@ -110,8 +110,9 @@ void net_client_init(struct net_client *client, const struct net_config *config,
  * there is no session. It changes from session to session: ask before each poll. */
 int net_client_fd(const struct net_client *client);
 
-/* Does what is due and delivers events; returns after how many milliseconds to call again when the descriptor
- * stays silent, or NET_NEVER_MS. */
+/* Does what is due and delivers events. Call it after requests too: it sets libcoap's timers for them.
+ * Returns after how many milliseconds to call again when the descriptor stays silent, or NET_NEVER_MS; 0 when
+ * it delivered something. */
 uint32_t net_client_step(struct net_client *client);
 
 /* Ends the session and frees what libcoap holds. */

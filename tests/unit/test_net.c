@@ -5,6 +5,8 @@
 #include "tests/support/net_peer.h"
 #include "tests/support/openssl_tool.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -352,6 +354,27 @@ static void a_request_that_is_never_answered_times_out_and_the_session_stays(voi
     assert_int_equal(bench->answers[0].token, 2);
 }
 
+/* Whatever TCP connections this process has: the client's and the peer's. */
+static void messages_over_tcp_are_sent_without_delay(void **state)
+{
+    connect_by(*state, NET_COAPS_TCP);
+    uint32_t n_connections = 0;
+    for (int fd = 0; fd < 256; fd++) {
+        int protocol = 0;
+        int no_delay = 0;
+        struct sockaddr_storage peer;
+        socklen_t len_bytes = sizeof protocol;
+        socklen_t peer_len_bytes = sizeof peer;
+        if (getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len_bytes) == 0 && protocol == IPPROTO_TCP &&
+            getpeername(fd, (struct sockaddr *)&peer, &peer_len_bytes) == 0) {
+            assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &no_delay, &len_bytes), 0);
+            assert_int_not_equal(no_delay, 0);
+            n_connections++;
+        }
+    }
+    assert_int_equal(n_connections, 2);
+}
+
 /* ---- sessions that can't be had ---- */
 
 static void refuses(struct bench *bench, enum net_scheme scheme, const char *reason)
@@ -545,6 +568,7 @@ int main(void)
         NET_TEST(a_hundred_windows_of_posts_leave_no_body_taken),
         NET_TEST(a_separate_response_reaches_its_request),
         NET_TEST(a_request_that_is_never_answered_times_out_and_the_session_stays),
+        NET_TEST(messages_over_tcp_are_sent_without_delay),
         NET_TEST(an_aggregator_of_another_authority_is_refused_and_logged_once),
         NET_TEST(an_aggregator_of_another_authority_is_refused_over_tcp),
         NET_TEST(an_expired_aggregator_is_refused),

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The configuration of headrace-collector: one YAML file, checked whole, every mistake told with its line and
+ * key. boards/linux_gateway/collector.yaml shows all keys. */
+#ifndef APP_CONFIG_H
+#define APP_CONFIG_H
+
+#include "firmware/net/client.h"
+#include "proto/base/status.h"
+
+#include <stdio.h>
+
+enum { APP_MAX_TAPS = 4, APP_PATH_MAX_CHARS = 255 };
+
+struct app_identity {
+    char certificate[APP_PATH_MAX_CHARS + 1];
+    char key[APP_PATH_MAX_CHARS + 1];
+    char record_key[APP_PATH_MAX_CHARS + 1];
+    uint16_t key_epoch;
+    char ca[APP_PATH_MAX_CHARS + 1];
+};
+
+struct app_spool {
+    char path[APP_PATH_MAX_CHARS + 1];
+    uint64_t size_bytes;
+    uint32_t sector_bytes;
+};
+
+enum app_tap_type { APP_TAP_AIS };
+enum app_source {
+    APP_SOURCE_TCP_CLIENT,
+    APP_SOURCE_TCP_SERVER,
+    APP_SOURCE_UDP,
+    APP_SOURCE_SERIAL,
+    APP_SOURCE_FILE,
+    APP_SOURCE_STDIN,
+};
+
+struct app_tap {
+    enum app_tap_type type;
+    enum app_source source;
+    char host[NET_HOST_MAX_CHARS + 1]; /* to connect to, or to listen on */
+    uint16_t port;
+    char path[APP_PATH_MAX_CHARS + 1]; /* of the device or file */
+    uint32_t baud;
+    uint32_t duplicate_window_ms; /* 0: off */
+    uint32_t downsample_ms;       /* 0: off */
+};
+
+struct app_config {
+    uint64_t device_id;
+    char name[64];
+    struct app_identity identity;
+    uint32_t n_aggregators;
+    char aggregators[NET_MAX_ADDRESSES][NET_HOST_MAX_CHARS + 24];
+    char server_name[NET_HOST_MAX_CHARS + 1];
+    struct app_spool spool;
+    uint32_t seal_max_age_ms;
+    uint32_t seal_max_bytes;
+    uint32_t window;
+    uint32_t open_timeout_ms;
+    uint32_t exchange_timeout_ms;
+    uint32_t ack_timeout_ms;
+    uint32_t max_retransmit;
+    uint32_t n_taps;
+    struct app_tap taps[APP_MAX_TAPS];
+    uint32_t stats_interval_ms;
+    uint32_t anchor_interval_ms;
+    uint32_t log_level;                       /* enum port_log_level */
+    char status_path[APP_PATH_MAX_CHARS + 1]; /* empty: none */
+    uint32_t shutdown_flush_ms;
+};
+
+/* Reads and checks the file and the keys and certificates that it names; crypto_start was called before.
+ * HR_MALFORMED or HR_NOT_FOUND: every mistake was written to `errors` as file:line:key: message. */
+HR_MUST_USE struct hr_status app_config_load(const char *path, struct app_config *out, FILE *errors);
+
+/* The JSON Schema of the file, for editors. */
+void app_config_print_schema(FILE *out);
+
+#endif

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "firmware/app/status.h"
+
+#include "firmware/app/config.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static void write_stats(FILE *file, const struct fw_collector *collector)
+{
+    static struct edge_stats stats;
+    for (uint32_t i = 0; i < collector->n_sources; i++) {
+        collector->sources[i].stats(collector->sources[i].ctx, &stats);
+        (void)fprintf(file, "%s\"%s\":{", i == 0 ? "" : ",", stats.source);
+        for (uint16_t k = 0; k < stats.n_counters; k++) {
+            (void)fprintf(file, "%s\"%s\":%" PRIu64, k == 0 ? "" : ",", stats.counter[k].name,
+                          stats.counter[k].value);
+        }
+        (void)fputc('}', file);
+    }
+}
+
+static void write_object(FILE *file, const struct fw_collector *collector, uint64_t device_id,
+                         const char *name)
+{
+    struct fw_spool_state spool;
+    fw_spool_state(collector->config.spool, &spool);
+    uint32_t n_acked = spool.acked_seq + 1; /* WIRE_SEQ_NONE + 1 is 0 */
+    /* The name came out of a checked configuration: no control characters; quotes are refused there. */
+    (void)fprintf(file, "{\"pid\":%ld,\"device_id\":%" PRIu64 ",\"name\":\"%s\",", (long)getpid(), device_id,
+                  name);
+    (void)fprintf(file, "\"state\":\"%s\",\"drained\":%s,\"boot_id\":%" PRIu32 ",",
+                  fw_uplink_state_name(&collector->uplink),
+                  fw_collector_is_drained(collector) ? "true" : "false", collector->boot_id);
+    (void)fprintf(file,
+                  "\"stream\":%" PRIu32 ",\"sealed_batches\":%" PRIu32 ",\"acked_batches\":%" PRIu32
+                  ",\"next_record_seq\":%" PRIu64 ",\"open_records\":%" PRIu32 ",",
+                  spool.stream, spool.next_batch_seq, n_acked, spool.next_record_seq, spool.open_records);
+    (void)fprintf(file, "\"spool_used_bytes\":%" PRIu64 ",\"spool_capacity_bytes\":%" PRIu64 ",\"stats\":{",
+                  spool.bytes_used, spool.bytes_capacity);
+    write_stats(file, collector);
+    (void)fputs("}}\n", file);
+}
+
+struct hr_status app_status_write(const char *path, const struct fw_collector *collector, uint64_t device_id,
+                                  const char *name)
+{
+    char beside[APP_PATH_MAX_CHARS + 8];
+    (void)snprintf(beside, sizeof beside, "%s.new", path);
+    FILE *file = fopen(beside, "w");
+    if (file == NULL) {
+        return hr_status_of(HR_IO);
+    }
+    write_object(file, collector, device_id, name);
+    bool written = ferror(file) == 0;
+    written = fclose(file) == 0 && written;
+    if (!written || rename(beside, path) != 0) {
+        (void)unlink(beside);
+        return hr_status_of(HR_IO);
+    }
+    return hr_ok();
+}
