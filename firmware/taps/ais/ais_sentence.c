@@ -160,42 +160,54 @@ enum tap_ais_counter tap_ais_read_sentence(const uint8_t *at, const uint8_t *end
     return out->payload.len_bytes == 0 ? TAP_AIS_EMPTY_PAYLOAD : TAP_AIS_SENTENCES;
 }
 
-/* Whole octets leave as soon as they are there; up to 7 bits are held between groups of four characters,
- * which are three octets. */
-bool tap_ais_dearmor(uint8_t *payload, uint32_t n_bits, struct hr_bytes text)
+/* Four characters are three octets. */
+static uint32_t read_four(const uint8_t *in, uint32_t *seen)
 {
-    const uint32_t n_held = n_bits % 8;
-    uint8_t *out = payload + n_bits / 8;
-    uint32_t held = n_held == 0 ? 0 : (uint32_t)*out >> (8 - n_held);
-    const uint8_t *in = text.data;
-    const uint8_t *end = text.data + text.len_bytes;
-    uint32_t seen = 0;
-    while (end - in >= 4) {
-        uint32_t a = ARMOR[in[0]];
-        uint32_t b = ARMOR[in[1]];
-        uint32_t c = ARMOR[in[2]];
-        uint32_t d = ARMOR[in[3]];
-        seen |= a | b | c | d;
-        uint32_t bits = held << 24 | a << 18 | b << 12 | c << 6 | d;
-        out[0] = (uint8_t)(bits >> (16 + n_held));
-        out[1] = (uint8_t)(bits >> (8 + n_held));
-        out[2] = (uint8_t)(bits >> n_held);
-        held = bits & ((1U << n_held) - 1);
-        in += 4;
+    uint32_t a = ARMOR[in[0]];
+    uint32_t b = ARMOR[in[1]];
+    uint32_t c = ARMOR[in[2]];
+    uint32_t d = ARMOR[in[3]];
+    *seen |= a | b | c | d;
+    return a << 18 | b << 12 | c << 6 | d;
+}
+
+/* Appends to octets; for whole groups of four, and returns how many characters that was. */
+static size_t dearmor_aligned(uint8_t *out, struct hr_bytes text, uint32_t *seen)
+{
+    size_t at = 0;
+    for (; text.len_bytes - at >= 4; at += 4) {
+        uint32_t bits = read_four(text.data + at, seen);
+        out[0] = (uint8_t)(bits >> 16);
+        out[1] = (uint8_t)(bits >> 8);
+        out[2] = (uint8_t)bits;
         out += 3;
     }
-    uint32_t n_left = n_held;
-    while (in < end) {
-        seen |= ARMOR[*in];
-        held = held << 6 | ARMOR[*in++];
-        n_left += 6;
+    return at;
+}
+
+bool tap_ais_dearmor(uint8_t *payload, uint32_t n_bits, struct hr_bytes text)
+{
+    uint8_t *out = payload + n_bits / 8;
+    uint32_t n_held = n_bits % 8;
+    uint32_t held = n_held == 0 ? 0 : (uint32_t)*out >> (8 - n_held);
+    uint32_t seen = 0;
+    size_t at = 0;
+    if (n_held == 0) {
+        at = dearmor_aligned(out, text, &seen);
+        out += at / 4 * 3;
     }
-    if (n_left > 0) {
-        held <<= 32 - n_left;
+    /* The rest, and everything when the part before ended inside an octet: up to 7 bits wait in `held`. */
+    for (; at < text.len_bytes; at++) {
+        seen |= ARMOR[text.data[at]];
+        held = held << 6 | ARMOR[text.data[at]];
+        n_held += 6;
+        if (n_held >= 8) {
+            n_held -= 8;
+            *out++ = (uint8_t)(held >> n_held);
+        }
     }
-    for (; n_left > 0; n_left = n_left > 8 ? n_left - 8 : 0) {
-        *out++ = (uint8_t)(held >> 24);
-        held <<= 8;
+    if (n_held > 0) {
+        *out = (uint8_t)(held << (8 - n_held));
     }
     return (seen & BAD) == 0;
 }

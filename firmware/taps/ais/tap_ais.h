@@ -32,7 +32,7 @@ enum {
 };
 
 enum tap_ais_counter {
-    TAP_AIS_SENTENCES,          /* VDM and VDO sentences that passed every check of their own */
+    TAP_AIS_SENTENCES,          /* VDM and VDO sentences with a right checksum and well-formed fields */
     TAP_AIS_MESSAGES,           /* handed to the sink */
     TAP_AIS_OTHER_SENTENCES,    /* NMEA that is not AIS: $GPGGA, $PGHP, !AIABM ... */
     TAP_AIS_OTHER_LINES,        /* neither: comments, prompts, noise */
@@ -42,7 +42,7 @@ enum tap_ais_counter {
     TAP_AIS_MISSING_CHECKSUM,   /* no '*' */
     TAP_AIS_MALFORMED_FIELDS,   /* right checksum, but not the fields of a VDM */
     TAP_AIS_EMPTY_PAYLOAD,      /* right checksum, nothing in it; some receivers' heartbeat */
-    TAP_AIS_BAD_ARMOR,          /* a payload character outside 48..87 and 96..119 */
+    TAP_AIS_BAD_ARMOR,          /* of those, a payload character outside 48..87 and 96..119 */
     TAP_AIS_BAD_FILL,           /* fill bits not 0 to 6; dropped */
     TAP_AIS_ODD_FILL,           /* fill bits 6, or not 0 before the last part; understood and kept */
     TAP_AIS_OVERSIZE_MESSAGE,   /* more than 560 characters */
