@@ -405,7 +405,8 @@ static void message_never_breaks_its_line(void **state)
 /* A file under a name of its own, removed by the caller. */
 static void write_file(char path[32], const char *content, size_t len_bytes)
 {
-    strcpy(path, "/tmp/headrace-conf-XXXXXX");
+    static const char pattern[] = "/tmp/headrace-conf-XXXXXX";
+    memcpy(path, pattern, sizeof pattern);
     int descriptor = mkstemp(path);
     assert_true(descriptor >= 0);
     assert_int_equal(write(descriptor, content, len_bytes), len_bytes);

@@ -49,7 +49,7 @@ static struct edge_record ais_tag_block(void)
 {
     struct edge_record record = ais_record(128, 28, 'B', 1);
     record.as.ais.source_time_ms = 1700000000123;
-    strcpy(record.as.ais.station, "r003669945");
+    memcpy(record.as.ais.station, "r003669945", sizeof "r003669945");
     return record;
 }
 
@@ -317,7 +317,7 @@ static void encoding_refuses_what_decoding_would_not_take(void **state)
     wrong[n] = stats();
     wrong[n++].as.stats.counter[1].name[0] = '\0';
     wrong[n] = document();
-    strcpy(wrong[n++].as.document.request, "a\xFFz");
+    memcpy(wrong[n++].as.document.request, "a\xFFz", sizeof "a\xFFz");
     wrong[n] = chunk();
     wrong[n++].as.chunk.len_bytes = EDGE_CHUNK_MAX_BYTES + 1;
     assert_int_equal(n, HR_ARRAY_LEN(wrong));
