@@ -80,6 +80,18 @@ static void check_readable(const void *section, struct conf_place *place)
     }
 }
 
+static void check_baud(const void *section, struct conf_place *place)
+{
+    static const uint32_t rates[] = {4800, 9600, 19200, 38400, 57600, 115200, 230400, 460800, 921600};
+    const struct app_tap *tap = section;
+    for (size_t i = 0; i < HR_ARRAY_LEN(rates); i++) {
+        if (tap->baud == rates[i]) {
+            return;
+        }
+    }
+    conf_complain(place, "baud", "none of 4800, 9600, 19200, 38400, 57600, 115200, 230400, 460800, 921600");
+}
+
 /* ---- the tables ---- */
 
 static const struct conf_field identity_fields[] = {
@@ -241,11 +253,11 @@ static const struct conf_field serial_fields[] = {
      .type = CONF_UINT,
      CONF_AT(struct app_tap, baud),
      .fallback = "38400",
-     .min = 300,
+     .min = 4800,
      .max = 921600,
      .help = "Bits a second; 8 data bits, no parity, 1 stop bit."},
 };
-static const struct conf_table serial_table = {CONF_FIELDS(serial_fields)};
+static const struct conf_table serial_table = {CONF_FIELDS(serial_fields), .check = check_baud};
 
 static const struct conf_field file_fields[] = {
     {.key = "path",
