@@ -105,12 +105,10 @@ static const struct conf_table *choose_variant(struct conf_place *place, const s
     if (table->variant_key == NULL) {
         return NULL;
     }
-    const char *names[CONF_MAX_FIELDS + 1] = {NULL};
     char list[CONF_MESSAGE_MAX_CHARS + 1] = "";
-    HR_ASSERT(table->n_variants <= CONF_MAX_FIELDS);
     for (size_t i = 0, len = 0; i < table->n_variants; i++) {
-        names[i] = table->variants[i].name;
-        int more = snprintf(list + len, sizeof list - len, "%s%s", i == 0 ? "" : ", ", names[i]);
+        int more =
+            snprintf(list + len, sizeof list - len, "%s%s", i == 0 ? "" : ", ", table->variants[i].name);
         len = len + (size_t)more < sizeof list ? len + (size_t)more : sizeof list - 1;
     }
     uint32_t key = find_key(place, table->variant_key);
@@ -121,7 +119,7 @@ static const struct conf_table *choose_variant(struct conf_place *place, const s
     }
     const struct conf_node *value = &place->tree->nodes[place->tree->nodes[key].next];
     for (uint32_t i = 0; value->kind == CONF_NODE_SCALAR && i < table->n_variants; i++) {
-        if (strcmp(value->text, names[i]) == 0) {
+        if (strcmp(value->text, table->variants[i].name) == 0) {
             memcpy(base + table->variant_offset_bytes, &i, sizeof i);
             place->variant_unknown = false;
             return table->variants[i].table;
@@ -312,7 +310,7 @@ static void load_pairs(struct conf_place *parent, const struct conf_field *field
     }
     (void)snprintf(place.path, sizeof place.path, "%s", path);
     check_keys(&place, NULL);
-    struct conf_pair *pairs = (struct conf_pair *)(void *)(base + field->offset_bytes);
+    uint8_t *pairs = base + field->offset_bytes;
     uint32_t count = 0;
     for (uint32_t at = nodes[map].child; at != 0; at = nodes[nodes[at].next].next) {
         char pair_path[CONF_KEY_MAX_CHARS + 1];
@@ -321,7 +319,11 @@ static void load_pairs(struct conf_place *parent, const struct conf_field *field
             complain_at(parent, nodes[at].line, path, "has more than %zu entries", field->capacity);
             return;
         }
-        count += load_pair(&place, &nodes[at], pair_path, &pairs[count]) ? 1 : 0;
+        struct conf_pair pair;
+        if (load_pair(&place, &nodes[at], pair_path, &pair)) {
+            memcpy(pairs + count * sizeof pair, &pair, sizeof pair);
+            count++;
+        }
     }
     store_count(field, base, count);
 }

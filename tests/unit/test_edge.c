@@ -434,9 +434,10 @@ static struct edge_record random_ais(struct test_random *random)
     uint32_t dt_bits = test_random_below(random, 33);
     record.dt_ms = dt_bits == 0 ? 0 : (uint32_t)(test_random_next(random) >> (64 - dt_bits));
     ais->payload_chars = common ? 28 : (uint16_t)(1 + test_random_below(random, 560));
-    size_t len_bytes = (ais->payload_chars * 6u + 7) / 8;
+    size_t n_bits = ais->payload_chars * (size_t)6;
+    size_t len_bytes = (n_bits + 7) / 8;
     test_random_fill(random, ais->payload, len_bytes);
-    ais->payload[len_bytes - 1] &= (uint8_t)(0xFFu << (len_bytes * 8 - ais->payload_chars * 6u));
+    ais->payload[len_bytes - 1] &= (uint8_t)(0xFFu << (len_bytes * 8 - n_bits));
     ais->channel = channels[test_random_below(random, common ? 2 : sizeof channels)];
     memcpy(ais->talker, test_random_below(random, 4) == 0 && !common ? "BS" : "AI", 2);
     ais->fill_bits = common ? 0 : (uint8_t)test_random_below(random, 6);
