@@ -125,6 +125,11 @@ bool source_reply_write(const struct source_reply *reply, coap_pdu_t *pdu)
 {
     uint8_t value[4];
     coap_pdu_set_code(pdu, (coap_pdu_code_t)reply->code);
+    if (reply->has_payload &&
+        coap_add_option(pdu, COAP_OPTION_CONTENT_FORMAT,
+                        coap_encode_var_safe(value, sizeof(value), SOURCE_COAP_CONTENT_FORMAT), value) == 0) {
+        return false;
+    }
     if (reply->max_age_s > 0 &&
         coap_add_option(pdu, COAP_OPTION_MAXAGE, coap_encode_var_safe(value, sizeof(value), reply->max_age_s),
                         value) == 0) {

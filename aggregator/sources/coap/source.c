@@ -125,7 +125,11 @@ static struct hr_status bind_all(struct source_coap *source)
             source_emit(source, SOURCE_EVENT_LIBRARY, "", 0, text);
             return hr_status_of(HR_IO);
         }
-        source_emit(source, SOURCE_EVENT_LISTENING, "", 0, coap_endpoint_str(endpoint));
+        /* libcoap's text is "ADDRESS:PORT PROTOCOL", the port being the one that it got. */
+        const char *bound = coap_endpoint_str(endpoint);
+        (void)snprintf(text, sizeof(text), "%s%.*s", listen->tcp ? "coaps+tcp://" : "coaps://",
+                       (int)strcspn(bound, " "), bound);
+        source_emit(source, SOURCE_EVENT_LISTENING, "", 0, text);
     }
     return hr_ok();
 }

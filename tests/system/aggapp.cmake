@@ -1,0 +1,9 @@
+# A foreign CoAP client for the aggregator's tests.
+add_executable(coap_probe ${CMAKE_SOURCE_DIR}/tests/support/coap_probe.c)
+target_link_libraries(coap_probe PRIVATE hr_warnings hr_base dep::coap dep::mbedtls)
+set_target_properties(coap_probe PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+
+foreach(test test_aggregator_input test_aggregator_sessions test_aggregator_cli)
+  add_test(NAME ${test} COMMAND /usr/bin/python3 ${CMAKE_SOURCE_DIR}/tests/system/${test}.py)
+  set_tests_properties(${test} PROPERTIES LABELS system ENVIRONMENT HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin)
+endforeach()
