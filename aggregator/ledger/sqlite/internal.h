@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the files of the SQLite ledger share. */
+#ifndef LEDGER_SQLITE_INTERNAL_H
+#define LEDGER_SQLITE_INTERNAL_H
+
+#include "aggregator/ledger/sqlite/ledger_sqlite.h"
+#include "proto/base/assert.h"
+
+#include <pthread.h>
+#include <sqlite3.h>
+#include <stdatomic.h>
+
+enum {
+    LEDGER_APPLICATION_ID = 0x48524C47, /* "HRLG", in the file's header */
+    LEDGER_ORIGIN_CHARS = 32,
+    LEDGER_MAX_SINKS = 8,
+    LEDGER_SINK_NAME_MAX_CHARS = 31,
+    LEDGER_CHECKPOINT_PAGES = 4096, /* of the WAL; 16 MB */
+    LEDGER_BUSY_MS = 5000,
+};
+
+struct ledger_migration {
+    int version;
+    const char *name;
+    const char *sql;
+};
+
+extern const struct ledger_migration ledger_migrations[];
+extern const int ledger_n_migrations;
+
+/* Statements of the writer connection that every commit uses. */
+enum ledger_write {
+    WRITE_BEGIN,
+    WRITE_COMMIT,
+    WRITE_ROLLBACK,
+    WRITE_HEAD,
+    WRITE_BATCH,
+    WRITE_STREAM,
+    WRITE_DEVICE,
+    WRITE_KEY,
+    WRITE_CONFLICT,
+    WRITE_LOSS,
+    WRITE_ANCHOR,
+    WRITE_HINT,
+    WRITE_FIND_DIGEST,
+    N_WRITES,
+};
+
+struct ledger_hint {
+    char sink[LEDGER_SINK_NAME_MAX_CHARS + 1];
+    uint64_t next_leaf;
+    bool is_dirty;
+};
+
+struct ledger_sqlite {
+    sqlite3 *writer; /* NULL: opened for reading only */
+    sqlite3 *reader;
+    sqlite3_stmt *writes[N_WRITES];
+    sqlite3_stmt *read_batches; /* of the reader connection */
+    sqlite3_stmt *read_anchor;
+    pthread_mutex_t reader_lock; /* recursive: `each` of a read may ask for an anchor */
+    pthread_mutex_t hint_lock;
+    struct ledger_hint hints[LEDGER_MAX_SINKS]; /* written with the next commit, and at close */
+    uint32_t n_hints;
+    _Atomic uint64_t n_leaves;
+    uint64_t writer_epoch;
+    bool is_broken; /* a commit of unknown outcome: the file is not touched any more */
+    int lock_fd;
+    char origin[LEDGER_ORIGIN_CHARS + 1];
+    void (*log)(void *ctx, const char *text);
+    void *log_ctx;
+};
+
+/* ---- statement.c ---- */
+void ledger_log(const struct ledger_sqlite *ledger, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* Maps a result code of SQLite and logs what is not HR_OK. SQLITE_FULL: HR_FULL. SQLITE_BUSY: HR_AGAIN. A
+ * damaged or foreign file: HR_CORRUPT. Everything else: HR_IO. */
+HR_MUST_USE struct hr_status ledger_status(const struct ledger_sqlite *ledger, sqlite3 *db, int rc,
+                                           const char *doing);
+HR_MUST_USE struct hr_status ledger_prepare(const struct ledger_sqlite *ledger, sqlite3 *db, const char *sql,
+                                            sqlite3_stmt **out);
+/* Runs a statement that gives no row, and makes it ready for the next time. */
+HR_MUST_USE struct hr_status ledger_run(const struct ledger_sqlite *ledger, sqlite3_stmt *statement,
+                                        const char *doing);
+HR_MUST_USE struct hr_status ledger_exec(const struct ledger_sqlite *ledger, sqlite3 *db, const char *sql);
+/* Calls `each` with every row of the statement, which is finished afterwards. */
+HR_MUST_USE struct hr_status ledger_each_row(const struct ledger_sqlite *ledger, sqlite3 *db,
+                                             sqlite3_stmt *statement,
+                                             void (*each)(void *ctx, sqlite3_stmt *row), void *ctx);
+
+void ledger_bind_u64(sqlite3_stmt *statement, int at, uint64_t value);
+/* Borrowed until the statement is reset. */
+void ledger_bind_bytes(sqlite3_stmt *statement, int at, struct hr_bytes bytes);
+void ledger_bind_text(sqlite3_stmt *statement, int at, const char *text);
+uint64_t ledger_u64(sqlite3_stmt *row, int column);
+uint32_t ledger_u32(sqlite3_stmt *row, int column);
+/* Borrowed until the next step. */
+struct hr_bytes ledger_bytes(sqlite3_stmt *row, int column);
+/* Copies a column of exactly 32 bytes; zeros when it has another length. */
+void ledger_digest(sqlite3_stmt *row, int column, uint8_t out[WIRE_DIGEST_BYTES]);
+/* Copies text, cut to what fits, NUL-terminated. */
+void ledger_text(sqlite3_stmt *row, int column, char *out, size_t capacity_bytes);
+
+/* ---- lock.c ---- */
+/* Takes the lock file. HR_AGAIN: another process has it. */
+HR_MUST_USE struct hr_status ledger_lock(struct ledger_sqlite *ledger, const char *path);
+void ledger_unlock(struct ledger_sqlite *ledger);
+
+/* ---- commit.c ---- */
+HR_MUST_USE struct hr_status ledger_prepare_writes(struct ledger_sqlite *ledger);
+HR_MUST_USE struct hr_status ledger_commit_change(void *ctx, const struct ledger_commit *change);
+HR_MUST_USE struct hr_status ledger_set_hint(void *ctx, const char *sink, uint64_t next_leaf);
+/* Writes pending hints in a transaction of their own. */
+HR_MUST_USE struct hr_status ledger_flush_hints(struct ledger_sqlite *ledger);
+
+/* ---- read.c: the rest of struct ledger ---- */
+HR_MUST_USE struct hr_status ledger_prepare_reads(struct ledger_sqlite *ledger);
+HR_MUST_USE struct hr_status ledger_size(void *ctx, uint64_t *n_leaves);
+HR_MUST_USE struct hr_status ledger_read(void *ctx, uint64_t from, uint32_t max_batches, size_t max_bytes,
+                                         void (*each)(void *each_ctx, const struct ledger_batch *batch),
+                                         void *each_ctx);
+HR_MUST_USE struct hr_status ledger_anchor_at(void *ctx, uint64_t device_id, uint32_t boot_id, uint64_t leaf,
+                                              struct edge_time_anchor *out);
+HR_MUST_USE struct hr_status
+ledger_load_streams(void *ctx, void (*each)(void *each_ctx, const struct ledger_stream *stream),
+                    void *each_ctx);
+HR_MUST_USE struct hr_status
+ledger_load_devices(void *ctx, void (*each)(void *each_ctx, const struct ledger_device *device),
+                    void *each_ctx);
+HR_MUST_USE struct hr_status ledger_find_digest(void *ctx, uint64_t device_id, uint32_t stream, uint32_t seq,
+                                                uint8_t digest[WIRE_DIGEST_BYTES]);
+HR_MUST_USE struct hr_status ledger_get_hint(void *ctx, const char *sink, uint64_t *next_leaf);
+
+#endif

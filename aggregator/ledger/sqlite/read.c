@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "aggregator/ledger/sqlite/internal.h"
+
+#include <string.h>
+
+/* What runs on the writer thread uses the writer's connection, and so sees its own commits at once. */
+static sqlite3 *connection_for_loading(const struct ledger_sqlite *ledger)
+{
+    return ledger->writer != NULL ? ledger->writer : ledger->reader;
+}
+
+static void lock_reader(struct ledger_sqlite *ledger)
+{
+    HR_ASSERT(pthread_mutex_lock(&ledger->reader_lock) == 0);
+}
+
+static void unlock_reader(struct ledger_sqlite *ledger)
+{
+    HR_ASSERT(pthread_mutex_unlock(&ledger->reader_lock) == 0);
+}
+
+/* Runs a query that gives one row at most: HR_OK with the statement standing on it, HR_NOT_FOUND, or an
+ * error. */
+static struct hr_status step_to_row(const struct ledger_sqlite *ledger, sqlite3_stmt *statement)
+{
+    int rc = sqlite3_step(statement);
+    if (rc == SQLITE_DONE) {
+        return hr_status_of(HR_NOT_FOUND);
+    }
+    struct hr_status status = ledger_status(ledger, sqlite3_db_handle(statement), rc, "reading the ledger");
+    return hr_is(status, HR_AGAIN) ? hr_status_of(HR_IO) : status;
+}
+
+struct hr_status ledger_size(void *ctx, uint64_t *n_leaves)
+{
+    struct ledger_sqlite *ledger = ctx;
+    if (ledger->writer != NULL) {
+        *n_leaves = atomic_load(&ledger->n_leaves);
+        return hr_ok();
+    }
+    lock_reader(ledger);
+    sqlite3_stmt *statement = NULL;
+    struct hr_status status = ledger_prepare(ledger, ledger->reader, "SELECT size FROM log_head", &statement);
+    if (hr_is_ok(status)) {
+        status = step_to_row(ledger, statement);
+    }
+    if (hr_is_ok(status)) {
+        *n_leaves = ledger_u64(statement, 0);
+    }
+    (void)sqlite3_finalize(statement);
+    unlock_reader(ledger);
+    return status;
+}
+
+static void batch_of_row(sqlite3_stmt *row, struct ledger_batch *out)
+{
+    *out = (struct ledger_batch){.leaf = ledger_u64(row, 0),
+                                 .device_id = ledger_u64(row, 1),
+                                 .stream = ledger_u32(row, 2),
+                                 .seq = ledger_u32(row, 3),
+                                 .received_utc_ms = sqlite3_column_int64(row, 4),
+                                 .envelope = ledger_bytes(row, 6)};
+    ledger_digest(row, 5, out->digest);
+}
+
+/* What is left of one read. */
+struct read_budget {
+    uint32_t batches;
+    size_t bytes;
+    uint32_t n_read;
+};
+
+static struct hr_status read_rows(const struct ledger_sqlite *ledger, sqlite3_stmt *statement,
+                                  struct read_budget budget,
+                                  void (*each)(void *each_ctx, const struct ledger_batch *batch),
+                                  void *each_ctx)
+{
+    bool has_room = true;
+    while (has_room) {
+        struct hr_status status = step_to_row(ledger, statement);
+        if (hr_is(status, HR_NOT_FOUND)) {
+            break;
+        }
+        HR_TRY(status);
+        struct ledger_batch batch;
+        batch_of_row(statement, &batch);
+        each(each_ctx, &batch);
+        budget.n_read++;
+        has_room = budget.n_read < budget.batches && batch.envelope.len_bytes < budget.bytes;
+        budget.bytes -= has_room ? batch.envelope.len_bytes : 0;
+    }
+    return hr_status_of(budget.n_read > 0 ? HR_OK : HR_NOT_FOUND);
+}
+
+struct hr_status ledger_prepare_reads(struct ledger_sqlite *ledger)
+{
+    HR_TRY(ledger_prepare(ledger, ledger->reader,
+                          "SELECT leaf, device, stream, seq, received_ms, digest, envelope FROM batch"
+                          " WHERE leaf >= ?1 ORDER BY leaf",
+                          &ledger->read_batches));
+    return ledger_prepare(ledger, ledger->reader,
+                          "SELECT uptime_ms, utc_ms, err_ms, source FROM anchor WHERE device = ?1"
+                          " AND boot_id = ?2 AND leaf <= ?3 ORDER BY leaf DESC LIMIT 1",
+                          &ledger->read_anchor);
+}
+
+struct hr_status ledger_read(void *ctx, uint64_t from, uint32_t max_batches, size_t max_bytes,
+                             void (*each)(void *each_ctx, const struct ledger_batch *batch), void *each_ctx)
+{
+    struct ledger_sqlite *ledger = ctx;
+    HR_ASSERT(max_batches > 0);
+    lock_reader(ledger);
+    ledger_bind_u64(ledger->read_batches, 1, from);
+    struct read_budget budget = {.batches = max_batches, .bytes = max_bytes};
+    struct hr_status status = read_rows(ledger, ledger->read_batches, budget, each, each_ctx);
+    /* Ends the read transaction: an open one would keep the WAL from being moved. */
+    (void)sqlite3_reset(ledger->read_batches);
+    unlock_reader(ledger);
+    return status;
+}
+
+struct hr_status ledger_anchor_at(void *ctx, uint64_t device_id, uint32_t boot_id, uint64_t leaf,
+                                  struct edge_time_anchor *out)
+{
+    struct ledger_sqlite *ledger = ctx;
+    sqlite3_stmt *statement = ledger->read_anchor;
+    lock_reader(ledger);
+    ledger_bind_u64(statement, 1, device_id);
+    ledger_bind_u64(statement, 2, boot_id);
+    ledger_bind_u64(statement, 3, leaf);
+    struct hr_status status = step_to_row(ledger, statement);
+    if (hr_is_ok(status)) {
+        *out = (struct edge_time_anchor){.boot_id = boot_id,
+                                         .uptime_ms = ledger_u64(statement, 0),
+                                         .utc_ms = ledger_u64(statement, 1),
+                                         .err_ms = ledger_u32(statement, 2),
+                                         .source = ledger_u32(statement, 3)};
+    }
+    (void)sqlite3_reset(statement);
+    unlock_reader(ledger);
+    return status;
+}
+
+struct stream_visit {
+    void (*each)(void *each_ctx, const struct ledger_stream *stream);
+    void *each_ctx;
+};
+
+static void visit_stream(void *ctx, sqlite3_stmt *row)
+{
+    const struct stream_visit *visit = ctx;
+    struct ledger_stream stream = {.device_id = ledger_u64(row, 0),
+                                   .stream = ledger_u32(row, 1),
+                                   .cum_seq = ledger_u32(row, 2),
+                                   .next_record_seq = ledger_u64(row, 4),
+                                   .key_epoch = ledger_u32(row, 5),
+                                   .boot_id = ledger_u32(row, 6),
+                                   .lost_batches = ledger_u64(row, 7),
+                                   .lost_records = ledger_u64(row, 8)};
+    ledger_digest(row, 3, stream.cum_digest);
+    visit->each(visit->each_ctx, &stream);
+}
+
+struct hr_status ledger_load_streams(void *ctx,
+                                     void (*each)(void *each_ctx, const struct ledger_stream *stream),
+                                     void *each_ctx)
+{
+    struct ledger_sqlite *ledger = ctx;
+    struct stream_visit visit = {each, each_ctx};
+    sqlite3 *db = connection_for_loading(ledger);
+    sqlite3_stmt *statement = NULL;
+    HR_TRY(ledger_prepare(ledger, db,
+                          "SELECT device, stream, cum_seq, cum_digest, next_record_seq, key_epoch, boot_id,"
+                          " lost_batches, lost_records FROM stream_state ORDER BY device, stream",
+                          &statement));
+    return ledger_each_row(ledger, db, statement, visit_stream, &visit);
+}
+
+/* One row a key, or one with NULLs for a device without; rows of a device follow each other. */
+struct device_visit {
+    struct ledger_device device;
+    bool has_device;
+    void (*each)(void *each_ctx, const struct ledger_device *device);
+    void *each_ctx;
+};
+
+static void add_key(struct ledger_device *device, sqlite3_stmt *row)
+{
+    struct hr_bytes spki = ledger_bytes(row, 7);
+    if (sqlite3_column_type(row, 6) == SQLITE_NULL || spki.len_bytes > LEDGER_SPKI_MAX_BYTES ||
+        device->n_keys == LEDGER_DEVICE_MAX_KEYS) {
+        return;
+    }
+    struct ledger_key *key = &device->keys[device->n_keys++];
+    *key = (struct ledger_key){.epoch = (uint16_t)ledger_u32(row, 6),
+                               .spki_len_bytes = (uint16_t)spki.len_bytes,
+                               .from_stream = ledger_u32(row, 8),
+                               .from_seq = ledger_u32(row, 9),
+                               .to_stream = ledger_u32(row, 10),
+                               .to_seq = ledger_u32(row, 11),
+                               .revoked = ledger_u32(row, 12) != 0};
+    memcpy(key->spki, spki.data, spki.len_bytes);
+}
+
+static void visit_device(void *ctx, sqlite3_stmt *row)
+{
+    struct device_visit *visit = ctx;
+    uint64_t device_id = ledger_u64(row, 0);
+    if (visit->has_device && visit->device.device_id != device_id) {
+        visit->each(visit->each_ctx, &visit->device);
+        visit->has_device = false;
+    }
+    if (!visit->has_device) {
+        visit->has_device = true;
+        visit->device = (struct ledger_device){.device_id = device_id,
+                                               .state = (enum ledger_device_state)ledger_u32(row, 3),
+                                               .revision = ledger_u32(row, 4)};
+        ledger_text(row, 1, visit->device.name, sizeof visit->device.name);
+        ledger_text(row, 2, visit->device.tenant, sizeof visit->device.tenant);
+        ledger_text(row, 5, visit->device.reason, sizeof visit->device.reason);
+    }
+    add_key(&visit->device, row);
+}
+
+struct hr_status ledger_load_devices(void *ctx,
+                                     void (*each)(void *each_ctx, const struct ledger_device *device),
+                                     void *each_ctx)
+{
+    struct ledger_sqlite *ledger = ctx;
+    struct device_visit visit = {.each = each, .each_ctx = each_ctx};
+    sqlite3 *db = connection_for_loading(ledger);
+    sqlite3_stmt *statement = NULL;
+    HR_TRY(ledger_prepare(
+        ledger, db,
+        "SELECT device, name, tenant, state, revision, reason, epoch, spki, from_stream, from_seq,"
+        " to_stream, to_seq, revoked FROM device LEFT JOIN device_key USING (device)"
+        " ORDER BY device, epoch",
+        &statement));
+    HR_TRY(ledger_each_row(ledger, db, statement, visit_device, &visit));
+    if (visit.has_device) {
+        each(each_ctx, &visit.device);
+    }
+    return hr_ok();
+}
+
+struct hr_status ledger_find_digest(void *ctx, uint64_t device_id, uint32_t stream, uint32_t seq,
+                                    uint8_t digest[WIRE_DIGEST_BYTES])
+{
+    struct ledger_sqlite *ledger = ctx;
+    HR_ASSERT(ledger->writer != NULL);
+    sqlite3_stmt *statement = ledger->writes[WRITE_FIND_DIGEST];
+    ledger_bind_u64(statement, 1, device_id);
+    ledger_bind_u64(statement, 2, stream);
+    ledger_bind_u64(statement, 3, seq);
+    struct hr_status status = step_to_row(ledger, statement);
+    if (hr_is_ok(status)) {
+        ledger_digest(statement, 0, digest);
+    }
+    (void)sqlite3_reset(statement);
+    return status;
+}
+
+/* The pending hint of a sink, if it has one. */
+static bool find_pending(struct ledger_sqlite *ledger, const char *sink, uint64_t *next_leaf)
+{
+    bool is_found = false;
+    HR_ASSERT(pthread_mutex_lock(&ledger->hint_lock) == 0);
+    for (uint32_t i = 0; i < ledger->n_hints; i++) {
+        if (strcmp(ledger->hints[i].sink, sink) == 0) {
+            *next_leaf = ledger->hints[i].next_leaf;
+            is_found = true;
+        }
+    }
+    HR_ASSERT(pthread_mutex_unlock(&ledger->hint_lock) == 0);
+    return is_found;
+}
+
+struct hr_status ledger_get_hint(void *ctx, const char *sink, uint64_t *next_leaf)
+{
+    struct ledger_sqlite *ledger = ctx;
+    if (find_pending(ledger, sink, next_leaf)) {
+        return hr_ok();
+    }
+    lock_reader(ledger);
+    sqlite3_stmt *statement = NULL;
+    struct hr_status status =
+        ledger_prepare(ledger, ledger->reader, "SELECT next_leaf FROM hint WHERE sink = ?1", &statement);
+    if (hr_is_ok(status)) {
+        ledger_bind_text(statement, 1, sink);
+        status = step_to_row(ledger, statement);
+    }
+    if (hr_is_ok(status)) {
+        *next_leaf = ledger_u64(statement, 0);
+    }
+    (void)sqlite3_finalize(statement);
+    unlock_reader(ledger);
+    return status;
+}

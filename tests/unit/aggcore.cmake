@@ -1,0 +1,8 @@
+# The ledger's suite, for every ledger; the VFS that fails on order is SQLite's.
+hr_library(hr_test_ledger SOURCES support/ledger_suite.c
+           support/temp_folder.c
+           DEPENDS hr_test_support hr_base hr_wire hr_edge PRIVATE_DEPENDS dep::cmocka)
+hr_library(hr_test_fault_vfs SOURCES support/fault_vfs.c
+           DEPENDS hr_test_support PRIVATE_DEPENDS dep::sqlite3)
+hr_test(test_ledger_sqlite LABEL unit SOURCES unit/test_ledger_sqlite.c
+        DEPENDS agg_ledger_sqlite hr_test_ledger hr_test_fault_vfs dep::sqlite3)
