@@ -42,9 +42,11 @@ struct fw_spool_config {
     uint64_t device_id;
     uint32_t envelope_max_bytes;     /* WIRE_MCU_ENVELOPE_MAX_BYTES or WIRE_GATEWAY_ENVELOPE_MAX_BYTES */
     struct fw_spool_sector *sectors; /* flash->n_sectors of them, kept */
-    uint8_t *stage;                  /* kept: records on their way to flash, grouped into one program burst */
-    uint32_t stage_bytes;            /* 64 to FW_SPOOL_STAGE_MAX_BYTES, a multiple of the program unit */
-    uint32_t first_stream;           /* the stream of a ring that has never been written */
+    uint8_t *stage;        /* kept: records on their way to flash, grouped into one program burst; holds
+                              the largest record and 14 bytes */
+    uint32_t stage_bytes;  /* 64 to FW_SPOOL_STAGE_MAX_BYTES, a multiple of the program unit; kept or
+                              raised by an update, else unsealed records of the old size are dropped */
+    uint32_t first_stream; /* the stream of a ring that has never been written */
 };
 
 /* A hole in the sequence of batches, as its Loss record will say it. */
@@ -96,15 +98,16 @@ HR_MUST_USE struct hr_status fw_spool_begin(struct fw_spool *spool, uint32_t boo
 bool fw_spool_is_open(const struct fw_spool *spool);
 
 /* Adds one encoded record, copied, to the open batch. HR_FULL: it does not fit the envelope or the sector;
- * seal and begin, then try again (a record that fits no empty batch is HR_MALFORMED). HR_IO: flash failed and
- * the record may or may not survive; the spool goes on in another sector. The record is durable with the
- * seal, not before. */
+ * seal and begin, then try again (a record that fits no empty batch is HR_MALFORMED). The first record of a
+ * batch may evict the oldest sector. A sector that can't be programmed is left for another one; HR_IO: that
+ * failed as well, nothing can be written any more, and the caller opens the spool again (fw_spool_ack and
+ * fw_spool_read still work). The record is durable with the seal, not before. */
 HR_MUST_USE struct hr_status fw_spool_append(struct fw_spool *spool, struct hr_bytes record);
 
 /* Seals the open batch: header, Merkle root, signature; durable when it returns. `flags` are enum wire_flag
- * for what the caller knows it put in (first-of-stream is set by the spool). May evict the oldest sector to
- * make room first. HR_IO: nothing is promised about this seal, and its number may be in flash: the caller
- * opens the spool again. */
+ * for what the caller knows it put in (first-of-stream is set by the spool, and loss when the batch holds
+ * the Loss record of a hole). HR_IO: nothing is promised about this seal, and its number may be in flash: the
+ * caller opens the spool again, which brings the records back, sealed or open. */
 HR_MUST_USE struct hr_status fw_spool_seal(struct fw_spool *spool, const struct port_sign *sign,
                                            uint8_t flags);
 
@@ -114,8 +117,10 @@ HR_MUST_USE struct hr_status fw_spool_read(struct fw_spool *spool, uint32_t seq,
                                            uint32_t capacity_bytes, uint32_t *len_bytes);
 
 /* Frees all batches up to cum_seq. The digest must be that of batch cum_seq: HR_DENIED otherwise, and nothing
- * is freed. Duplicate and older acks are HR_OK without effect. HR_NOT_FOUND: cum_seq was never sealed here.
- */
+ * is freed. Duplicate and older acks are HR_OK without effect, and so is one for a number inside a hole,
+ * whose digest nobody has any more. HR_NOT_FOUND: cum_seq was never sealed here. HR_IO: the ack counts, and
+ * could not be saved. Up to FW_SPOOL_ACKS_PER_SAVE acks are forgotten by a power cut; each costs one more
+ * upload. */
 HR_MUST_USE struct hr_status fw_spool_ack(struct fw_spool *spool, uint32_t cum_seq,
                                           const uint8_t cum_digest[WIRE_ACK_DIGEST_BYTES]);
 
@@ -124,8 +129,9 @@ HR_MUST_USE struct hr_status fw_spool_ack(struct fw_spool *spool, uint32_t cum_s
 HR_MUST_USE struct hr_status fw_spool_abandon(struct fw_spool *spool, uint32_t seq,
                                               enum edge_loss_reason reason);
 
-/* The oldest hole whose Loss record is not in a sealed batch yet. HR_NOT_FOUND: none. The caller appends the
- * record and seals with WIRE_FLAG_LOSS. */
+/* The oldest hole that is durable and whose Loss record is not in a sealed batch yet. HR_NOT_FOUND: none. The
+ * caller appends the record, with these fields, and seals. A hole that is found while a batch is open shows
+ * after the next seal at the latest. */
 HR_MUST_USE struct hr_status fw_spool_pending_loss(const struct fw_spool *spool, struct edge_loss *out);
 /* The sealed batch that carries the Loss covering seq. HR_NOT_FOUND: seq is in no hole, or its Loss isn't
  * sealed. */
@@ -135,7 +141,12 @@ HR_MUST_USE struct hr_status fw_spool_loss_carrier(const struct fw_spool *spool,
 /* Starts a new stream (its number above the current one) after the aggregator knows more, or other, than this
  * spool. Batches of the old stream that are not acked are NOT lost: fw_spool_carry seals them again under the
  * new stream, oldest first, one a call, until HR_NOT_FOUND says that none is left. A cut between two calls
- * resumes. Asserts that no batch is open. */
+ * resumes. Carrying evicts nothing; live batches sealed in between evict as they always do. Holes of the old
+ * stream become one hole of the new one, so that their records stay counted. A carried batch keeps neither
+ * WIRE_FLAG_LOSS nor WIRE_FLAG_KEY_SWITCH: those records speak of numbers of the old stream. A cut may undo
+ * fw_spool_new_stream as long as nothing was sealed in the stream. Both assert that no batch is open.
+ * fw_spool_new_stream: HR_FULL when too many ranges of older streams still wait: carry first, nothing
+ * changed. HR_IO of either: open the spool again. */
 HR_MUST_USE struct hr_status fw_spool_new_stream(struct fw_spool *spool, uint32_t stream);
 HR_MUST_USE struct hr_status fw_spool_carry(struct fw_spool *spool, const struct port_sign *sign);
 

@@ -104,9 +104,6 @@ struct hr_status fw_spool_new_stream(struct fw_spool *spool, uint32_t stream)
     uint32_t n_ranges = book->n_ranges;
     memcpy(ranges, book->ranges, sizeof ranges);
     HR_TRY(list_live_ranges(book, ranges, &n_ranges));
-    if (spool->unsaved_acks > 0) {
-        HR_TRY(fw_spool_save_if_room(spool)); /* the last thing that is written about the old stream */
-    }
 
     uint32_t n_lost = 0;
     bool has_holes = book->n_gaps > 0;

@@ -163,7 +163,7 @@ struct hr_status fw_spool_erase(struct fw_spool *spool, uint32_t sector)
         entry->bad = true;
         return hr_status_of(HR_IO);
     }
-    HR_TRY(fw_spool_sync(spool));
+    /* Not synced: the header that is written here one day is, and nobody looks at the sector before. */
     entry->erased = true;
     return hr_ok();
 }

@@ -57,10 +57,11 @@ void lab_reset(struct lab *lab)
     lab->acked_seq = WIRE_SEQ_NONE;
     lab->boot_id = 0;
     lab->open_records = 0;
+    lab->open_durable = 0;
     lab->sealing = false;
     lab->carrying = false;
     lab->new_stream = 0;
-    lab->damage_allowed = false;
+    lab->holes_expected = false;
 }
 
 struct lab_batch *lab_find(struct lab *lab, uint32_t stream, uint32_t seq)
@@ -136,6 +137,7 @@ static const struct lab_batch *learn_batch(struct lab *lab, const struct wire_en
                   "batch %u: other records", batch.seq);
         batch.first_record = lab->open_first;
         lab->open_records = 0;
+        lab->open_durable = 0;
         lab->sealing = false;
     }
     lab->batches[lab->n_batches] = batch;
@@ -145,7 +147,7 @@ static const struct lab_batch *learn_batch(struct lab *lab, const struct wire_en
 static void check_gap(struct lab *lab, const struct fw_spool_gap *gap)
 {
     const struct edge_loss *loss = &gap->hole.loss;
-    LAB_CHECK(lab, lab->damage_allowed || loss->reason != EDGE_LOSS_DAMAGED, "hole %u..%u is called damage",
+    LAB_CHECK(lab, lab->holes_expected || loss->reason != EDGE_LOSS_DAMAGED, "hole %u..%u is called damage",
               loss->from_seq, loss->to_seq);
     const struct lab_batch *last = lab_find(lab, lab->stream, loss->to_seq);
     if (last != NULL) {
@@ -246,7 +248,7 @@ static void note_given_up(struct lab *lab)
     for (uint32_t i = 0; i < lab->config.flash.n_sectors; i++) {
         n_live += i == lab->spool.tail || !fw_spool_is_free(&lab->spool, i) ? 1 : 0;
     }
-    LAB_CHECK(lab, n_new == 0 || lab->damage_allowed || n_live + 2 >= lab->config.flash.n_sectors,
+    LAB_CHECK(lab, n_new == 0 || lab->holes_expected || n_live + 2 >= lab->config.flash.n_sectors,
               "%u batches were given up with %u of %u sectors in use", n_new, n_live,
               lab->config.flash.n_sectors);
 }
@@ -291,6 +293,9 @@ void lab_check(struct lab *lab)
     } else {
         lab->open_records = 0;
     }
+    LAB_CHECK(lab, lab->open_records >= lab->open_durable, "%u records are open, %u were", lab->open_records,
+              lab->open_durable);
+    lab->open_durable = lab->open_records;
     lab->sealing = false;
     lab->carrying = false;
 }
@@ -332,6 +337,7 @@ bool lab_begin(struct lab *lab)
 {
     lab->open_first = lab->n_records;
     lab->open_records = 0;
+    lab->open_durable = 0;
     return went_well(lab, fw_spool_begin(&lab->spool, lab->boot_id, 1000 * lab->boot_id));
 }
 

@@ -53,7 +53,7 @@ struct lab {
     struct fake_sign sign;
     struct fw_spool_report report; /* of the last opening */
     const char *plan;              /* what to print when a promise breaks */
-    bool damage_allowed;           /* holes of reason DAMAGED are expected */
+    bool holes_expected;           /* by damage or with room to spare */
 
     struct lab_record records[LAB_MAX_RECORDS];
     uint32_t n_records;
@@ -66,9 +66,10 @@ struct lab {
     uint32_t boot_id;
     uint32_t open_first; /* the content of the open batch */
     uint32_t open_records;
-    bool sealing;        /* a seal was asked for and not answered */
-    bool carrying;       /* a carry was asked for and not answered */
-    uint32_t new_stream; /* asked for and not answered; 0: none */
+    uint32_t open_durable; /* of these, known to be in flash: an opening showed them */
+    bool sealing;          /* a seal was asked for and not answered */
+    bool carrying;         /* a carry was asked for and not answered */
+    uint32_t new_stream;   /* asked for and not answered; 0: none */
     uint32_t n_checks;
 };
 
