@@ -2,3 +2,7 @@ foreach(name test_tap_ais test_tap_vectors)
   hr_test(${name} LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/${name}.c ${CMAKE_SOURCE_DIR}/tests/support/tap_listener.c
           DEPENDS fw_tap_ais hr_edge hr_test_support)
 endforeach()
+hr_test(test_sim_ais LABEL unit
+        SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_sim_ais.c ${CMAKE_SOURCE_DIR}/tools/cli/ais_encode.c
+                ${CMAKE_SOURCE_DIR}/tools/cli/sim_fleet.c
+        DEPENDS fw_tap_ais hr_test_support m)
