@@ -107,6 +107,12 @@ static int on_event(coap_session_t *session, const coap_event_t event)
     return 0;
 }
 
+/* stdout is for the test alone. */
+static void on_log(coap_log_t level, const char *message)
+{
+    (void)fprintf(stderr, "%d %s", (int)level, message);
+}
+
 static coap_pdu_t *new_request(coap_session_t *session, const char *token_hex, int code)
 {
     uint8_t token[8];
@@ -230,6 +236,7 @@ int main(int argc, char **argv)
     (void)setvbuf(stdout, NULL, _IOLBF, 0);
     coap_startup();
     coap_set_log_level(COAP_LOG_WARN);
+    coap_set_log_handler(on_log);
     coap_context_t *context = coap_new_context(NULL);
     HR_ASSERT(context != NULL);
     coap_context_set_block_mode(context, COAP_BLOCK_USE_LIBCOAP | COAP_BLOCK_SINGLE_BODY);

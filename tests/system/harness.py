@@ -46,8 +46,8 @@ def wait_for(what, check, deadline_s=None):
 
 
 def free_port():
-    """A port that is free for UDP and TCP on loopback now. It may be lost to somebody else until it is bound; a
-    program that then can't start is started again on another by Aggregator.start."""
+    """A port that is free for UDP and TCP on loopback now. It may be lost to somebody else until it is bound;
+    Aggregator.start then takes another."""
     for _ in range(50):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
             udp.bind(("127.0.0.1", 0))
@@ -119,7 +119,7 @@ class Process:
             self.kill()
         self._reader.join(5)
         self._process.stderr.close()
-        self._log.close()
+        self._log.close()  # closing twice is fine
 
     def events(self, name=None):
         """The JSON lines of the log so far, those of one event if named. A line that is no JSON is a failure."""
@@ -238,21 +238,27 @@ class Aggregator:
             f"http:\n  port: {self.http_port}\n" + (f"limits:\n{limits}" if limits else "") + self.extra)
 
     def start(self, ready=True, env=None):
-        """Starts it and, unless told otherwise, waits until it says that it is ready."""
+        """Starts it and, unless told otherwise, waits until it says that it is ready. A port that was lost to somebody
+        else before the first start is replaced."""
+        for _ in range(5):
+            self._start_once(env)
+            if not ready or wait_for("the aggregator to be ready or to end",
+                                     lambda: self.http("/readyz")[0] == 200 or not self.process.alive()) \
+                    and self.process.alive():
+                return self
+            if self.starts > 1 or not any("can't listen" in line for line in self.process.lines):
+                break
+            self.port, self.http_port = free_port(), free_port()
+            self.starts = 0
+        raise AssertionError(f"the aggregator ended with {self.process.returncode()}:\n"
+                             + "\n".join(self.process.lines[-30:]))
+
+    def _start_once(self, env):
+        self.close()
         self.write_config()
         self.starts += 1
         self.process = Process([program("headrace-aggregator"), "--config", self.config],
                                self.folder / f"log.{self.starts}.jsonl", {**self.env, **(env or {})})
-        if ready:
-            wait_for("the aggregator to be ready", self.is_ready)
-        return self
-
-    def is_ready(self):
-        if not self.process.alive():
-            raise AssertionError(f"the aggregator ended with {self.process.returncode()}:\n"
-                                 + "\n".join(self.process.lines[-30:]))
-        status, _ = self.http("/readyz")
-        return status == 200
 
     def http(self, path):
         """(status, text); (0, cause) when nothing answers."""

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Drives tests/support/coap_probe, and a UDP relay that can do to datagrams what networks do."""
+import contextlib
 import json
 import selectors
 import socket
@@ -31,8 +32,9 @@ class Probe:
             self.entries.append(json.loads(line))
 
     def _command(self, text):
-        self._process.stdin.write(text + "\n")
-        self._process.stdin.flush()
+        with contextlib.suppress(BrokenPipeError):  # a client that was refused has gone; waiting for it tells
+            self._process.stdin.write(text + "\n")
+            self._process.stdin.flush()
 
     def _token(self):
         self._next_token += 1
@@ -84,12 +86,8 @@ class Probe:
             e["event"] in ("closed", "nack") for e in self.entries))
 
     def close(self):
-        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
-            if pipe is self._process.stdin:
-                try:
-                    pipe.close()
-                except OSError:
-                    pass
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
         try:
             self._process.wait(5)
         except subprocess.TimeoutExpired:

@@ -76,11 +76,16 @@ static void on_library_log(coap_log_t level, const char *message)
     char line[sizeof(source->last_warning)];
     size_t len = strcspn(message, "\r\n");
     (void)snprintf(line, sizeof(line), "%.*s", (int)len, message);
-    static const char handshake[] = "do_mbedtls_handshake: session establish returned ";
-    if (strncmp(line, handshake, sizeof(handshake) - 1) == 0) {
-        /* Told with the address by the event that follows. */
-        memcpy(source->last_warning, line + sizeof(handshake) - 1, sizeof(line) - (sizeof(handshake) - 1));
-        return;
+    /* Why a handshake failed is told with the address, by the event that follows. The second is the other
+     * side's own reason. */
+    static const char *const reasons[] = {"do_mbedtls_handshake: session establish returned ", ": Alert "};
+    for (size_t i = 0; i < HR_ARRAY_LEN(reasons); i++) {
+        const char *reason = strstr(line, reasons[i]);
+        if (reason != NULL) {
+            (void)snprintf(source->last_warning, sizeof(source->last_warning), "%s%s",
+                           i == 1 ? "the client's alert " : "", reason + strlen(reasons[i]));
+            return;
+        }
     }
     if (level <= COAP_LOG_ERR) {
         source_emit(source, SOURCE_EVENT_LIBRARY, "", 0, line);
