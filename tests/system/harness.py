@@ -29,7 +29,7 @@ SERVER_NAME = "aggregator"
 def program(name):
     path = BIN / name
     if not path.exists():
-        raise unittest.SkipTest(f"{path} is not built")
+        raise AssertionError(f"{path} is not built")
     return str(path)
 
 

@@ -228,7 +228,7 @@ static void say_position(const struct vessel *vessel, uint8_t type, struct edge_
         .longitude_1_600000_deg = angle(vessel->longitude_deg),
         .latitude_1_600000_deg = angle(vessel->latitude_deg),
         .cog_tenth_deg = cog_tenth_deg,
-        .heading_deg = vessel->kind == SHIP ? (uint16_t)((cog_tenth_deg + 5) / 10 % 360) : 511,
+        .heading_deg = (uint16_t)(vessel->kind == SHIP ? (cog_tenth_deg + 5) / 10 % 360 : 511),
         .second = (uint8_t)fmod(vessel->at_s, 60),
         .radio = type == 18 ? 917510 : 49205, /* carrier sense; SOTDMA without further news */
     };
