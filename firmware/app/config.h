@@ -60,6 +60,7 @@ struct app_config {
     uint32_t window;
     uint32_t open_timeout_ms;
     uint32_t exchange_timeout_ms;
+    uint32_t silence_ms;
     uint32_t ack_timeout_ms;
     uint32_t max_retransmit;
     uint32_t n_taps;

@@ -133,6 +133,7 @@ static struct net_config net_config_of(const struct app_config *config)
         .key_path = config->identity.key,
         .open_timeout_ms = config->open_timeout_ms,
         .exchange_timeout_ms = config->exchange_timeout_ms,
+        .silence_ms = config->silence_ms,
         .ack_timeout_ms = config->ack_timeout_ms,
         .max_retransmit = (uint16_t)config->max_retransmit,
         .clock = port_linux_clock(),

@@ -67,7 +67,8 @@ static struct hr_status start_exchange(struct net_client *client, uint32_t token
     }
     memset(exchange, 0, sizeof *exchange);
     exchange->token = token;
-    exchange->deadline_ms = now_ms(client) + client->config.exchange_timeout_ms;
+    exchange->sent_ms = now_ms(client);
+    exchange->deadline_ms = exchange->sent_ms + client->config.exchange_timeout_ms;
     *out = exchange;
     return hr_ok();
 }
@@ -145,9 +146,16 @@ static struct net_exchange *waiting_exchange(struct net_client *client, uint32_t
     return NULL;
 }
 
+void net_client_heard(struct net_client *client)
+{
+    client->heard_ms = now_ms(client);
+    client->pinged_ms = 0;
+}
+
 void net_client_answered(struct net_client *client, uint32_t token, uint8_t coap_code,
                          struct hr_bytes payload, uint32_t max_age_s)
 {
+    net_client_heard(client);
     struct net_exchange *exchange = waiting_exchange(client, token);
     if (exchange == NULL) {
         return;
@@ -237,8 +245,53 @@ static void connect_resolved(struct net_client *client)
     }
 }
 
+/* The oldest request that waits for its answer; NULL: none. */
+static const struct net_exchange *oldest_waiting(const struct net_client *client)
+{
+    const struct net_exchange *oldest = NULL;
+    for (size_t i = 0; i < NET_MAX_EXCHANGES; i++) {
+        const struct net_exchange *exchange = &client->exchanges[i];
+        if (exchange->state == NET_WAITING && (oldest == NULL || exchange->sent_ms < oldest->sent_ms)) {
+            oldest = exchange;
+        }
+    }
+    return oldest;
+}
+
+/* When the silence is next looked at; UINT64_MAX: nothing is waited for. */
+static uint64_t silence_ends_ms(const struct net_client *client)
+{
+    const struct net_exchange *oldest = oldest_waiting(client);
+    if (client->state != NET_OPEN || oldest == NULL) {
+        return UINT64_MAX;
+    }
+    if (client->pinged_ms != 0) {
+        return client->pinged_ms + 2 * (uint64_t)client->config.silence_ms;
+    }
+    uint64_t since_ms = oldest->sent_ms > client->heard_ms ? oldest->sent_ms : client->heard_ms;
+    return since_ms + client->config.silence_ms;
+}
+
+/* A restarted aggregator knows nothing of a DTLS session and says nothing about its records; CoAP alone would
+ * find out after a minute or more of retransmissions. An answer that only takes long (a commit, many blocks
+ * over a slow link) is told apart by the pong. */
+static void look_at_silence(struct net_client *client)
+{
+    if (now_ms(client) < silence_ends_ms(client)) {
+        return;
+    }
+    if (client->pinged_ms == 0) {
+        client->pinged_ms = now_ms(client);
+        net_session_ping(client);
+    } else {
+        net_client_complain(client, "the aggregator hears this session no more");
+        net_client_went_down(client, false);
+    }
+}
+
 static void look_at_deadlines(struct net_client *client)
 {
+    look_at_silence(client);
     uint64_t now = now_ms(client);
     if ((client->state == NET_RESOLVING || client->state == NET_CONNECTING) && now >= client->deadline_ms) {
         net_client_complain(client, "no answer in time");
@@ -298,6 +351,7 @@ uint32_t net_client_step(struct net_client *client)
     uint32_t wait_ms = net_session_process(client);
     if (client->state == NET_CONNECTING && net_session_is_established(client)) {
         client->state = NET_OPEN;
+        net_client_heard(client);
         client->up_is_due = true;
     }
     look_at_deadlines(client);
@@ -312,6 +366,7 @@ uint32_t net_client_step(struct net_client *client)
     if (client->state == NET_RESOLVING || client->state == NET_CONNECTING) {
         wait_ms = until(now, client->deadline_ms, wait_ms);
     }
+    wait_ms = until(now, silence_ends_ms(client), wait_ms);
     for (size_t i = 0; i < NET_MAX_EXCHANGES; i++) {
         if (client->exchanges[i].state == NET_WAITING) {
             wait_ms = until(now, client->exchanges[i].deadline_ms, wait_ms);

@@ -50,8 +50,10 @@ struct net_config {
     const char *key_path;
     uint32_t open_timeout_ms;     /* from the look-up of the name to the end of the handshake */
     uint32_t exchange_timeout_ms; /* of one request, retransmissions included */
-    uint32_t ack_timeout_ms;      /* RFC 7252 ACK_TIMEOUT, of coaps */
-    uint16_t max_retransmit;      /* RFC 7252 MAX_RETRANSMIT, of coaps */
+    uint32_t silence_ms; /* a session that answers nothing for so long is pinged, and given up when it then
+                            says nothing for twice as long */
+    uint32_t ack_timeout_ms; /* RFC 7252 ACK_TIMEOUT, of coaps */
+    uint16_t max_retransmit; /* RFC 7252 MAX_RETRANSMIT, of coaps */
     const struct port_clock *clock;
     const struct port_log *log;
 };
@@ -64,6 +66,7 @@ struct net_exchange {
     enum net_exchange_state state;
     bool is_post;
     uint32_t token;
+    uint64_t sent_ms;
     uint64_t deadline_ms;
     uint8_t coap_code;
     uint8_t answer[NET_ANSWER_MAX_BYTES];
@@ -92,6 +95,8 @@ struct net_client {
     bool handshake_refused; /* TLS said no, not the network */
     uint8_t address;
     uint64_t deadline_ms; /* of opening */
+    uint64_t heard_ms;    /* when the other side last said something that we hear of: an answer, a pong */
+    uint64_t pinged_ms;   /* 0: no ping is out */
     struct net_resolver resolvers[NET_MAX_ADDRESSES];
     uint32_t tries[NET_MAX_ADDRESSES]; /* so that each address of a name gets its turn */
     struct coap_context_t *context;

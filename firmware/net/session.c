@@ -92,8 +92,10 @@ static void on_nack(coap_session_t *session, const coap_pdu_t *sent, const coap_
     }
     uint32_t token = 0;
     switch (reason) {
-    case COAP_NACK_TOO_MANY_RETRIES:
     case COAP_NACK_RST:
+        net_client_heard(client); /* over DTLS this is what answers a ping (RFC 7252 section 4.2) */
+        break;
+    case COAP_NACK_TOO_MANY_RETRIES:
     case COAP_NACK_BAD_RESPONSE:
         if (sent != NULL && token_of(sent, &token)) {
             net_client_gave_up(client, token);
@@ -115,6 +117,16 @@ static void on_nack(coap_session_t *session, const coap_pdu_t *sent, const coap_
     case COAP_NACK_WS_LAYER_FAILED:
         net_client_went_down(client, false);
         break;
+    }
+}
+
+static void on_pong(coap_session_t *session, const coap_pdu_t *received, const coap_mid_t mid)
+{
+    (void)received;
+    (void)mid;
+    struct net_client *client = client_of(session);
+    if (client != NULL) {
+        net_client_heard(client);
     }
 }
 
@@ -168,6 +180,7 @@ static coap_context_t *new_context(struct net_client *client)
         coap_register_response_handler(context, on_response);
         coap_register_nack_handler(context, on_nack);
         coap_register_event_handler(context, on_event);
+        coap_register_pong_handler(context, on_pong);
     }
     return context;
 }
@@ -220,7 +233,7 @@ struct hr_status net_session_connect(struct net_client *client, const struct soc
     if (client->session == NULL) {
         return hr_status_of(HR_IO);
     }
-    coap_session_set_nstart(client->session, NET_MAX_EXCHANGES);
+    coap_session_set_nstart(client->session, NET_MAX_EXCHANGES + 1); /* and a ping */
     coap_session_set_max_retransmit(client->session, client->config.max_retransmit);
     coap_session_set_ack_timeout(client->session, fixed_point_s(client->config.ack_timeout_ms));
     return hr_ok();
@@ -288,6 +301,19 @@ static coap_pdu_t *new_request(struct net_client *client, uint32_t token, coap_p
 static struct hr_status send_request(struct net_client *client, coap_pdu_t *pdu)
 {
     return coap_send(client->session, pdu) == COAP_INVALID_MID ? hr_status_of(HR_IO) : hr_ok();
+}
+
+/* libcoap's own ping waits until nothing else is under way, which is not when it is needed. */
+void net_session_ping(struct net_client *client)
+{
+    bool reliable = client->config.addresses[client->address].scheme == NET_COAPS_TCP;
+    coap_pdu_code_t code = reliable ? COAP_SIGNALING_CODE_PING : COAP_EMPTY_CODE;
+    coap_pdu_t *pdu =
+        coap_pdu_init(COAP_MESSAGE_CON, code, reliable ? 0 : coap_new_message_id(client->session), 1);
+    if (pdu != NULL) {
+        /* A ping that can't be sent is one that isn't answered. */
+        hr_ignore(send_request(client, pdu));
+    }
 }
 
 static void on_body_released(coap_session_t *session, void *app_ptr)

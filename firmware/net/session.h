@@ -23,10 +23,14 @@ HR_MUST_USE struct hr_status net_session_post(struct net_client *client, uint32_
                                               struct hr_bytes envelope);
 HR_MUST_USE struct hr_status net_session_get_head(struct net_client *client, uint32_t token, uint32_t stream);
 
+/* Asks whether the other side still hears this session; net_client_heard follows if it does. */
+void net_session_ping(struct net_client *client);
+
 /* From inside libcoap's callbacks, to be acted upon when libcoap has returned. */
 void net_client_complain(struct net_client *client, const char *text);
 void net_client_answered(struct net_client *client, uint32_t token, uint8_t coap_code,
                          struct hr_bytes payload, uint32_t max_age_s);
+void net_client_heard(struct net_client *client);
 void net_client_gave_up(struct net_client *client, uint32_t token);
 void net_client_went_down(struct net_client *client, bool handshake_refused);
 

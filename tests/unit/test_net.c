@@ -223,6 +223,7 @@ static int set_up(void **state)
         .key_path = bench->key,
         .open_timeout_ms = 10000,
         .exchange_timeout_ms = 60000,
+        .silence_ms = 5000,
         .ack_timeout_ms = 2000,
         .max_retransmit = 4,
         .clock = &bench->clock,
@@ -505,6 +506,57 @@ static void a_dtls_session_is_lost_when_the_host_says_that_nobody_listens(void *
     assert_int_equal(bench->reason, PORT_NET_DOWN_LOST);
 }
 
+static void a_slow_answer_keeps_its_session_when_the_aggregator_answers_the_ping(struct bench *bench,
+                                                                                 enum net_scheme scheme)
+{
+    connect_by(bench, scheme);
+    bench->peer.manner = PEER_IS_SILENT;
+    assert_true(hr_is_ok(post(bench, 1, 900)));
+    until_at_least(bench, &bench->peer.n_posts, 1);
+    for (uint32_t round = 0; round < 4; round++) {
+        bench->skipped_ms += 5001;
+        uint64_t heard_ms = bench->client.heard_ms;
+        uint64_t deadline_ms = real_ms() + PATIENCE_MS;
+        while (bench->client.heard_ms == heard_ms) {
+            assert_true(real_ms() < deadline_ms);
+            turn(bench);
+        }
+    }
+    assert_int_equal(bench->downs + bench->n_timeouts, 0);
+}
+
+static void a_slow_answer_over_dtls_keeps_its_session(void **state)
+{
+    a_slow_answer_keeps_its_session_when_the_aggregator_answers_the_ping(*state, NET_COAPS);
+}
+
+static void a_slow_answer_over_tcp_keeps_its_session(void **state)
+{
+    a_slow_answer_keeps_its_session_when_the_aggregator_answers_the_ping(*state, NET_COAPS_TCP);
+}
+
+/* The aggregator was restarted on its port: it drops records of a session that it doesn't know. */
+static void a_session_that_the_aggregator_forgot_is_lost_after_an_unanswered_ping(void **state)
+{
+    struct bench *bench = *state;
+    connect_by(bench, NET_COAPS);
+    struct net_peer forgetful = bench->peer;
+    bench->peer.context = NULL; /* bound, and nobody reads */
+    assert_true(hr_is_ok(post(bench, 1, 900)));
+    turn(bench);
+    bench->skipped_ms += 5001;
+    turn(bench);
+    assert_int_equal(bench->downs, 0);
+    bench->skipped_ms += 9000;
+    turn(bench);
+    assert_int_equal(bench->downs, 0);
+    bench->skipped_ms += 1001;
+    until_at_least(bench, &bench->downs, 1);
+    assert_int_equal(bench->reason, PORT_NET_DOWN_LOST);
+    assert_non_null(strstr(bench->last_reason, "hears this session no more"));
+    bench->peer = forgetful;
+}
+
 static void closing_with_requests_in_flight_says_nothing_more_and_opens_again(void **state)
 {
     struct bench *bench = *state;
@@ -580,6 +632,9 @@ int main(void)
         NET_TEST(a_name_that_does_not_resolve_is_unreachable),
         NET_TEST(a_session_whose_aggregator_dies_is_lost_with_what_was_in_flight),
         NET_TEST(a_dtls_session_is_lost_when_the_host_says_that_nobody_listens),
+        NET_TEST(a_slow_answer_over_dtls_keeps_its_session),
+        NET_TEST(a_slow_answer_over_tcp_keeps_its_session),
+        NET_TEST(a_session_that_the_aggregator_forgot_is_lost_after_an_unanswered_ping),
         NET_TEST(closing_with_requests_in_flight_says_nothing_more_and_opens_again),
         cmocka_unit_test(addresses_are_taken_apart),
     };
