@@ -22,6 +22,7 @@ struct ais_tap {
     bool can_wait; /* a recording: it stays where it is */
     bool ended;
     struct port_linux_source source;
+    struct tap_ais_config filters; /* their tables are owned here */
     struct tap_ais framer;
     struct tap_ais_stream streams[PORT_LINUX_SOURCE_STREAMS];
 };
@@ -118,13 +119,12 @@ static struct hr_status open_tap(struct app_taps *taps, const struct app_tap *co
     tap->owner = taps;
     tap->number = taps->n_taps;
     tap->can_wait = config->source == APP_SOURCE_FILE || config->source == APP_SOURCE_STDIN;
-    struct tap_ais_config framer = {.assembly_timeout_ms = 0};
-    HR_TRY(make_filter(config->duplicate_window_ms, &framer.duplicates));
-    HR_TRY(make_filter(config->downsample_ms, &framer.downsample));
+    HR_TRY(make_filter(config->duplicate_window_ms, &tap->filters.duplicates));
+    HR_TRY(make_filter(config->downsample_ms, &tap->filters.downsample));
     const struct tap_ais_sink sink = {on_message, taps};
-    tap_ais_init(&tap->framer, &framer, &sink);
-    for (uint8_t i = 0; i < PORT_LINUX_SOURCE_STREAMS; i++) {
-        tap_ais_stream_init(&tap->streams[i], i);
+    tap_ais_init(&tap->framer, &tap->filters, &sink);
+    for (uint32_t i = 0; i < PORT_LINUX_SOURCE_STREAMS; i++) {
+        tap_ais_stream_init(&tap->streams[i], (uint8_t)i);
     }
     HR_TRY(open_source(tap, config, log));
     taps->n_taps++;
@@ -155,10 +155,12 @@ void app_taps_close(struct app_taps *taps)
     if (taps == NULL) {
         return;
     }
-    for (uint32_t i = 0; i < taps->n_taps; i++) {
-        port_linux_source_close(&taps->taps[i].source);
-        free(taps->taps[i].framer.config.duplicates.seen);
-        free(taps->taps[i].framer.config.downsample.seen);
+    for (uint32_t i = 0; i < APP_MAX_TAPS; i++) {
+        if (i < taps->n_taps) {
+            port_linux_source_close(&taps->taps[i].source);
+        }
+        free(taps->taps[i].filters.duplicates.seen);
+        free(taps->taps[i].filters.downsample.seen);
     }
     free(taps);
 }

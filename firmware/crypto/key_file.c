@@ -25,14 +25,14 @@ refuse(struct crypto_fault *fault, enum hr_code code, const char *format, ...)
     return hr_status_of(code);
 }
 
-static struct hr_status open_file(const char *path, struct crypto_fault *fault, int *out)
+/* Below 0: it can't be opened, and *status and *fault say why. */
+static int open_file(const char *path, struct crypto_fault *fault, struct hr_status *status)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
-        return refuse(fault, errno == ENOENT ? HR_NOT_FOUND : HR_IO, "%s: %s", path, strerror(errno));
+        *status = refuse(fault, errno == ENOENT ? HR_NOT_FOUND : HR_IO, "%s: %s", path, strerror(errno));
     }
-    *out = fd;
-    return hr_ok();
+    return fd;
 }
 
 static struct hr_status check_mode(int fd, const char *path, bool private_key, struct crypto_fault *fault)
@@ -79,9 +79,12 @@ static struct hr_status fill(int fd, const char *path, uint8_t *out, size_t capa
 static struct hr_status read_key_file(const char *path, uint8_t out[KEY_FILE_MAX_BYTES], size_t *len_bytes,
                                       struct crypto_fault *fault)
 {
-    int fd = -1;
-    HR_TRY(open_file(path, fault, &fd));
-    struct hr_status status = check_mode(fd, path, true, fault);
+    struct hr_status status = hr_ok();
+    int fd = open_file(path, fault, &status);
+    if (fd < 0) {
+        return status;
+    }
+    status = check_mode(fd, path, true, fault);
     if (hr_is_ok(status)) {
         status = fill(fd, path, out, KEY_FILE_MAX_BYTES, len_bytes, fault);
     }
@@ -109,9 +112,12 @@ struct hr_status crypto_signer_load_file(struct crypto_signer *signer, const cha
 static struct hr_status parse_certificates(const char *path, mbedtls_x509_crt *out,
                                            struct crypto_fault *fault)
 {
-    int fd = -1;
-    HR_TRY(open_file(path, fault, &fd));
-    struct hr_status status = check_mode(fd, path, false, fault);
+    struct hr_status status = hr_ok();
+    int fd = open_file(path, fault, &status);
+    if (fd < 0) {
+        return status;
+    }
+    status = check_mode(fd, path, false, fault);
     (void)close(fd);
     HR_TRY(status);
     int failed = mbedtls_x509_crt_parse_file(out, path);

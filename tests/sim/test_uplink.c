@@ -10,7 +10,8 @@
 
 #include <cmocka.h>
 
-enum { MINUTE_MS = 60 * 1000, HOUR_MS = 60 * MINUTE_MS };
+#define MINUTE_MS (UINT64_C(60) * 1000)
+#define HOUR_MS   (60 * MINUTE_MS)
 
 static struct uplink_lab the_lab;
 
@@ -434,8 +435,8 @@ static void waits_as_told(enum wire_ack_status status)
     struct uplink_lab *lab = lab_with(3);
     struct wire_ack ack = ack_of(status, WIRE_SEQ_NONE);
     lab_answer(lab, lab_post(lab, 0), &ack, 10);
-    assert_waits_between(lab, 10 * 1000, 15 * 1000);
-    uint64_t least_ms = 20 * 1000;
+    assert_waits_between(lab, 10000, 15000);
+    uint64_t least_ms = 20000;
     for (uint32_t repeat = 1; repeat < 12; repeat++) {
         lab_pass(lab, 30 * MINUTE_MS);
         lab_answer(lab, lab_head(lab), &ack, 10);
@@ -576,7 +577,7 @@ static void an_answer_without_an_ack_frees_nothing_and_waits(void **state)
     (void)state;
     struct uplink_lab *lab = lab_with(4);
     lab_answer_raw(lab, lab_post(lab, 0), 2 * 32 + 4, hr_bytes_of(NULL, 0));
-    assert_waits_between(lab, 10 * 1000, 15 * 1000);
+    assert_waits_between(lab, 10000, 15000);
     assert_int_equal(lab_spool(lab).acked_seq, WIRE_SEQ_NONE);
     assert_int_equal(lab->collector.uplink.counters.bad_answers, 1);
 }
@@ -649,7 +650,7 @@ static void addresses_are_tried_in_turn_and_rounds_come_further_and_further_apar
         longest_ms = waited_ms > longest_ms ? waited_ms : longest_ms;
         lab_down(lab, PORT_NET_DOWN_UNREACHABLE);
     }
-    assert_true(longest_ms > 15 * 1000);
+    assert_true(longest_ms > 15000);
     assert_true(longest_ms <= MINUTE_MS + 100);
 }
 

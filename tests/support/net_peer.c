@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -76,9 +77,9 @@ static uint16_t listen_on(coap_context_t *context, coap_proto_t proto)
     assert_non_null(endpoint);
     char text[80];
     (void)snprintf(text, sizeof text, "%s", coap_endpoint_str(endpoint));
-    unsigned port = 0;
-    assert_int_equal(sscanf(strchr(text, ':'), ":%u", &port), 1);
-    return (uint16_t)port;
+    const char *colon = strchr(text, ':');
+    assert_non_null(colon);
+    return (uint16_t)strtoul(colon + 1, NULL, 10);
 }
 
 static void add_resource(struct net_peer *peer, const char *path, coap_request_t method,
