@@ -289,8 +289,16 @@ class Aggregator:
         return self.process.kill()
 
     def close(self):
-        if self.process is not None:
-            self.process.close()
+        """Ends it, in peace if it still runs: what a sanitizer has to say at the end is a failure too."""
+        if self.process is None:
+            return
+        if self.process.alive():
+            self.process.stop()
+        code, lines = self.process.returncode(), self.process.lines
+        self.process.close()
+        self.process = None
+        if code not in (0, 1, -signal.SIGKILL) or any("Sanitizer" in line for line in lines):
+            raise AssertionError(f"the aggregator ended with {code}:\n" + "\n".join(lines[-60:]))
 
     def query(self, sql, *arguments):
         """Rows of the ledger, read beside the running program."""

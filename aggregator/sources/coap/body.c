@@ -95,9 +95,8 @@ enum source_body_verdict source_body_add(struct source_coap *source, uint32_t se
     const uint8_t *data = NULL;
     size_t len_bytes = 0;
     size_t offset = (size_t)block->num << (block->szx + 4);
-    (void)coap_get_data(request, &len_bytes, &data);
-    if (block->szx > 6 || (block->m != 0 && len_bytes != (size_t)16 << block->szx) ||
-        len_bytes > (size_t)16 << block->szx) {
+    if (coap_get_data(request, &len_bytes, &data) == 0 || block->szx > 6 ||
+        (block->m != 0 && len_bytes != (size_t)16 << block->szx) || len_bytes > (size_t)16 << block->szx) {
         return SOURCE_BODY_MALFORMED;
     }
     struct source_body tag = {.session = session};

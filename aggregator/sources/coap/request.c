@@ -167,15 +167,15 @@ void source_on_batch(coap_resource_t *resource, coap_session_t *coap, const coap
                        response);
         return;
     }
-    struct hr_bytes envelope = {0};
+    struct hr_bytes envelope = hr_bytes_of("", 0);
     coap_block_b_t block;
     bool in_blocks = coap_get_block_b(coap, request, COAP_OPTION_BLOCK1, &block) != 0;
     if (in_blocks) {
         if (!take_block(source, session, request, &block, &envelope, response)) {
             return;
         }
-    } else {
-        (void)coap_get_data(request, &envelope.len_bytes, &envelope.data);
+    } else if (coap_get_data(request, &envelope.len_bytes, &envelope.data) == 0) {
+        envelope = hr_bytes_of("", 0); /* no payload: the core says what it thinks of that */
     }
     if (envelope.len_bytes > source->config.max_body_bytes) {
         source_count(source, SOURCE_COAP_OVERSIZED, 1);
