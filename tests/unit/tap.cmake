@@ -6,3 +6,5 @@ hr_test(test_sim_ais LABEL unit
         SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_sim_ais.c ${CMAKE_SOURCE_DIR}/tools/cli/ais_encode.c
                 ${CMAKE_SOURCE_DIR}/tools/cli/sim_fleet.c
         DEPENDS fw_tap_ais hr_test_support m)
+hr_test(test_tap_corpus LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_tap_corpus.c
+        DEPENDS fw_tap_ais hr_edge hr_test_support)

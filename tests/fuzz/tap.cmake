@@ -1,0 +1,2 @@
+hr_fuzzer(fuzz_nmea SOURCES ${CMAKE_CURRENT_LIST_DIR}/fuzz_nmea.c DEPENDS fw_tap_ais hr_edge hr_test_support
+          CORPUS ${CMAKE_CURRENT_LIST_DIR}/corpus/nmea)
