@@ -10,9 +10,11 @@ struct norm_value norm_text_or_null(const char *text)
 
 static void device_id_put(uint64_t device_id, char out[NORM_DEVICE_ID_CHARS])
 {
-    for (size_t i = 0; i < NORM_DEVICE_ID_CHARS; i++) {
-        out[i] = "0123456789abcdef"[(device_id >> (60 - 4 * i)) & 15];
-    }
+    uint8_t bytes[8];
+    struct hr_writer writer = hr_writer_over(bytes, sizeof(bytes));
+
+    hr_write_u64(&writer, device_id);
+    norm_hex(bytes, sizeof(bytes), out);
 }
 
 struct norm_time norm_common_fill(const struct norm_subject *subject, struct norm_common_text *text,

@@ -65,6 +65,9 @@ void norm_trace_id(const uint8_t batch_digest[WIRE_DIGEST_BYTES], char out[NORM_
 void norm_traceparent(const uint8_t batch_digest[WIRE_DIGEST_BYTES], uint32_t record_index,
                       char out[NORM_TRACEPARENT_CHARS + 1]);
 
+/* Lower-case hex, two characters a byte, no NUL. */
+void norm_hex(const uint8_t *bytes, size_t len_bytes, char *out);
+
 /* ---- the fields that every event begins with ---- */
 
 enum norm_common {

@@ -9,7 +9,6 @@
 enum {
     UNION_NULL = 0x00, /* zigzag of branch 0 and 1 of [null, type] */
     UNION_VALUE = 0x02,
-    FIELD_MAX_BYTES = 1 + AVRO_LONG_MAX_BYTES, /* but for the bytes of strings */
 };
 
 static uint8_t *double_put(uint8_t *at, double real)
@@ -17,30 +16,37 @@ static uint8_t *double_put(uint8_t *at, double real)
     uint64_t bits;
 
     memcpy(&bits, &real, sizeof(bits));
-    for (unsigned shift = 0; shift < 64; shift += 8) {
-        *at++ = (uint8_t)(bits >> shift);
-    }
-    return at;
+    /* Written out so that the compiler makes one store of it. */
+    at[0] = (uint8_t)bits;
+    at[1] = (uint8_t)(bits >> 8);
+    at[2] = (uint8_t)(bits >> 16);
+    at[3] = (uint8_t)(bits >> 24);
+    at[4] = (uint8_t)(bits >> 32);
+    at[5] = (uint8_t)(bits >> 40);
+    at[6] = (uint8_t)(bits >> 48);
+    at[7] = (uint8_t)(bits >> 56);
+    return at + 8;
 }
 
 struct hr_status schema_encode(const struct norm_event *event, uint8_t *out, size_t capacity_bytes,
                                size_t *len_bytes)
 {
-    const struct norm_schema *schema = event->schema;
+    const struct norm_field *field = event->schema->fields;
+    const struct norm_field *const fields_end = field + event->schema->n_fields;
+    const struct norm_value *value = event->values;
     uint8_t *at = out;
-    uint8_t *const end = out + capacity_bytes;
+    /* Room for the fixed part of every field is set aside at once, and only strings are checked against the
+     * rest: most fields of an event are null, and a check on each costs as much as writing it. */
+    size_t fixed_bytes = (size_t)event->schema->n_fields * SCHEMA_FIELD_FIXED_BYTES;
 
-    for (uint16_t i = 0; i < schema->n_fields; i++) {
-        const struct norm_field *field = &schema->fields[i];
-        const struct norm_value *value = &event->values[i];
+    if (capacity_bytes < fixed_bytes) {
+        return hr_status_of(HR_FULL);
+    }
+    size_t left_for_texts = capacity_bytes - fixed_bytes;
 
-        HR_ASSERT(!value->is_null || field->nullable);
-        /* One check a field, for the longest that it can be, is cheaper than one a byte; the last few bytes
-         * of a buffer stay unused for it. */
-        if ((size_t)(end - at) < FIELD_MAX_BYTES) {
-            return hr_status_of(HR_FULL);
-        }
+    for (; field < fields_end; field++, value++) {
         if (value->is_null) {
+            HR_ASSERT(field->nullable);
             *at++ = UNION_NULL;
             continue;
         }
@@ -59,10 +65,11 @@ struct hr_status schema_encode(const struct norm_event *event, uint8_t *out, siz
             break;
         case NORM_STRING:
         case NORM_BYTES:
-            at = schema_long_put(at, (int64_t)value->as.bytes.len_bytes);
-            if ((size_t)(end - at) < value->as.bytes.len_bytes) {
+            if (value->as.bytes.len_bytes > left_for_texts) {
                 return hr_status_of(HR_FULL);
             }
+            left_for_texts -= value->as.bytes.len_bytes;
+            at = schema_long_put(at, (int64_t)value->as.bytes.len_bytes);
             memcpy(at, value->as.bytes.data, value->as.bytes.len_bytes);
             at += value->as.bytes.len_bytes;
             break;

@@ -11,6 +11,7 @@
 
 enum {
     SCHEMA_FRAMING_BYTES = 5,        /* 0x00 and the schema id, big-endian */
+    SCHEMA_FIELD_FIXED_BYTES = 11,   /* the longest that a field can be, without the bytes of a string */
     SCHEMA_SYNC_BYTES = 16,          /* of an object container file */
     SCHEMA_FILE_BLOCK_BYTES = 65536, /* a block is written when it holds this much, or at sync */
     SCHEMA_WHY_CHARS = 160,
@@ -25,9 +26,9 @@ HR_MUST_USE struct hr_status schema_text(const char *name, struct hr_bytes *out)
  * they differ, `why` (NUL-terminated, at most why_capacity) tells where. Allocates and frees. */
 HR_MUST_USE struct hr_status schema_check(const struct norm_schema *schema, char *why, size_t why_capacity);
 
-/* Writes the Avro binary value of the event, without framing. HR_FULL: capacity_bytes is too small,
- * *len_bytes is unchanged. Asserts that no field is null which the schema says is not. Allocates nothing.
- * [any] */
+/* Writes the Avro binary value of the event, without framing. HR_FULL: capacity_bytes is less than what the
+ * value could take, SCHEMA_FIELD_FIXED_BYTES for each field and the bytes of its strings; *len_bytes is
+ * unchanged. Asserts that no field is null which the schema says is not. Allocates nothing. [any] */
 HR_MUST_USE struct hr_status schema_encode(const struct norm_event *event, uint8_t *out,
                                            size_t capacity_bytes, size_t *len_bytes);
 

@@ -37,7 +37,6 @@ DIMENSIONS = ("to_bow", "to_stern", "to_port", "to_starboard")
 # name: why it is no error of ours. Comparison.explanation has the condition of each.
 EXPLAINED = {
     "cut field": "the message ends within this field (decode_status short): ours is null, theirs made of the bits left",
-    "bad length": "too short for its type (decode_status bad_length): ours keeps header and payload, theirs decodes",
     "leading blank": "pyais cuts spaces off both ends of a text, ours only trailing ones",
     "not in the enum": "pyais gives 0 or the tens' general type for ship types and devices that are reserved",
     "text behind @": "pyais goes on behind the '@' that ends a text",
@@ -258,8 +257,8 @@ class Comparison:
     @staticmethod
     def explanation(decoder, name, ours, theirs):
         value = ours[name]
-        if value is None and ours["decode_status"] in ("short", "bad_length"):
-            return "cut field" if ours["decode_status"] == "short" else "bad length"
+        if value is None and ours["decode_status"] == "short":
+            return "cut field"
         if decoder == "pyais" and isinstance(value, str) and value.startswith(" ") and theirs == text(value.strip(" ")):
             return "leading blank"
         if decoder == "pyais" and (name, value) in PYAIS_ENUM and theirs == PYAIS_ENUM[name, value]:

@@ -122,7 +122,7 @@ static void values_encode_as_the_specification_says(void **state)
                                      0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x01, 0x02, 0x00};
     const struct norm_schema schema = {.name = "x", .fields = fields, .n_fields = HR_ARRAY_LEN(fields)};
     const struct norm_event event = {.schema = &schema, .values = values};
-    uint8_t bytes[64];
+    uint8_t bytes[256];
     size_t len_bytes = 0;
 
     (void)state;
