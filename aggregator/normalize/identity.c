@@ -73,7 +73,9 @@ void norm_traceparent(const uint8_t batch_digest[WIRE_DIGEST_BYTES], uint32_t re
     parent[6] = (uint8_t)(record_index >> 8);
     parent[7] = (uint8_t)record_index;
 
-    memcpy(out, "00-", 3);
+    out[0] = '0';
+    out[1] = '0';
+    out[2] = '-';
     norm_trace_id(batch_digest, out + 3);
     out[35] = '-';
     norm_hex(parent, 8, out + 36);

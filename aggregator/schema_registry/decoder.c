@@ -18,6 +18,12 @@ struct schema_decoder {
 
 static bool value_json(struct schema_json *out, const avro_value_t *value, int depth);
 
+/* avro-c's macro for this casts -1 to its enum, for interfaces without the call; the generic one has it. */
+static avro_type_t type_of(const avro_value_t *value)
+{
+    return value->iface->get_type(value->iface, value->self);
+}
+
 static void number_json(struct schema_json *out, const avro_value_t *value)
 {
     int32_t number = 0;
@@ -25,13 +31,13 @@ static void number_json(struct schema_json *out, const avro_value_t *value)
     float single = 0;
     double real = 0;
 
-    if (avro_value_get_type(value) == AVRO_INT32) {
+    if (type_of(value) == AVRO_INT32) {
         (void)avro_value_get_int(value, &number);
         schema_json_long(out, number);
-    } else if (avro_value_get_type(value) == AVRO_INT64) {
+    } else if (type_of(value) == AVRO_INT64) {
         (void)avro_value_get_long(value, &wide);
         schema_json_long(out, wide);
-    } else if (avro_value_get_type(value) == AVRO_FLOAT) {
+    } else if (type_of(value) == AVRO_FLOAT) {
         (void)avro_value_get_float(value, &single);
         schema_json_real(out, (double)single);
     } else {
@@ -46,13 +52,13 @@ static void bytes_json(struct schema_json *out, const avro_value_t *value)
     const char *chars = NULL;
     size_t len_bytes = 0;
 
-    if (avro_value_get_type(value) == AVRO_STRING) {
+    if (type_of(value) == AVRO_STRING) {
         (void)avro_value_get_string(value, &chars, &len_bytes);
         /* avro-c counts the NUL that it adds. */
         schema_json_string(out, hr_bytes_of(chars, len_bytes == 0 ? 0 : len_bytes - 1));
         return;
     }
-    if (avro_value_get_type(value) == AVRO_BYTES) {
+    if (type_of(value) == AVRO_BYTES) {
         (void)avro_value_get_bytes(value, &bytes, &len_bytes);
     } else {
         (void)avro_value_get_fixed(value, &bytes, &len_bytes);
@@ -63,7 +69,7 @@ static void bytes_json(struct schema_json *out, const avro_value_t *value)
 /* Records and maps as objects, arrays as arrays. */
 static bool container_json(struct schema_json *out, const avro_value_t *value, int depth)
 {
-    bool is_array = avro_value_get_type(value) == AVRO_ARRAY;
+    bool is_array = type_of(value) == AVRO_ARRAY;
     size_t n_items = 0;
 
     if (avro_value_get_size(value, &n_items) != 0) {
@@ -114,7 +120,7 @@ static bool value_json(struct schema_json *out, const avro_value_t *value, int d
     if (depth > DEPTH_MAX) {
         return false;
     }
-    switch (avro_value_get_type(value)) {
+    switch (type_of(value)) {
     case AVRO_INT32:
     case AVRO_INT64:
     case AVRO_FLOAT:

@@ -88,9 +88,7 @@ void schema_json_real(struct schema_json *out, double real)
     }
     for (int digits = 15; digits <= 17; digits++) {
         (void)snprintf(text, sizeof(text), "%.*g", digits, real);
-        double back = strtod(text, NULL);
-
-        if (memcmp(&back, &real, sizeof(real)) == 0) {
+        if (strtod(text, NULL) == real) {
             break;
         }
     }

@@ -8,9 +8,14 @@ struct scan {
     const uint8_t *end;
 };
 
+static bool is_one_of(uint8_t byte, const char *set)
+{
+    return byte != 0 && strchr(set, byte) != NULL;
+}
+
 static void space_skip(struct scan *scan)
 {
-    while (scan->at < scan->end && memchr(" \t\r\n", *scan->at, 4) != NULL) {
+    while (scan->at < scan->end && is_one_of(*scan->at, " \t\r\n")) {
         scan->at++;
     }
 }
@@ -47,7 +52,7 @@ static bool value_skip(struct scan *scan)
             }
             continue;
         }
-        if (depth == 0 && memchr(",}] \t\r\n", byte, 7) != NULL) {
+        if (depth == 0 && is_one_of(byte, ",}] \t\r\n")) {
             return scan->at > start;
         }
         if (byte == '{' || byte == '[') {
@@ -137,7 +142,7 @@ static bool hex4(const struct scan *scan, uint32_t *value)
     }
     for (int i = 0; i < 4; i++) {
         uint8_t lower = scan->at[i] >= 'A' && scan->at[i] <= 'F' ? (uint8_t)(scan->at[i] + 32) : scan->at[i];
-        const char *digit = memchr(digits, lower, 16);
+        const char *digit = lower == 0 ? NULL : strchr(digits, lower);
 
         if (digit == NULL) {
             return false;
