@@ -61,7 +61,6 @@ enum gauge {
     HEALTH,
     REGISTRY_READ,
     REGISTRY_ERRORS,
-    HTTP_REQUESTS
 };
 
 static uint64_t read_gauge(void *ctx, uint32_t which)
@@ -86,37 +85,21 @@ static uint64_t read_gauge(void *ctx, uint32_t which)
         return atomic_load(&app->registry.n_read);
     case REGISTRY_ERRORS:
         return atomic_load(&app->registry.n_errors);
-    case HTTP_REQUESTS:
-        return http_requests(app->http);
     }
     return 0;
 }
 
-enum published { BATCHES, RECORDS, EVENTS, TRANSACTIONS, RECOVERIES, FAILURES, NEXT_LEAF, STATE };
-
 static uint64_t read_published(void *ctx, uint32_t which)
 {
     const struct app_publisher *publisher = ctx;
-    const struct agg_publish_stats *stats = &publisher->publish.stats;
-    switch ((enum published)which) {
-    case BATCHES:
-        return stats->batches;
-    case RECORDS:
-        return stats->records;
-    case EVENTS:
-        return stats->events;
-    case TRANSACTIONS:
-        return stats->transactions;
-    case RECOVERIES:
-        return stats->recoveries;
-    case FAILURES:
-        return stats->failures;
-    case NEXT_LEAF:
-        return stats->next_leaf;
-    case STATE:
-        return (uint64_t)atomic_load(&publisher->state);
-    }
-    return 0;
+    return atomic_load_explicit(&publisher->figures[which], memory_order_relaxed);
+}
+
+static uint64_t read_publisher_state(void *ctx, uint32_t which)
+{
+    (void)which;
+    const struct app_publisher *publisher = ctx;
+    return (uint64_t)atomic_load(&publisher->state);
 }
 
 struct row {
@@ -136,19 +119,36 @@ static const struct row gauges[] = {
     [REGISTRY_READ] = {"registry_files_read_total", "Registry entries read", HTTP_COUNTER},
     [REGISTRY_ERRORS] = {"registry_file_errors_total", "Registry entries that could not be read",
                          HTTP_COUNTER},
-    [HTTP_REQUESTS] = {"http_requests_total", "Requests to this server", HTTP_COUNTER},
 };
 
 static const struct row published[] = {
-    [BATCHES] = {"published_batches_total", "Batches delivered to the sink", HTTP_COUNTER},
-    [RECORDS] = {"published_records_total", "Records read out of delivered batches", HTTP_COUNTER},
-    [EVENTS] = {"published_events_total", "Normalized events delivered to the sink", HTTP_COUNTER},
-    [TRANSACTIONS] = {"publish_transactions_total", "Transactions that the sink committed", HTTP_COUNTER},
-    [RECOVERIES] = {"publish_recoveries_total", "Times the cursor was read back", HTTP_COUNTER},
-    [FAILURES] = {"publish_failures_total", "Answers of the sink that led back to recovering", HTTP_COUNTER},
-    [NEXT_LEAF] = {"publish_next_leaf", "First leaf that the sink has not got", HTTP_GAUGE},
-    [STATE] = {"publisher_state", "0 opening, 1 recovering, 2 running, 3 halted", HTTP_GAUGE},
+    [APP_PUBLISHED_BATCHES] = {"published_batches_total", "Batches delivered to the sink", HTTP_COUNTER},
+    [APP_PUBLISHED_RECORDS] = {"published_records_total", "Records read out of delivered batches",
+                               HTTP_COUNTER},
+    [APP_PUBLISHED_EVENTS] = {"published_events_total", "Normalized events delivered to the sink",
+                              HTTP_COUNTER},
+    [APP_PUBLISHED_TRANSACTIONS] = {"publish_transactions_total", "Transactions that the sink committed",
+                                    HTTP_COUNTER},
+    [APP_PUBLISHED_RECOVERIES] = {"publish_recoveries_total", "Times the cursor was read back", HTTP_COUNTER},
+    [APP_PUBLISHED_FAILURES] = {"publish_failures_total", "Answers of the sink that led back to recovering",
+                                HTTP_COUNTER},
+    [APP_PUBLISHED_NEXT_LEAF] = {"publish_next_leaf", "First leaf that the sink has not got", HTTP_GAUGE},
 };
+
+static void add_for_publishers(struct app *app, const struct row *row, uint64_t (*read)(void *, uint32_t),
+                               uint32_t argument)
+{
+    const char *name = with_prefix(row->name);
+    for (size_t p = 0; p < app->n_publishers; p++) {
+        add(app, (struct http_metric){.name = name,
+                                      .help = row->help,
+                                      .type = row->type,
+                                      .label = sink_labels[p],
+                                      .read = read,
+                                      .ctx = &app->publishers[p],
+                                      .argument = argument});
+    }
+}
 
 void app_metrics_fill(struct app *app)
 {
@@ -180,20 +180,16 @@ void app_metrics_fill(struct app *app)
                                       .read = read_gauge,
                                       .argument = i});
     }
-    for (uint32_t i = 0; i < HR_ARRAY_LEN(published); i++) {
-        const char *name = with_prefix(published[i].name);
-        for (size_t p = 0; p < app->n_publishers; p++) {
-            (void)snprintf(sink_labels[p], sizeof(sink_labels[p]), "sink=\"%s\"",
-                           app_publisher_name(app->publishers[p].kind));
-            add(app, (struct http_metric){.name = name,
-                                          .help = published[i].help,
-                                          .type = published[i].type,
-                                          .label = sink_labels[p],
-                                          .read = read_published,
-                                          .ctx = &app->publishers[p],
-                                          .argument = i});
-        }
+    for (size_t p = 0; p < app->n_publishers; p++) {
+        (void)snprintf(sink_labels[p], sizeof(sink_labels[p]), "sink=\"%s\"",
+                       app_publisher_name(app->publishers[p].kind));
     }
+    for (uint32_t i = 0; i < HR_ARRAY_LEN(published); i++) {
+        add_for_publishers(app, &published[i], read_published, i);
+    }
+    static const struct row state = {"publisher_state", "0 opening, 1 recovering, 2 running, 3 halted",
+                                     HTTP_GAUGE};
+    add_for_publishers(app, &state, read_publisher_state, 0);
 }
 
 void app_readiness(void *ctx, struct http_readiness *out)

@@ -144,6 +144,20 @@ static bool open_sink(struct app_publisher *publisher)
     return false;
 }
 
+static void show_figures(struct app_publisher *publisher)
+{
+    const struct agg_publish_stats *stats = &publisher->publish.stats;
+    const uint64_t figures[APP_N_PUBLISHED] = {
+        [APP_PUBLISHED_BATCHES] = stats->batches,       [APP_PUBLISHED_RECORDS] = stats->records,
+        [APP_PUBLISHED_EVENTS] = stats->events,         [APP_PUBLISHED_TRANSACTIONS] = stats->transactions,
+        [APP_PUBLISHED_RECOVERIES] = stats->recoveries, [APP_PUBLISHED_FAILURES] = stats->failures,
+        [APP_PUBLISHED_NEXT_LEAF] = stats->next_leaf,
+    };
+    for (size_t i = 0; i < APP_N_PUBLISHED; i++) {
+        atomic_store_explicit(&publisher->figures[i], figures[i], memory_order_relaxed);
+    }
+}
+
 static void publish(struct app_publisher *publisher)
 {
     const struct normalizer *const normalizers[] = {&publisher->ais.normalizer, norm_device()};
@@ -163,6 +177,7 @@ static void publish(struct app_publisher *publisher)
     agg_publish_init(&publisher->publish, &config);
     while (!is_stopping(publisher)) {
         uint32_t next_ms = agg_publish_step(&publisher->publish);
+        show_figures(publisher);
         enum agg_publish_phase phase = publisher->publish.phase;
         if (phase == AGG_PUBLISH_HALTED) {
             set_state(publisher, APP_PUBLISHER_HALTED, publisher->publish.halt_reason);

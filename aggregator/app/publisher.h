@@ -22,6 +22,18 @@ enum app_publisher_state {
     APP_PUBLISHER_HALTED
 };
 
+/* Of struct agg_publish_stats, for other threads. */
+enum app_published {
+    APP_PUBLISHED_BATCHES,
+    APP_PUBLISHED_RECORDS,
+    APP_PUBLISHED_EVENTS,
+    APP_PUBLISHED_TRANSACTIONS,
+    APP_PUBLISHED_RECOVERIES,
+    APP_PUBLISHED_FAILURES,
+    APP_PUBLISHED_NEXT_LEAF,
+    APP_N_PUBLISHED,
+};
+
 /* Guards the hints of the writer's ledger connection, which the publishers share. */
 struct app_hints {
     const struct ledger *ledger;
@@ -47,6 +59,7 @@ struct app_publisher {
     bool asked;
     bool stopping;
     atomic_int state; /* enum app_publisher_state */
+    _Atomic uint64_t figures[APP_N_PUBLISHED];
 };
 
 /* "files", "kafka" */

@@ -9,7 +9,6 @@
 #include <microhttpd.h>
 #include <netinet/in.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +19,6 @@ struct http_server {
     struct http_config config;
     struct MHD_Daemon *daemon;
     uint16_t port;
-    _Atomic uint64_t n_requests;
 };
 
 /* Text that grows up to what was reserved for it. */
@@ -128,7 +126,6 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
     if (page.response == NULL) {
         return MHD_NO;
     }
-    atomic_fetch_add_explicit(&server->n_requests, 1, memory_order_relaxed);
     (void)MHD_add_response_header(page.response, MHD_HTTP_HEADER_CONTENT_TYPE, page.type);
     (void)MHD_add_response_header(page.response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
     enum MHD_Result result = MHD_queue_response(connection, page.status, page.response);
@@ -199,11 +196,6 @@ struct hr_status http_start(const struct http_config *config, struct http_server
 uint16_t http_port(const struct http_server *server)
 {
     return server->port;
-}
-
-uint64_t http_requests(const struct http_server *server)
-{
-    return atomic_load_explicit(&server->n_requests, memory_order_relaxed);
 }
 
 void http_stop(struct http_server *server)

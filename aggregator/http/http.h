@@ -43,8 +43,6 @@ struct http_server;
 HR_MUST_USE struct hr_status http_start(const struct http_config *config, struct http_server **out, char *why,
                                         size_t why_capacity);
 uint16_t http_port(const struct http_server *server);
-/* Requests answered since start. [any thread] */
-uint64_t http_requests(const struct http_server *server);
 /* Ends the thread and its connections, and frees. */
 void http_stop(struct http_server *server);
 

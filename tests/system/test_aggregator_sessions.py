@@ -260,9 +260,10 @@ class NetworkTest(SessionTest):
                         pass
                 except ConnectionResetError:
                     pass
-        self.aggregator.wait_metric("headrace_coap_handshakes_failed_total", 2)
-        self.aggregator.process.wait_event("handshake_failed")
+        self.aggregator.wait_metric("headrace_coap_handshakes_failed_total", 3)
+        self.assertEqual(len(self.aggregator.process.events("handshake_failed")), 3)
         self.commit_next(self.connect(self.aggregator.coaps_tcp))
+        self.assertEqual(self.aggregator.metric("headrace_coap_handshakes_failed_total"), 3)
 
     def test_a_lost_answer_is_sent_again_and_the_batch_committed_once(self):
         self.aggregator.start()

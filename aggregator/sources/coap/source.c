@@ -271,7 +271,8 @@ struct hr_status source_coap_open(const struct source_coap_config *config, struc
     return hr_ok();
 }
 
-/* A handshake that failed without an event still is one. */
+/* A handshake that failed without an event still is one. TLS fails twice, at accept and at the first read,
+ * and has its event then: so this waits for the sweep. */
 static void tell_left_over_warning(struct source_coap *source)
 {
     if (source->last_warning[0] != '\0') {
@@ -297,8 +298,8 @@ void source_coap_step(struct source_coap *source, uint32_t timeout_ms)
     now_ms = source_now_ms();
     source_answers_send(source, now_ms);
     (void)coap_io_process(source->coap, COAP_IO_NO_WAIT);
-    tell_left_over_warning(source);
     if (source->n_doomed > 0 || now_ms >= source->next_sweep_ms || atomic_load(&source->recheck)) {
+        tell_left_over_warning(source);
         source_sessions_sweep(source, now_ms);
         source->next_sweep_ms = now_ms + SWEEP_MS;
     }
