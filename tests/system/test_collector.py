@@ -9,48 +9,10 @@ import threading
 import time
 import unittest
 
-from harness import ROOT, SERVER_NAME, Aggregator, Process, Site, SystemTest, free_port, program, run, wait_for
+from harness import ROOT, Aggregator, Site, SystemTest, free_port, program, run, wait_for
+from pipeline import Collector
 
 FIXTURE = "!AIVDM,1,1,,A,13HOI:0P0000VOHLCnHQKwvL05Ip,0*23"
-
-
-class Collector:
-    """A headrace-collector of an enrolled device, in its folder."""
-
-    def __init__(self, device, aggregators, taps, more=""):
-        self.folder = device.folder
-        self.config = device.folder / "run.yaml"
-        self.status_path = device.folder / "status.json"
-        self.spool = device.folder / "spool"
-        self.process = None
-        self.starts = 0
-        self.config.write_text(
-            f"device_id: {device.device_id}\nname: test\n"
-            f"identity:\n  certificate: {device.certificate}\n  key: {device.key}\n  record_key: {device.record_key}\n"
-            f"  ca: {device.trusted}\n"
-            f"aggregators: {json.dumps(aggregators)}\nserver_name: {SERVER_NAME}\n"
-            f"spool: {{path: {self.spool}, size: 4MiB, sector: 256KiB}}\n"
-            f"status: {{path: {self.status_path}}}\n{more}taps:\n{taps}")
-
-    def start(self, *options):
-        self.starts += 1
-        self.process = Process([program("headrace-collector"), "--config", self.config, *options],
-                               self.folder / f"collector.{self.starts}.jsonl")
-        return self
-
-    def status(self):
-        try:
-            status = json.loads(self.status_path.read_text())
-        except OSError:
-            return None
-        return status if status["pid"] == self.process.pid else None
-
-    def wait_status(self, what, check):
-        return wait_for(what, lambda: (s := self.status()) is not None and check(s) and s)
-
-    def close(self):
-        if self.process is not None:
-            self.process.close()
 
 
 def sentence(number):
