@@ -8,3 +8,9 @@ hr_test(test_sim_ais LABEL unit
         DEPENDS fw_tap_ais hr_test_support m)
 hr_test(test_tap_corpus LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_tap_corpus.c
         DEPENDS fw_tap_ais hr_edge hr_test_support)
+hr_test(test_sources LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_sources.c
+        DEPENDS fw_port_linux_source fw_tap_ais hr_test_support)
+target_compile_definitions(test_sources PRIVATE _XOPEN_SOURCE=700) # posix_openpt
+hr_test(test_sim_output LABEL unit
+        SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_sim_output.c ${CMAKE_SOURCE_DIR}/tools/cli/sim_output.c
+        DEPENDS hr_base hr_test_support)

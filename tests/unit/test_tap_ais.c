@@ -247,8 +247,8 @@ static void a_message_is_printed_as_it_came(void **state)
         "!AIVDM,1,1,,,13bmr472@v0?j?JMh0@<TIjh0000,0*79\r\n",
         "!BSVDM,1,1,,B,13@nia0P000nVrtO>Pc;s?vJ287G,0*05\r\n",
         "!AIVDO,1,1,,B,13`kvwO005wJnb0Lfo:@7P8F05`L,0*5B\r\n",
-        "!AIVDM,2,1,1,A,55?MbV02;H;s<HtKR20EHE:0@T4@Dn2222222216L961O5Gf0NSQEp6ClRp8,0*1C\r\n"
-        "!AIVDM,2,2,1,A,88888888880,2*25\r\n",
+        ("!AIVDM,2,1,1,A,55?MbV02;H;s<HtKR20EHE:0@T4@Dn2222222216L961O5Gf0NSQEp6ClRp8,0*1C\r\n"
+         "!AIVDM,2,2,1,A,88888888880,2*25\r\n"),
     };
     char printed[LISTENER_LINE_MAX];
     for (size_t i = 0; i < sizeof LINES / sizeof LINES[0]; i++) {

@@ -18,8 +18,8 @@
 enum { VESSELS_MAX = 100000, RATE_MAX = 1000000, SECONDS_MAX = 31536000 };
 
 /* Messages that are due within one tick leave together: fewer, fuller packets at high rates. */
-static const int64_t TICK_NS = 5 * 1000 * 1000;
-static const int64_t SECOND_NS = 1000 * 1000 * 1000;
+static const int64_t TICK_NS = 5000000;
+static const int64_t SECOND_NS = 1000000000;
 
 /* Without a rate, simulated time still goes on: each vessel speaks as often as one under way does. */
 static const double UNPACED_REPORT_S = 10;

@@ -3,8 +3,6 @@
 
 #include "proto/base/assert.h"
 
-#include <string.h>
-
 enum {
     USUAL_PART_CHARS = 60, /* what fits IEC 61162-1's 82 characters, and whole octets */
     MAX_PARTS = 9,
@@ -35,6 +33,14 @@ static char armor_at(const struct edge_ais *ais, uint32_t index)
     return (char)(value < 40 ? value + 48 : value + 56);
 }
 
+static char *put_text(char *at, const char *text)
+{
+    while (*text != '\0') {
+        *at++ = *text++;
+    }
+    return at;
+}
+
 static char digit(uint32_t value)
 {
     return (char)('0' + value);
@@ -52,8 +58,7 @@ size_t tap_ais_print(const struct edge_ais *ais, uint8_t part, uint8_t sequence,
     *at++ = '!';
     *at++ = ais->talker[0];
     *at++ = ais->talker[1];
-    memcpy(at, ais->own_ship ? "VDO," : "VDM,", 4);
-    at += 4;
+    at = put_text(at, ais->own_ship ? "VDO," : "VDM,");
     *at++ = digit(n_parts);
     *at++ = ',';
     *at++ = digit(part);
@@ -75,7 +80,7 @@ size_t tap_ais_print(const struct edge_ais *ais, uint8_t part, uint8_t sequence,
     *at++ = '*';
     *at++ = HEX[sum >> 4];
     *at++ = HEX[sum & 15];
-    memcpy(at, "\r\n", 3);
-    at += 2;
+    at = put_text(at, "\r\n");
+    *at = '\0';
     return (size_t)(at - out);
 }

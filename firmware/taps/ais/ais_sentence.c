@@ -60,7 +60,7 @@ static uint8_t upper(uint8_t c)
 
 bool tap_ais_hex_is(const uint8_t *hex, uint8_t sum)
 {
-    static const char DIGIT[] = "0123456789ABCDEF";
+    static const uint8_t DIGIT[] = "0123456789ABCDEF";
     return upper(hex[0]) == DIGIT[sum >> 4] && upper(hex[1]) == DIGIT[sum & 15];
 }
 

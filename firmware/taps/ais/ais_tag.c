@@ -84,8 +84,11 @@ static bool read_group(const uint8_t *at, const uint8_t *end, struct tap_ais_tag
 {
     int64_t part[3] = {0, 0, 0};
     for (size_t i = 0; i < 3; i++) {
-        if (i > 0 && (at == end || *at++ != '-')) {
-            return false;
+        if (i > 0) {
+            if (at == end || *at != '-') {
+                return false;
+            }
+            at++;
         }
         if (!read_number(&at, end, MAX_GROUP_DIGITS, &part[i])) {
             return false;
