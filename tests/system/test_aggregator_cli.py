@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`headrace ca` and `headrace device`, checked with the openssl program, and `headrace-aggregator --check`."""
 import base64
+import json
 import os
 import stat
 import subprocess
@@ -139,6 +140,12 @@ class CheckTest(harness.SystemTest):
         done = self.check(example, expect=2)
         for line in done.stderr.splitlines():
             self.assertRegex(line, "can't be read|is no directory", "only the paths are missing here")
+
+    def test_the_published_schemas_are_those_of_the_program(self):
+        for flag, name in (("--print-schema", "aggregator"), ("--print-registry-schema", "registry")):
+            printed = json.loads(harness.run(harness.program("headrace-aggregator"), flag).stdout)
+            published = json.loads((harness.ROOT / f"schemas/config/{name}.schema.json").read_text())
+            self.assertEqual(printed, published, f"headrace-aggregator {flag} | python3 -m json.tool --indent 2")
 
 
 if __name__ == "__main__":
