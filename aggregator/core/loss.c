@@ -3,14 +3,12 @@
 
 #include <string.h>
 
-#define RECORD_SEQ_END (UINT64_C(1) << 48)
-
 /* Does the Loss agree with the batch that carries it? Both are signed by the device; one that doesn't is its
- * bug, and following it would number records twice. */
+ * bug, and following it would number records twice. That from_seq <= to_seq, and 48 bits, edge_record_decode
+ * has seen to. */
 static bool is_sound(const struct edge_loss *loss, const struct wire_header *carrier)
 {
-    if (loss->from_seq > loss->to_seq || loss->to_seq >= carrier->batch_seq ||
-        loss->first_record_seq >= RECORD_SEQ_END) {
+    if (loss->to_seq >= carrier->batch_seq) {
         return false;
     }
     uint64_t end = loss->first_record_seq + loss->n_records;
