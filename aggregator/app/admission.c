@@ -170,16 +170,16 @@ static void handle(struct app_admission *admission, struct app_item *item)
     }
     switch (item->kind) {
     case APP_ITEM_BATCH:
-        agg_submit(admission->core, &((struct app_batch *)(void *)item)->batch);
+        agg_submit(admission->core, &((struct app_batch *)item->owner)->batch);
         break;
     case APP_ITEM_HEAD: {
-        struct app_head *head = (struct app_head *)(void *)item;
+        struct app_head *head = item->owner;
         agg_head(admission->core, head->ticket, head->device_id, head->stream);
         free(head);
         break;
     }
     case APP_ITEM_DEVICE: {
-        struct app_device *device = (struct app_device *)(void *)item;
+        struct app_device *device = item->owner;
         register_device(admission, &device->device);
         free(device);
         break;

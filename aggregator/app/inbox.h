@@ -12,9 +12,10 @@
 
 enum app_item_kind { APP_ITEM_BATCH, APP_ITEM_HEAD, APP_ITEM_DEVICE };
 
-/* First member of whatever is sent. */
+/* Part of whatever is sent. */
 struct app_item {
     enum app_item_kind kind;
+    void *owner; /* the whole: a struct app_batch, app_head or app_device */
     struct app_item *next;
 };
 

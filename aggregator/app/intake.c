@@ -23,7 +23,7 @@ void app_batch_release(void *ctx, struct agg_batch *batch)
 static void on_judged(void *ctx, struct verify_job *job)
 {
     struct app_intake *intake = ctx;
-    struct app_batch *batch = (struct app_batch *)(void *)((uint8_t *)job - offsetof(struct app_batch, job));
+    struct app_batch *batch = (struct app_batch *)job;
     HR_FAILPOINT("after_verify");
     batch->batch.verdict = job->result.verdict;
     batch->batch.has_parts = job->result.has_parts;
@@ -50,7 +50,7 @@ static struct hr_status take_batch(void *ctx, struct source_ticket ticket, uint6
     }
     memcpy(batch->envelope, envelope.data, envelope.len_bytes);
     struct hr_bytes copy = hr_bytes_of(batch->envelope, envelope.len_bytes);
-    batch->item = (struct app_item){.kind = APP_ITEM_BATCH};
+    batch->item = (struct app_item){.kind = APP_ITEM_BATCH, .owner = batch};
     batch->intake = intake;
     batch->cost_bytes = cost_bytes;
     batch->job = (struct verify_job){.envelope = copy, .certified_device_id = certified_device_id};
@@ -76,7 +76,7 @@ static struct hr_status take_head(void *ctx, struct source_ticket ticket, uint64
     if (head == NULL) {
         return hr_status_of(HR_FULL);
     }
-    *head = (struct app_head){.item = {.kind = APP_ITEM_HEAD},
+    *head = (struct app_head){.item = {.kind = APP_ITEM_HEAD, .owner = head},
                               .ticket = ticket,
                               .device_id = certified_device_id,
                               .stream = stream};

@@ -22,8 +22,8 @@ struct app_intake {
 
 /* An envelope and what is known of it; freed by app_batch_release. */
 struct app_batch {
-    struct app_item item; /* first */
-    struct verify_job job;
+    struct verify_job job; /* first: a worker gives it back by this address */
+    struct app_item item;
     struct agg_batch batch;
     struct app_intake *intake;
     size_t cost_bytes;
@@ -31,14 +31,14 @@ struct app_batch {
 };
 
 struct app_head {
-    struct app_item item; /* first */
+    struct app_item item;
     struct source_ticket ticket;
     uint64_t device_id;
     uint32_t stream;
 };
 
 struct app_device {
-    struct app_item item; /* first */
+    struct app_item item;
     struct ledger_device device;
 };
 

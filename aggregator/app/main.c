@@ -83,7 +83,7 @@ static bool on_registry_entry(void *ctx, const struct ledger_device *device)
     if (item == NULL) {
         return false;
     }
-    *item = (struct app_device){.item = {.kind = APP_ITEM_DEVICE}, .device = *device};
+    *item = (struct app_device){.item = {.kind = APP_ITEM_DEVICE, .owner = item}, .device = *device};
     if (!hr_is_ok(app_inbox_put(&app->inbox, &item->item))) {
         free(item);
         return false;

@@ -43,15 +43,25 @@ static void print_hex(const uint8_t *data, size_t len_bytes)
     }
 }
 
+/* 0 to 15, or 16. */
+static unsigned nibble(char digit)
+{
+    static const char digits[] = "0123456789abcdef";
+    const char *place = digit != '\0' ? strchr(digits, digit) : NULL;
+    return place != NULL ? (unsigned)(place - digits) : 16;
+}
+
+/* "-" is no bytes. */
 static bool read_hex(const char *text, uint8_t *out, size_t capacity_bytes, size_t *len_bytes)
 {
     size_t n = 0;
     for (; text[0] != '\0' && text[0] != '-'; text += 2) {
-        unsigned value = 0;
-        if (n == capacity_bytes || sscanf(text, "%2x", &value) != 1 || text[1] == '\0') {
+        unsigned high = nibble(text[0]);
+        unsigned low = nibble(text[1]);
+        if (n == capacity_bytes || high > 15 || low > 15) {
             return false;
         }
-        out[n++] = (uint8_t)value;
+        out[n++] = (uint8_t)(high << 4 | low);
     }
     *len_bytes = n;
     return true;

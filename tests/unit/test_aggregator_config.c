@@ -15,7 +15,6 @@
 #include <cmocka.h>
 
 /* The public key of RFC 6979 A.2.5 as a SubjectPublicKeyInfo in DER. */
- */
 static const char rfc6979_public_key[] =
     "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEYP7UuiVanTHJYet0xjVtaMBJuJI7Yfps5mliLmDyn7Z5A/4QCLi8maQa6elWKLxk"
     "8vGyDC1+n1F3o8KU1EYimQ==";

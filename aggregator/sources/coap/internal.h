@@ -92,33 +92,31 @@ struct source_newcomer {
 struct source_coap {
     struct source_coap_config config;
     coap_context_t *coap;
-    bool refusing;
 
     struct source_session *sessions;
-    uint32_t n_session_places;
     struct source_newcomer *newcomers; /* config.max_handshakes */
+    struct source_waiting *waiting;    /* config.max_waiting */
+    struct source_body *bodies;        /* config.max_bodies */
+    uint8_t *body_memory;              /* max_bodies times max_body_bytes */
+    uint32_t n_session_places;
     uint32_t n_doomed;
-
-    struct source_waiting *waiting; /* config.max_waiting */
-    uint32_t first_free;
+    uint32_t first_free; /* of waiting */
     uint32_t first_unconfirmed, last_unconfirmed;
 
-    struct source_body *bodies; /* config.max_bodies */
-    uint8_t *body_memory;       /* max_bodies times max_body_bytes */
-
-    char last_warning[160]; /* libcoap's newest, the reason of a handshake that fails next */
-    uint64_t events_second;
     uint32_t events_in_second;
+    uint64_t events_second;
     uint64_t next_sweep_ms;
+    char last_warning[160]; /* libcoap's newest, the reason of a handshake that fails next */
 
-    atomic_uint n_sessions, n_waiting;
-    atomic_bool recheck;
     _Atomic uint64_t counters[SOURCE_COAP_N_COUNTERS];
+    atomic_uint n_sessions, n_waiting;
 
-    int wake; /* eventfd */
-    pthread_mutex_t answers_lock;
     struct source_answer *answers; /* ring of max_waiting, under answers_lock: a ticket is answered once */
     uint32_t answers_first, n_answers;
+    pthread_mutex_t answers_lock;
+    int wake; /* eventfd */
+    atomic_bool recheck;
+    bool refusing;
 };
 
 static inline void source_count(struct source_coap *source, enum source_coap_counter counter, uint64_t n)

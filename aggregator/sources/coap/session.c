@@ -37,6 +37,9 @@ int source_check_certificate(const char *cn, const uint8_t *certificate, size_t 
     (void)certificate;
     (void)certificate_len_bytes;
     struct source_coap *source = ctx;
+    if (validated && depth > 0) {
+        return 1; /* an issuer's */
+    }
     char peer[SOURCE_COAP_PEER_CHARS];
     char why[160];
     uint64_t device_id = 0;
@@ -45,8 +48,6 @@ int source_check_certificate(const char *cn, const uint8_t *certificate, size_t 
         source_count(source, SOURCE_COAP_CERTIFICATES_UNTRUSTED, 1);
         (void)snprintf(why, sizeof(why), "client_ca does not vouch for the certificate of '%.64s'",
                        cn != NULL ? cn : "");
-    } else if (depth > 0) {
-        return 1;
     } else if (!device_id_of(cn, &device_id)) {
         source_count(source, SOURCE_COAP_CERTIFICATES_NAMELESS, 1);
         (void)snprintf(why, sizeof(why), "the certificate's name '%.64s' is no device's",
