@@ -297,7 +297,7 @@ class Aggregator:
         code, lines = self.process.returncode(), self.process.lines
         self.process.close()
         self.process = None
-        if code not in (0, 1, -signal.SIGKILL) or any("Sanitizer" in line for line in lines):
+        if code not in (0, 1, 4, -signal.SIGKILL) or any("Sanitizer" in line for line in lines):
             raise AssertionError(f"the aggregator ended with {code}:\n" + "\n".join(lines[-60:]))
 
     def query(self, sql, *arguments):

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who is let in, what networks and forgers can do to a session, and what a crash leaves behind: the aggregator under
 real certificates, a relay that behaves like a network, and SIGKILL."""
+import contextlib
 import os
 import re
 import signal
 import socket
+import sqlite3
 import unittest
 
 import harness
@@ -408,6 +410,36 @@ class CrashTest(SessionTest):
         self.aggregator.write_config = lambda: original(self.aggregator)
         self.aggregator.start()
         self.commit_next(self.connect())
+
+    def test_a_disk_that_fails_at_fsync_ends_the_process_without_an_answer(self):
+        gone = self.folder / "disk-is-gone"
+        self.aggregator.start(env={"LD_PRELOAD": harness.program("libfsync_fault.so"), "HEADRACE_FSYNC_FAULT": str(gone),
+                                   "ASAN_OPTIONS": "verify_asan_link_order=0"})
+        probe = self.connect()
+        self.commit_next(probe)
+        gone.touch()
+        envelope = self.next_envelope()
+        token = probe.send(envelope)
+        self.assertEqual(self.aggregator.process.wait(), 4)
+        self.aggregator.process.wait_event("ledger_outcome_unknown")
+        self.assertEqual(probe.answers(token), [])
+        self.aggregator.start()
+        answer = self.connect().post(envelope)
+        self.assertIn(answer.ack.status, (wire.OK, wire.DUPLICATE))
+        self.assertEqual((answer.ack.cum_seq, self.leaves()), (1, 2))
+
+    def test_a_process_that_lost_the_ledger_to_another_takes_nothing_and_ends(self):
+        self.aggregator.start()
+        probe = self.connect()
+        self.commit_next(probe)
+        with contextlib.closing(sqlite3.connect(self.aggregator.ledger, timeout=10)) as other:
+            other.execute("UPDATE log_head SET writer_epoch = writer_epoch + 1")
+            other.commit()
+        answer = probe.post(self.next_envelope())
+        self.assertEqual((answer.code, answer.ack.status), ("5.03", wire.UNAVAILABLE))
+        self.assertEqual(self.aggregator.process.wait(), 4)
+        self.aggregator.process.wait_event("ledger_fenced")
+        self.assertEqual(self.leaves(), 1)
 
     def test_a_second_instance_is_refused(self):
         self.aggregator.start()

@@ -110,7 +110,10 @@ static void write_entry(struct folder *folder, const char *name, const char *tex
     assert_non_null(mkdtemp(folder->path));
     (void)snprintf(folder->file, sizeof(folder->file), "%s/%s", folder->path, name);
     FILE *file = fopen(folder->file, "w");
-    assert_non_null(file);
+    if (file == NULL) {
+        fail_msg("%s can't be written", folder->file);
+        return;
+    }
     assert_true(fputs(text, file) >= 0);
     assert_int_equal(fclose(file), 0);
 }
@@ -152,7 +155,10 @@ static void a_registry_entry_reads_back_as_it_was_written(void **state)
     const struct ledger_device written = full_device();
     char text[8192] = "";
     FILE *memory = fmemopen(text, sizeof(text), "w");
-    assert_non_null(memory);
+    if (memory == NULL) {
+        fail_msg("no memory");
+        return;
+    }
     config_registry_print(&written, memory);
     assert_int_equal(fclose(memory), 0);
     struct folder folder;
