@@ -100,6 +100,9 @@ struct hr_status fw_spool_new_stream(struct fw_spool *spool, uint32_t stream)
     if (spool->failed) {
         return hr_status_of(HR_IO);
     }
+    /* The spare comes first: what it costs is written as news of the old stream, into a sector of the old
+     * stream. */
+    HR_TRY(fw_spool_prepare_spare(spool, FW_SPOOL_SPARE_MAY_EVICT));
     struct fw_spool_range ranges[FW_SPOOL_MAX_CARRIES];
     uint32_t n_ranges = book->n_ranges;
     memcpy(ranges, book->ranges, sizeof ranges);
@@ -121,7 +124,10 @@ struct hr_status fw_spool_new_stream(struct fw_spool *spool, uint32_t stream)
     if (has_holes) {
         fw_spool_add_lost_records(spool, n_lost, reason);
     }
-    HR_TRY(fw_spool_open_next(spool));
+    if (!hr_is_ok(fw_spool_open_spare(spool))) {
+        spool->failed = true;
+        return hr_status_of(HR_IO);
+    }
     return fw_spool_prepare_spare(spool, FW_SPOOL_SPARE_FREE_ONLY);
 }
 

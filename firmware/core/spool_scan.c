@@ -26,13 +26,20 @@ struct story {
 /* ---- one sector ---- */
 
 static struct hr_status take_state(struct fw_spool *spool, uint32_t sector,
-                                   const struct fw_spool_entry *entry)
+                                   const struct fw_spool_entry *entry, struct story *story)
 {
+    uint8_t last_digest[WIRE_DIGEST_BYTES];
     if (entry->len_bytes > FW_SPOOL_BOOK_MAX_BYTES) {
         return hr_status_of(HR_CORRUPT);
     }
+    memcpy(last_digest, spool->book.last_digest, sizeof last_digest);
     HR_TRY(fw_spool_entry_read(spool->config.flash, sector, entry, 0, spool->scratch, entry->len_bytes));
-    return fw_spool_book_decode(hr_bytes_of(spool->scratch, entry->len_bytes), &spool->book);
+    HR_TRY(fw_spool_book_decode(hr_bytes_of(spool->scratch, entry->len_bytes), &spool->book));
+    /* Another digest: a seal that can't be read any more stood before, and the records before it are not
+     * open. */
+    bool same = memcmp(last_digest, spool->book.last_digest, sizeof last_digest) == 0;
+    story->has_open = story->has_open && same;
+    return hr_ok();
 }
 
 static void take_seal(struct fw_spool *spool, uint32_t sector, const struct fw_spool_entry *entry,
@@ -93,7 +100,7 @@ static struct hr_status replay(struct fw_spool *spool, struct story *story)
         } else if (entry.type == FW_SPOOL_SEAL) {
             take_seal(spool, sector, &entry, story);
         } else if (entry.type == FW_SPOOL_STATE) {
-            HR_TRY(take_state(spool, sector, &entry));
+            HR_TRY(take_state(spool, sector, &entry, story));
         }
     }
     story->n_torn += entry.after_gap ? 1 : 0;
@@ -186,13 +193,14 @@ static struct hr_status read_headers(struct fw_spool *spool, uint32_t *newest, u
     return hr_ok();
 }
 
-/* Blank sectors count as erased only where what reads blank is. */
-static void mark_erased(struct fw_spool *spool, bool blank_is_erased)
+/* On raw flash no blank sector counts as erased, not even after a clean end: an erase that was cut long ago
+ * may be why it reads so. */
+static void mark_erased(struct fw_spool *spool)
 {
-    for (uint32_t i = 0; i < spool->config.flash->n_sectors; i++) {
+    const struct port_flash *flash = spool->config.flash;
+    for (uint32_t i = 0; flash->erased_reads_are_true && i < flash->n_sectors; i++) {
         struct fw_spool_sector *entry = &spool->config.sectors[i];
-        entry->erased =
-            entry->sector_seq == 0 && blank_is_erased && fw_spool_is_blank(spool->config.flash, i, 0);
+        entry->erased = entry->sector_seq == 0 && fw_spool_is_blank(flash, i, 0);
     }
 }
 
@@ -203,7 +211,7 @@ static struct hr_status format(struct fw_spool *spool)
     *book = (struct fw_spool_book){.stream = spool->config.first_stream, .acked_seq = WIRE_SEQ_NONE};
     wire_stream_anchor(spool->config.hash, spool->config.device_id, book->stream, no_digest,
                        book->last_digest);
-    mark_erased(spool, spool->config.flash->erased_reads_are_true);
+    mark_erased(spool);
     HR_TRY(fw_spool_open_next(spool));
     return fw_spool_prepare_spare(spool, FW_SPOOL_SPARE_MAY_EVICT);
 }
@@ -385,9 +393,10 @@ static struct hr_status recover(struct fw_spool *spool, uint32_t newest, uint32_
     const struct story *last = &ending.newest;
     bool blank_behind = last->n_torn == 0 && fw_spool_is_blank(flash, newest, last->end_offset);
     report->clean = last->clean && blank_behind;
-    bool trusted = report->clean || flash->erased_reads_are_true;
-    mark_erased(spool, trusted);
-    ending.append = blank_behind && trusted && ending.source != &ending.before;
+    mark_erased(spool);
+    /* Raw flash is not appended to even after a clean end: the first program behind it may have been cut and
+     * read blank now and not later. */
+    ending.append = blank_behind && flash->erased_reads_are_true && ending.source != &ending.before;
     if (ending.source != NULL) {
         load_open_batch(spool, ending.source);
         report->recovered_records = spool->batch.n_records;
@@ -405,8 +414,10 @@ static struct hr_status recover(struct fw_spool *spool, uint32_t newest, uint32_
     if (spool->unsaved) {
         HR_TRY(fw_spool_save_if_room(spool));
     }
-    return fw_spool_prepare_spare(spool,
-                                  spool->batch.begun ? FW_SPOOL_SPARE_MAY_EVICT : FW_SPOOL_SPARE_FREE_ONLY);
+    /* A spare now means that the intent to evict is written while there is a tail to write it to: the next
+     * start may find none. It waits only for batches that are being carried, which it could be made of. */
+    bool may_wait = spool->book.n_ranges > 0 && !spool->batch.begun;
+    return fw_spool_prepare_spare(spool, may_wait ? FW_SPOOL_SPARE_FREE_ONLY : FW_SPOOL_SPARE_MAY_EVICT);
 }
 
 static void check_config(const struct fw_spool_config *config)

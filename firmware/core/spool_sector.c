@@ -63,7 +63,8 @@ struct hr_status fw_spool_save(struct fw_spool *spool)
     const struct port_flash *flash = spool->config.flash;
     uint32_t book_bytes = fw_spool_book_bytes(&spool->book);
     uint32_t end = spool->tail_offset + fw_spool_entry_bytes(flash, book_bytes);
-    uint32_t reserved = fw_spool_reserved(spool, 0);
+    /* A batch without records has no claim on this sector yet. */
+    uint32_t reserved = spool->batch.n_records > 0 ? fw_spool_reserved(spool, 0) : 0;
     if (end > flash->sector_bytes || (reserved > 0 && end + reserved > fw_spool_limit(spool))) {
         return hr_status_of(HR_FULL);
     }
