@@ -47,8 +47,9 @@ static struct {
 static bool passes(void)
 {
     state.n_operations++;
-    if (state.cut_in > 0 && --state.cut_in == 0) {
-        state.is_cut = true;
+    if (state.cut_in > 0) {
+        state.cut_in--;
+        state.is_cut = state.cut_in == 0;
     }
     return !state.is_cut;
 }
@@ -85,7 +86,7 @@ static void remember(struct fault_file *file, int64_t at, size_t len_bytes, bool
 
 static struct fault_file *fault_of(sqlite3_file *base)
 {
-    return (struct fault_file *)(void *)base;
+    return (struct fault_file *)base;
 }
 
 static sqlite3_file *real_of(sqlite3_file *base)
@@ -139,8 +140,11 @@ static int vfs_sync(sqlite3_file *base, int flags)
     if (!passes()) {
         return SQLITE_IOERR_FSYNC;
     }
-    if (state.fail_sync_in > 0 && --state.fail_sync_in == 0) {
-        return SQLITE_IOERR_FSYNC;
+    if (state.fail_sync_in > 0) {
+        state.fail_sync_in--;
+        if (state.fail_sync_in == 0) {
+            return SQLITE_IOERR_FSYNC;
+        }
     }
     const char *path = state.paths[fault_of(base)->file];
     if (state.fails_database_sync && strstr(path, "-wal") == NULL) {
@@ -243,7 +247,7 @@ static int vfs_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *base, int 
 {
     (void)vfs;
     struct fault_file *file = fault_of(base);
-    file->real = (sqlite3_file *)(void *)(file + 1);
+    file->real = (sqlite3_file *)(file + 1);
     file->file = index_of(name == NULL ? "" : name);
     int rc = state.real->xOpen(state.real, name, file->real, flags, out_flags);
     base->pMethods = rc == SQLITE_OK ? &methods : NULL;

@@ -20,7 +20,7 @@ struct ledger_batch ledger_suite_batch(uint64_t device_id, uint32_t stream, uint
                                        size_t len_bytes)
 {
     for (size_t i = 0; i < len_bytes; i++) {
-        envelope[i] = (uint8_t)(i * 7 + seq * 31 + stream * 3 + device_id);
+        envelope[i] = (uint8_t)(i * 7 + (size_t)seq * 31 + (size_t)stream * 3 + device_id);
     }
     memcpy(envelope, &device_id, sizeof device_id);
     memcpy(envelope + 8, &stream, sizeof stream);

@@ -22,9 +22,11 @@ void temp_folder_remove(const struct temp_folder *folder)
 {
     DIR *entries = opendir(folder->path);
     HR_ASSERT(entries != NULL);
+    int folder_fd = dirfd(entries);
+    HR_ASSERT(folder_fd >= 0);
     for (const struct dirent *entry = readdir(entries); entry != NULL; entry = readdir(entries)) {
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
-            HR_ASSERT(unlinkat(dirfd(entries), entry->d_name, 0) == 0);
+            HR_ASSERT(unlinkat(folder_fd, entry->d_name, 0) == 0);
         }
     }
     HR_ASSERT(closedir(entries) == 0);

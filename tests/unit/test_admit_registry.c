@@ -138,7 +138,7 @@ static void more_devices_or_keys_than_there_is_room_for_are_refused(void **state
     assert_int_equal(agg_devices_known(lab->core), 3);
     entry = core_lab_entry(DEVICE, LEDGER_DEVICE_ACTIVE, 2);
     entry.n_keys = LEDGER_DEVICE_MAX_KEYS;
-    for (uint16_t i = 0; i < LEDGER_DEVICE_MAX_KEYS; i++) {
+    for (uint32_t i = 0; i < LEDGER_DEVICE_MAX_KEYS; i++) {
         entry.keys[i] = entry.keys[0];
         entry.keys[i].epoch = (uint16_t)(i + 2); /* epoch 1 is known: nine in all */
     }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "aggregator/ledger/sqlite/ledger_sqlite.h"
+#include "proto/base/assert.h"
 #include "tests/support/fault_vfs.h"
 #include "tests/support/ledger_suite.h"
 #include "tests/support/temp_folder.h"
@@ -148,7 +149,7 @@ static void the_bound_of_the_file_is_a_full_disk(void **state)
 {
     (void)state;
     struct ledger_sqlite_config with = config();
-    with.max_bytes = 256 * 1024;
+    with.max_bytes = (uint64_t)256 * 1024;
     struct ledger ledger;
     assert_ok(ledger_sqlite_open(&with, &ledger));
     uint32_t n = 0;
@@ -220,7 +221,7 @@ static void files_of_others_are_refused_and_left_alone(void **state)
     assert_non_null(strstr(last_log, "not a ledger"));
     assert_int_equal(run_sql("INSERT INTO theirs VALUES (2)"), SQLITE_OK);
     FILE *file = fopen(path, "wb");
-    assert_non_null(file);
+    HR_ASSERT(file != NULL);
     assert_int_equal(
         fwrite("this is no database, but a text of some length, long enough to be one", 1, 69, file), 69);
     assert_int_equal(fclose(file), 0);

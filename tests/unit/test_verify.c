@@ -163,15 +163,15 @@ static void values_outside_of_one_to_n_minus_one_are_refused(void **state)
     for (size_t i = 0; i < HR_ARRAY_LEN(edges); i++) {
         for (size_t k = 0; k <= HR_ARRAY_LEN(edges); k++) {
             /* every r with every s, and each alone beside the right other half */
-            for (int side = 0; side < 2; side++) {
+            for (size_t side = 0; side < 2; side++) {
                 uint8_t signature[WIRE_SIGNATURE_BYTES];
                 memcpy(signature, fixture->vector.signature, sizeof signature);
                 BIGNUM *one = NULL;
                 assert_int_equal(BN_hex2bn(&one, edges[i]), 64);
-                assert_int_equal(BN_bn2binpad(one, signature + side * HALF_BYTES, HALF_BYTES), HALF_BYTES);
+                assert_int_equal(BN_bn2binpad(one, &signature[side * HALF_BYTES], HALF_BYTES), HALF_BYTES);
                 if (k < HR_ARRAY_LEN(edges)) {
                     assert_int_equal(BN_hex2bn(&one, edges[k]), 64);
-                    assert_int_equal(BN_bn2binpad(one, signature + (1 - side) * HALF_BYTES, HALF_BYTES),
+                    assert_int_equal(BN_bn2binpad(one, &signature[(1 - side) * HALF_BYTES], HALF_BYTES),
                                      HALF_BYTES);
                 }
                 BN_free(one);
@@ -243,7 +243,7 @@ static void both_libraries_agree_on_thousands_of_changed_signatures(void **state
             changed[at] ^= (uint8_t)(1u << test_random_below(&random, 8));
             break;
         case 1: /* leading zeros and high bits: where the DER coding turns */
-            memset(changed + at / HALF_BYTES * HALF_BYTES, at % 2 == 0 ? 0 : 0xFF, 1 + at % 8);
+            memset(&changed[at / HALF_BYTES * HALF_BYTES], at % 2 == 0 ? 0 : 0xFF, 1 + at % 8);
             break;
         default:
             test_random_fill(&random, changed + at, sizeof changed - at);

@@ -144,6 +144,9 @@ static struct hr_status set_pragmas(struct ledger_sqlite *ledger, const struct l
     }
     uint64_t page_bytes = 0;
     HR_TRY(query_u64(ledger, db, "PRAGMA page_size", &page_bytes));
+    if (page_bytes == 0) {
+        return hr_status_of(HR_IO);
+    }
     char sql[64];
     (void)snprintf(sql, sizeof sql, "PRAGMA max_page_count = %llu",
                    (unsigned long long)(config->max_bytes / page_bytes));
