@@ -188,7 +188,7 @@ static void a_failing_fsync_ends_all_commits_until_the_ledger_is_opened_again(vo
     ledger.close(ledger.ctx);
 }
 
-/* Each commit adds about 16 pages to the WAL, which is moved into the database when it has 4,096. */
+/* Each commit adds about 10 pages to the WAL, which is moved into the database when it has 2,048. */
 static void a_failing_fsync_while_the_wal_is_moved_is_not_ignored(void **state)
 {
     (void)state;
@@ -204,7 +204,7 @@ static void a_failing_fsync_while_the_wal_is_moved_is_not_ignored(void **state)
         status = ledger.commit(ledger.ctx, &change);
     }
     assert_int_equal(status.code, HR_IO);
-    assert_in_range(n, 200, 300);
+    assert_in_range(n, 150, 300);
     ledger.close(ledger.ctx);
     fault_vfs_fail_database_sync(false);
     assert_ok(open_ledger(NULL, &ledger));

@@ -243,7 +243,7 @@ static void both_libraries_agree_on_thousands_of_changed_signatures(void **state
             changed[at] ^= (uint8_t)(1u << test_random_below(&random, 8));
             break;
         case 1: /* leading zeros and high bits: where the DER coding turns */
-            memset(&changed[at / HALF_BYTES * HALF_BYTES], at % 2 == 0 ? 0 : 0xFF, 1 + at % 8);
+            memset(at < HALF_BYTES ? changed : &changed[HALF_BYTES], at % 2 == 0 ? 0 : 0xFF, 1 + at % 8);
             break;
         default:
             test_random_fill(&random, changed + at, sizeof changed - at);

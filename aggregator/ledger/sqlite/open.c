@@ -134,6 +134,8 @@ static struct hr_status set_pragmas(struct ledger_sqlite *ledger, const struct l
     /* FULL: the WAL is synced at each commit; with NORMAL a power cut takes the last commits back and acks
      * lie. The locking mode stays normal, so that the publisher and `headrace ledger inspect` read beside the
      * writer. */
+    HR_TRY(
+        ledger_exec(ledger, db, "PRAGMA page_size = 8192")); /* of a new file; 4096 costs a third more CPU */
     HR_TRY(ledger_exec(ledger, db, "PRAGMA journal_mode = WAL"));
     HR_TRY(ledger_exec(ledger, db, "PRAGMA synchronous = FULL"));
     HR_TRY(ledger_exec(ledger, db, "PRAGMA wal_autocheckpoint = 0"));
