@@ -350,8 +350,9 @@ void fw_spool_state(const struct fw_spool *spool, struct fw_spool_state *out)
         .open_payload_bytes = spool->batch.payload_bytes,
         .bytes_capacity = (uint64_t)flash->sector_bytes * flash->n_sectors,
     };
-    while (out->oldest_seq < book->next_batch_seq && !fw_spool_is_live(book, book->stream, out->oldest_seq)) {
-        out->oldest_seq++;
+    for (uint32_t i = 0; i < book->n_gaps; i++) {
+        const struct edge_loss *loss = &book->gaps[i].hole.loss;
+        out->oldest_seq = loss->from_seq == out->oldest_seq ? loss->to_seq + 1 : out->oldest_seq;
     }
     for (uint32_t i = 0; i < flash->n_sectors; i++) {
         if (i == spool->tail || !fw_spool_is_free(spool, i)) {

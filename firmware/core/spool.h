@@ -89,6 +89,12 @@ struct fw_spool;
 HR_MUST_USE struct hr_status fw_spool_open(struct fw_spool *spool, const struct fw_spool_config *config,
                                            struct fw_spool_report *report);
 
+/* Looks at a spool as fw_spool_open does and writes nothing, for tools: state, read, pending_loss and
+ * loss_carrier tell what the collector would find, and whatever would write is HR_IO. A batch that is damaged
+ * reads as HR_IO. Codes as fw_spool_open; HR_NOT_FOUND: there is no spool. */
+HR_MUST_USE struct hr_status fw_spool_inspect(struct fw_spool *spool, const struct fw_spool_config *config,
+                                              struct fw_spool_report *report);
+
 /* Opens a batch: the boot and the uptime to which the dt_ms of its records refer. Asserts that no batch is
  * open (open_records == 0 and none was begun). Recovered records come back as an open batch of their own
  * boot: seal it first. HR_IO as fw_spool_append. */

@@ -210,12 +210,12 @@ static struct hr_status read_payload(struct fw_spool *spool, const struct fw_spo
     return hr_status_of(whole ? HR_OK : HR_CORRUPT);
 }
 
-static struct hr_status read_envelope(struct fw_spool *spool, uint32_t seq, uint8_t *out,
-                                      uint32_t capacity_bytes, uint32_t *len_bytes)
+struct hr_status fw_spool_read_envelope(struct fw_spool *spool, uint32_t stream, uint32_t seq, uint8_t *out,
+                                        uint32_t capacity_bytes, uint32_t *len_bytes)
 {
     struct fw_spool_place place;
     struct wire_header header;
-    HR_TRY(fw_spool_find(spool, spool->book.stream, seq, &place));
+    HR_TRY(fw_spool_find(spool, stream, seq, &place));
     if (capacity_bytes < WIRE_PREFIX_BYTES) {
         return hr_status_of(HR_FULL);
     }
@@ -235,7 +235,8 @@ struct hr_status fw_spool_read(struct fw_spool *spool, uint32_t seq, uint8_t *ou
     if (!fw_spool_is_live(&spool->book, spool->book.stream, seq)) {
         return hr_status_of(HR_NOT_FOUND);
     }
-    struct hr_status status = read_envelope(spool, seq, out, capacity_bytes, len_bytes);
+    struct hr_status status =
+        fw_spool_read_envelope(spool, spool->book.stream, seq, out, capacity_bytes, len_bytes);
     if (hr_is_ok(status) || hr_is(status, HR_FULL)) {
         return status;
     }

@@ -132,6 +132,14 @@ HR_MUST_USE struct hr_status fw_spool_seal_read(const struct port_flash *flash, 
                                                 const struct fw_spool_entry *entry,
                                                 struct fw_spool_seal *out);
 
+/* Copies the envelope of a batch of any stream, whatever the book says of it. HR_NOT_FOUND: no readable seal.
+ * HR_CORRUPT: its records are damaged. HR_FULL: capacity_bytes is too small. */
+HR_MUST_USE struct hr_status fw_spool_read_envelope(struct fw_spool *spool, uint32_t stream, uint32_t seq,
+                                                    uint8_t *out, uint32_t capacity_bytes,
+                                                    uint32_t *len_bytes);
+/* Is the batch neither acked, nor lost, nor carried? */
+bool fw_spool_is_live(const struct fw_spool_book *book, uint32_t stream, uint32_t seq);
+
 /* True when every byte of the sector from `offset` on can be read and is FF. */
 bool fw_spool_is_blank(const struct port_flash *flash, uint32_t sector, uint32_t offset);
 

@@ -65,7 +65,6 @@ HR_MUST_USE struct hr_status fw_spool_first_record_of(struct fw_spool *spool, ui
 
 /* ---- spool_hole.c: the book's holes ---- */
 
-bool fw_spool_is_live(const struct fw_spool_book *book, uint32_t stream, uint32_t seq);
 /* The hole that contains seq of the current stream, or NULL. */
 struct fw_spool_gap *fw_spool_gap_at(struct fw_spool_book *book, uint32_t seq);
 /* Batches from_seq to to_seq of the current stream become a hole, as much wider as unreadable neighbours ask.

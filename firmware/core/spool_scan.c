@@ -369,13 +369,16 @@ static struct hr_status replay_ring(struct fw_spool *spool, uint32_t newest, uin
     spool->newest_sector_seq = ident.sector_seq;
 
     /* Only a newest sector without marks may be an unfinished copy of what the one before left open, and only
-     * when no seal stood behind that when it was opened. */
+     * when no seal stood behind that when it was opened. A finished copy on raw flash is made again all the
+     * same: it can't be appended to, and its sector is the one that is free. */
     const struct story *last = &ending->newest;
+    uint32_t enough_records = last->has_open ? last->open_records : 0;
+    enough_records += flash->erased_reads_are_true ? 1 : 0;
     bool bare = last->n_marks == 0 && before != FW_SPOOL_NO_SECTOR;
     bool same_stream = header_print.stream == before_print.stream;
     bool from_before = bare && ending->before.has_open && same_stream &&
                        header_print.next_batch_seq == before_print.next_batch_seq &&
-                       (!last->has_open || ending->before.open_records > last->open_records);
+                       ending->before.open_records >= enough_records;
     ending->source = from_before ? &ending->before : last->has_open ? last : NULL;
     /* A header may know of a seal that reads torn by now; such a sector stays. */
     bool empty = bare && (from_before || !last->has_open);
@@ -384,31 +387,39 @@ static struct hr_status replay_ring(struct fw_spool *spool, uint32_t newest, uin
     return hr_ok();
 }
 
+/* Finds out what the ring holds, up to the open batch, and decides nothing. */
+static struct hr_status look_back(struct fw_spool *spool, uint32_t newest, uint32_t before,
+                                  struct ending *ending, struct fw_spool_report *report)
+{
+    const struct port_flash *flash = spool->config.flash;
+    HR_TRY(replay_ring(spool, newest, before, ending, report));
+    const struct story *last = &ending->newest;
+    bool blank_behind = last->n_torn == 0 && fw_spool_is_blank(flash, newest, last->end_offset);
+    report->clean = last->clean && blank_behind;
+    /* Raw flash is not appended to even after a clean end: the first program behind it may have been cut and
+     * read blank now and not later. */
+    ending->append = blank_behind && flash->erased_reads_are_true && ending->source != &ending->before;
+    if (ending->source != NULL) {
+        load_open_batch(spool, ending->source);
+        report->recovered_records = spool->batch.n_records;
+        ending->append = ending->append && spool->batch.n_records == ending->source->open_records;
+        ending->source = spool->batch.begun ? ending->source : NULL;
+    }
+    spool->tail = newest;
+    spool->tail_start = last->first_offset;
+    spool->tail_offset = last->end_offset;
+    report->last_boot_id = spool->book.boot_id;
+    return hr_ok();
+}
+
 static struct hr_status recover(struct fw_spool *spool, uint32_t newest, uint32_t before,
                                 struct fw_spool_report *report)
 {
-    const struct port_flash *flash = spool->config.flash;
     struct ending ending = {.before = {.sector = FW_SPOOL_NO_SECTOR}};
-    HR_TRY(replay_ring(spool, newest, before, &ending, report));
-    const struct story *last = &ending.newest;
-    bool blank_behind = last->n_torn == 0 && fw_spool_is_blank(flash, newest, last->end_offset);
-    report->clean = last->clean && blank_behind;
+    HR_TRY(look_back(spool, newest, before, &ending, report));
     mark_erased(spool);
-    /* Raw flash is not appended to even after a clean end: the first program behind it may have been cut and
-     * read blank now and not later. */
-    ending.append = blank_behind && flash->erased_reads_are_true && ending.source != &ending.before;
-    if (ending.source != NULL) {
-        load_open_batch(spool, ending.source);
-        report->recovered_records = spool->batch.n_records;
-        ending.append = ending.append && spool->batch.n_records == ending.source->open_records;
-        ending.source = spool->batch.begun ? ending.source : NULL;
-    }
     fw_spool_close_silent_holes(spool);
-    if (ending.append) {
-        spool->tail = newest;
-        spool->tail_start = last->first_offset;
-        spool->tail_offset = last->end_offset;
-    } else {
+    if (!ending.append) {
         HR_TRY(start_new_tail(spool, &ending));
     }
     if (spool->unsaved) {
@@ -437,18 +448,34 @@ static void check_config(const struct fw_spool_config *config)
                                          fw_spool_entry_bytes(flash, FW_SPOOL_SEAL_MAX_BYTES));
 }
 
-struct hr_status fw_spool_open(struct fw_spool *spool, const struct fw_spool_config *config,
-                               struct fw_spool_report *report)
+/* A spool that knows nothing yet, and the two newest sectors. */
+static struct hr_status start(struct fw_spool *spool, const struct fw_spool_config *config, uint32_t *newest,
+                              uint32_t *before)
 {
-    check_config(config);
     memset(spool, 0, sizeof *spool);
     spool->config = *config;
     spool->tail = FW_SPOOL_NO_SECTOR;
     spool->spare = FW_SPOOL_NO_SECTOR;
+    return read_headers(spool, newest, before);
+}
+
+static uint32_t sectors_in_use(const struct fw_spool *spool)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < spool->config.flash->n_sectors; i++) {
+        n += i == spool->tail || !fw_spool_is_free(spool, i) ? 1 : 0;
+    }
+    return n;
+}
+
+struct hr_status fw_spool_open(struct fw_spool *spool, const struct fw_spool_config *config,
+                               struct fw_spool_report *report)
+{
     struct fw_spool_report found = {.formatted = false};
     uint32_t newest;
     uint32_t before;
-    HR_TRY(read_headers(spool, &newest, &before));
+    check_config(config);
+    HR_TRY(start(spool, config, &newest, &before));
     /* A process may have died between a write and its sync: what was read must not be acted upon before it is
      * sure to be there after the next power cut as well. */
     HR_TRY(fw_spool_sync(spool));
@@ -458,10 +485,26 @@ struct hr_status fw_spool_open(struct fw_spool *spool, const struct fw_spool_con
     } else {
         HR_TRY(recover(spool, newest, before, &found));
     }
-    for (uint32_t i = 0; i < config->flash->n_sectors; i++) {
-        found.sectors_in_use += i == spool->tail || !fw_spool_is_free(spool, i) ? 1 : 0;
+    found.sectors_in_use = sectors_in_use(spool);
+    *report = found;
+    return hr_ok();
+}
+
+struct hr_status fw_spool_inspect(struct fw_spool *spool, const struct fw_spool_config *config,
+                                  struct fw_spool_report *report)
+{
+    struct fw_spool_report found = {.formatted = false};
+    struct ending ending = {.before = {.sector = FW_SPOOL_NO_SECTOR}};
+    uint32_t newest;
+    uint32_t before;
+    HR_TRY(start(spool, config, &newest, &before));
+    spool->failed = true; /* so that nothing is ever written */
+    if (newest == FW_SPOOL_NO_SECTOR) {
+        return hr_status_of(HR_NOT_FOUND);
     }
-    found.last_boot_id = spool->book.boot_id;
+    HR_TRY(look_back(spool, newest, before, &ending, &found));
+    fw_spool_close_silent_holes(spool);
+    found.sectors_in_use = sectors_in_use(spool);
     *report = found;
     return hr_ok();
 }
