@@ -3,9 +3,13 @@
  * `headrace spool` over images that a simulated device left. What it prints goes to a file and is looked at.
  */
 #include "firmware/core/spool_internal.h"
+#include "firmware/crypto/crypto.h"
+#include "tests/support/signature_vector.h"
 #include "tests/support/spool_lab.h"
 #include "tools/cli/cli.h"
 
+#include <openssl/pem.h>
+#include <openssl/x509.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,6 +22,7 @@
 
 static struct lab lab;
 static char image_path[] = "/tmp/headrace-image-XXXXXX";
+static char key_path[] = "/tmp/headrace-key-XXXXXX";
 static char output_path[] = "/tmp/headrace-output-XXXXXX";
 static char output[65536];
 
@@ -37,9 +42,8 @@ static void write_image(void)
 }
 
 /* Runs the verb with stdout and stderr in a file; its exit code. */
-static int run(const char *verb, const char *path, const char *flag)
+static int run_words(int n_words, char **words)
 {
-    char *words[] = {strdup("spool"), strdup(verb), strdup(path), flag == NULL ? NULL : strdup(flag), NULL};
     assert_int_equal(fflush(NULL), 0);
     int kept_out = dup(STDOUT_FILENO);
     int kept_error = dup(STDERR_FILENO);
@@ -47,7 +51,7 @@ static int run(const char *verb, const char *path, const char *flag)
     assert_non_null(file);
     (void)dup2(fileno(file), STDOUT_FILENO);
     (void)dup2(fileno(file), STDERR_FILENO);
-    int code = cli_spool(flag == NULL ? 3 : 4, words);
+    int code = cli_spool(n_words, words);
     (void)fflush(NULL);
     (void)dup2(kept_out, STDOUT_FILENO);
     (void)dup2(kept_error, STDERR_FILENO);
@@ -57,7 +61,25 @@ static int run(const char *verb, const char *path, const char *flag)
     size_t len = fread(output, 1, sizeof output - 1, file);
     output[len] = '\0';
     (void)fclose(file);
+    return code;
+}
+
+static int run(const char *verb, const char *path, const char *flag)
+{
+    char *words[] = {strdup("spool"), strdup(verb), strdup(path), flag == NULL ? NULL : strdup(flag), NULL};
+    int code = run_words(flag == NULL ? 3 : 4, words);
     for (size_t i = 0; i < 4; i++) {
+        free(words[i]);
+    }
+    return code;
+}
+
+static int run_with_key(const char *path)
+{
+    char *words[] = {strdup("spool"), strdup("verify"), strdup(path),
+                     strdup("--key"), strdup(key_path), NULL};
+    int code = run_words(5, words);
+    for (size_t i = 0; i < 5; i++) {
         free(words[i]);
     }
     return code;
@@ -141,6 +163,49 @@ static void a_batch_that_rots_is_found(void **state)
     assert_non_null(strstr(output, "3 batches good, 1 bad"));
 }
 
+static void write_public_key(const uint8_t spki[CRYPTO_SPKI_BYTES])
+{
+    const unsigned char *at = spki;
+    EVP_PKEY *key = d2i_PUBKEY(NULL, &at, CRYPTO_SPKI_BYTES);
+    FILE *file = fopen(key_path, "wb");
+    assert_non_null(key);
+    assert_non_null(file);
+    assert_int_equal(PEM_write_PUBKEY(file, key), 1);
+    assert_int_equal(fclose(file), 0);
+    EVP_PKEY_free(key);
+}
+
+static void signatures_are_checked_with_the_key_that_is_given(void **state)
+{
+    (void)state;
+    struct signature_vector vector;
+    struct crypto_signer signer;
+    /* SEC 1 ECPrivateKey (RFC 5915) of P-256 around the 32 bytes of the vector's key. */
+    uint8_t der[51] = {0x30, 0x31, 0x02, 0x01, 0x01, 0x04, 0x20};
+    static const uint8_t curve[] = {0xA0, 0x0A, 0x06, 0x08, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x03, 0x01, 0x07};
+    signature_vector_load(&vector);
+    memcpy(der + 7, vector.private_key, 32);
+    memcpy(der + 39, curve, sizeof curve);
+    assert_true(hr_is_ok(crypto_start()));
+    assert_true(hr_is_ok(crypto_signer_load(&signer, hr_bytes_of(der, sizeof der), 1)));
+    write_public_key(signer.spki);
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_true(hr_is_ok(fw_spool_begin(&lab.spool, 1, i)));
+        assert_true(hr_is_ok(fw_spool_append(&lab.spool, hr_bytes_of("record", 6))));
+        assert_true(hr_is_ok(fw_spool_seal(&lab.spool, &signer.port, 0)));
+    }
+    write_image();
+    assert_int_equal(run_with_key(image_path), CLI_OK);
+    assert_non_null(strstr(output, "3 batches good, 0 bad, 0 holes, signatures checked: true"));
+
+    lab_reset(&lab);
+    assert_true(lab_open(&lab) && lab_batch(&lab, 2)); /* by the lab's signer, which is no such key */
+    write_image();
+    assert_int_equal(run_with_key(image_path), CLI_FAILED);
+    assert_non_null(strstr(output, "batch 0: its signature is not that key's"));
+    crypto_signer_unload(&signer);
+}
+
 static void what_is_no_spool_can_not_be_judged(void **state)
 {
     (void)state;
@@ -159,12 +224,15 @@ int main(void)
         CLI_TEST(a_sound_spool_is_listed_and_verifies_and_is_not_changed),
         CLI_TEST(a_hole_by_overflow_is_no_damage),
         CLI_TEST(a_batch_that_rots_is_found),
+        CLI_TEST(signatures_are_checked_with_the_key_that_is_given),
         CLI_TEST(what_is_no_spool_can_not_be_judged),
     };
     int image = mkstemp(image_path);
     int text = mkstemp(output_path);
-    int failed = image < 0 || text < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
+    int key = mkstemp(key_path);
+    int failed = image < 0 || text < 0 || key < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
     (void)unlink(image_path);
     (void)unlink(output_path);
+    (void)unlink(key_path);
     return failed;
 }
