@@ -159,21 +159,23 @@ static struct hr_status examine(struct fw_spool *spool, uint32_t stream, uint32_
     return hr_status_of(n_records == out->header.n_records ? HR_OK : HR_CORRUPT);
 }
 
-static struct hr_status copy_and_seal(struct fw_spool *spool, const struct carried *from,
+/* Uses up from->header: it becomes that of the new batch. */
+static struct hr_status copy_and_seal(struct fw_spool *spool, struct carried *from,
                                       const struct port_sign *sign)
 {
-    struct wire_header header = from->header;
-    struct fw_spool_seal seal = {.carried = true, .from_stream = header.stream, .from_seq = header.batch_seq};
+    struct wire_header *header = &from->header;
+    struct fw_spool_seal seal = {
+        .carried = true, .from_stream = header->stream, .from_seq = header->batch_seq};
     /* Loss and KeySwitch records speak of numbers of the old stream: they stay as history, and the flags that
      * would make the aggregator act on them go. */
-    header.flags &= WIRE_FLAG_WANTS_RECEIPT;
-    if (!hr_is_ok(fw_spool_put_begin(spool, header.boot_id, header.base_uptime_ms, true)) ||
+    header->flags &= WIRE_FLAG_WANTS_RECEIPT;
+    if (!hr_is_ok(fw_spool_put_begin(spool, header->boot_id, header->base_uptime_ms, true)) ||
         !hr_is_ok(
-            fw_spool_copy_records(spool, from->place.sector, from->place.start_offset, header.n_records))) {
+            fw_spool_copy_records(spool, from->place.sector, from->place.start_offset, header->n_records))) {
         spool->failed = true;
         return hr_status_of(HR_IO);
     }
-    return fw_spool_write_seal(spool, sign, &header, &seal);
+    return fw_spool_write_seal(spool, sign, header, &seal);
 }
 
 /* Opens the next sector for copies, out of free ones as long as there are any: evicting here would lose what
