@@ -6,12 +6,15 @@ import collections
 import json
 import os
 import random
+import signal
 import subprocess
 
+import nmea_oracle
 from harness import ROOT, SERVER_NAME, Process, program, wait_for
 from wire import LOSS
 
-AIS, EVENTS, RAW = "marine.ais.raw", "headrace.device.events", "ingestion.ais.raw.v1"
+AIS, EVENTS = "marine.ais.raw", "headrace.device.events"
+RAW = ("ingestion.ais.raw.v1", "ingestion.device.raw.v1")  # the second: batches with nothing but control records
 CORPUS = os.environ.get("HEADRACE_CORPUS") or str(ROOT.parent / "shared" / "corpus")
 LONG = os.environ.get("HEADRACE_LONG") == "1"
 
@@ -26,7 +29,7 @@ def seeded(name):
 class Collector:
     """A headrace-collector of an enrolled device, in its folder."""
 
-    def __init__(self, device, aggregators, taps, more="", spool_size="4MiB"):
+    def __init__(self, device, aggregators, taps, more="", spool_size="4MiB", sector="256KiB"):
         self.device = device
         self.folder = device.folder
         self.config = device.folder / "run.yaml"
@@ -39,7 +42,7 @@ class Collector:
             f"identity:\n  certificate: {device.certificate}\n  key: {device.key}\n  record_key: {device.record_key}\n"
             f"  ca: {device.trusted}\n"
             f"aggregators: {json.dumps(aggregators)}\nserver_name: {SERVER_NAME}\n"
-            f"spool: {{path: {self.spool}, size: {spool_size}, sector: 256KiB}}\n"
+            f"spool: {{path: {self.spool}, size: {spool_size}, sector: {sector}}}\n"
             f"status: {{path: {self.status_path}}}\n{more}taps:\n{taps}")
 
     def start(self, *options):
@@ -64,6 +67,38 @@ class Collector:
     def close(self):
         if self.process is not None:
             self.process.close()
+
+
+class Fleet:
+    """The simulator towards a collector, and its twin, with the same seed, into a file."""
+
+    def __init__(self, port, seed, rate, folder):
+        self.log = folder / "sent.nmea"
+        self._out = open(self.log, "wb")
+        words = [program("headrace"), "sim", "ais", "--rate", str(rate), "--vessels", "300", "--seed", str(seed), "--to"]
+        self._sender = subprocess.Popen([*words, f"tcp://127.0.0.1:{port}"], stderr=subprocess.PIPE, text=True)
+        self._twin = subprocess.Popen([*words, "-"], stdout=self._out, stderr=subprocess.DEVNULL)
+
+    def stop(self):
+        """Ends both; the payloads of the messages that the sender counts, as the twin tells them."""
+        self._sender.send_signal(signal.SIGTERM)
+        _, said = self._sender.communicate(timeout=30)
+        n_sent = json.loads(said.splitlines()[-1])["messages"]
+        wait_for("the twin to have come as far", lambda: len(self._told()) >= n_sent)
+        sent = self._told()[:n_sent]
+        self.close()
+        return sent
+
+    def _told(self):
+        return [payload for _, _, _, payload, _ in nmea_oracle.Log(self.log.read_bytes()).messages]
+
+    def close(self):
+        for process in (self._sender, self._twin):
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+        self._sender.stderr.close()
+        self._out.close()
 
 
 class Broker:
@@ -160,12 +195,13 @@ def body_of(record):
 
 
 class Topics:
-    """The three topics at the end of a run, and the promise about them."""
+    """The topics at the end of a run, and the promise about them."""
 
     def __init__(self, test, broker):
         self.test = test
-        self.published = broker.read(AIS, EVENTS, RAW)
-        self.batches = [Batch(p.value) for p in self.published if p.topic == RAW]
+        self.published = broker.read(AIS, EVENTS, *RAW)
+        self.raw = {p.leaf: Batch(p.value) for p in self.published if p.topic in RAW}
+        self.batches = [self.raw[leaf] for leaf in sorted(self.raw)]
 
     def assert_exactly_once(self, losses=()):
         """Each record of each sealed batch gave its events once, in order; batches and records are numbered without
@@ -175,10 +211,10 @@ class Topics:
         self._assert_chains(dict(losses))
         outputs = collections.Counter((p.topic, p.leaf, p.record_index, p.output_index) for p in self.published)
         self.test.assertEqual([key for key, n in outputs.items() if n != 1], [], "published more than once")
-        raw = {p.leaf: Batch(p.value) for p in self.published if p.topic == RAW}
+        raw = self.raw
         self.test.assertEqual(sorted(raw), list(range(len(raw))), "leaves are dense")
         records = {(leaf, index) for leaf, batch in raw.items() for index in range(batch.n_records)}
-        with_events = {(p.leaf, p.record_index) for p in self.published if p.topic != RAW}
+        with_events = {(p.leaf, p.record_index) for p in self.published if p.topic not in RAW}
         self.test.assertEqual(with_events, records, "a record without events, or events without a record")
         ais = {(leaf, index) for leaf, batch in raw.items() for index, r in enumerate(batch.records())
                if body_of(r) in (2, 3, 4)}
@@ -195,7 +231,7 @@ class Topics:
 
     def _assert_chains(self, losses):
         chains = collections.defaultdict(list)
-        for batch in self.batches:  # a device is one partition, so this is the order in which consumers see them
+        for batch in self.batches:
             chains[batch.device, batch.stream].append(batch)
         for (device, stream), batches in chains.items():
             next_seq = next_record = 0

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What a consumer sees, read by Apache Kafka's own client with isolation.level=read_committed: every record of the
- * given topics up to the end at the start of the call, one JSON object a line, values in base64. The oracle of the
- * system tests. Run by "tools/dev/kafka read". */
+ * given topics up to the end at the start of the call, one JSON object a line, values in base64. The broker answers a
+ * commit before its markers are in all partitions, so transactions that are open at the start are given up to 30 s to
+ * be decided. The oracle of the system tests. Run by "tools/dev/kafka read". */
 
 import java.time.Duration;
 import java.util.ArrayList;
@@ -18,7 +19,9 @@ import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 
 public final class ReadCommitted {
-    public static void main(String[] arguments) {
+    private static final long DECIDED_WITHIN_MS = 30_000;
+
+    public static void main(String[] arguments) throws InterruptedException {
         Properties properties = new Properties();
         properties.put("bootstrap.servers", arguments[0]);
         properties.put("isolation.level", "read_committed");
@@ -37,7 +40,7 @@ public final class ReadCommitted {
             consumer.assign(partitions);
             consumer.seekToBeginning(partitions);
             /* With read_committed the end is the last stable offset: everything below it is decided. */
-            Map<TopicPartition, Long> ends = consumer.endOffsets(partitions);
+            Map<TopicPartition, Long> ends = decidedEnds(consumer, properties, partitions);
             while (partitions.stream().anyMatch(p -> consumer.position(p) < ends.get(p))) {
                 for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(500))) {
                     append(out, record);
@@ -50,6 +53,25 @@ public final class ReadCommitted {
         }
         System.out.print(out);
         System.out.flush();
+    }
+
+    /** The last stable offsets, once they are the ends of the logs or the time for that has passed. */
+    private static Map<TopicPartition, Long> decidedEnds(
+            KafkaConsumer<byte[], byte[]> consumer, Properties properties, List<TopicPartition> partitions)
+            throws InterruptedException {
+        Properties uncommitted = new Properties();
+        uncommitted.putAll(properties);
+        uncommitted.put("isolation.level", "read_uncommitted");
+        long deadline = System.nanoTime() + DECIDED_WITHIN_MS * 1_000_000;
+        try (KafkaConsumer<byte[], byte[]> all =
+                new KafkaConsumer<>(uncommitted, new ByteArrayDeserializer(), new ByteArrayDeserializer())) {
+            Map<TopicPartition, Long> ends = consumer.endOffsets(partitions);
+            while (!ends.equals(all.endOffsets(partitions)) && System.nanoTime() < deadline) {
+                Thread.sleep(50);
+                ends = consumer.endOffsets(partitions);
+            }
+            return ends;
+        }
     }
 
     private static void append(StringBuilder out, ConsumerRecord<byte[], byte[]> record) {
