@@ -145,13 +145,17 @@ struct hr_status fw_spool_open_next(struct fw_spool *spool)
     }
 }
 
+/* Saves the book if it says more than the flash does. */
+static struct hr_status save_if_changed(struct fw_spool *spool)
+{
+    return spool->unsaved || spool->unsaved_acks > 0 ? fw_spool_save_if_room(spool) : hr_ok();
+}
+
 struct hr_status fw_spool_advance(struct fw_spool *spool)
 {
     /* What the header of the next sector says is then also told without it, so that a cut soon after may
      * throw that sector away instead of an older one. */
-    if (spool->unsaved || spool->unsaved_acks > 0) {
-        HR_TRY(fw_spool_save_if_room(spool));
-    }
+    HR_TRY(save_if_changed(spool));
     return fw_spool_open_next(spool);
 }
 
@@ -256,9 +260,7 @@ struct hr_status fw_spool_prepare_spare(struct fw_spool *spool, enum fw_spool_sp
         }
         if (!spool->config.sectors[sector].erased) {
             /* The intent: that these batches are acked, lost or carried is durable before they are gone. */
-            if (spool->unsaved || spool->unsaved_acks > 0) {
-                HR_TRY(fw_spool_save_if_room(spool));
-            }
+            HR_TRY(save_if_changed(spool));
             if (!hr_is_ok(fw_spool_erase(spool, sector)) && !spool->failed) {
                 continue;
             }
