@@ -153,10 +153,11 @@ static struct hr_status sim_program(void *ctx, uint32_t address, const void *dat
         whole = len_bytes / unit / 2;
         torn = true;
     }
-    program_units(flash, address, data, whole * unit);
+    uint32_t whole_bytes = whole * unit;
+    program_units(flash, address, data, whole_bytes);
     memset(flash->programmed + address / unit, 1, whole + (torn ? 1 : 0));
     if (torn) {
-        tear_bytes(flash, address + whole * unit, (const uint8_t *)data + whole * unit, unit);
+        tear_bytes(flash, address + whole_bytes, (const uint8_t *)data + whole_bytes, unit);
     }
     if (cut) {
         sim_flash_power_off(flash, flash->cut.survivors);
