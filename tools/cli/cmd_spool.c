@@ -305,7 +305,7 @@ static int inspect(int argc, char **argv)
         }
     }
     look_away(&look);
-    return code;
+    return (int)code;
 }
 
 /* ---- verify ---- */
@@ -453,7 +453,7 @@ static int verify(int argc, char **argv)
     if (key != NULL) {
         verify_key_free(key);
     }
-    return code;
+    return (int)code;
 }
 
 int cli_spool(int argc, char **argv)
