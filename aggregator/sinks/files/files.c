@@ -252,7 +252,7 @@ struct hr_status sink_files_open(const struct sink_files_config *config, struct 
 {
     /* Room for "/<topic>/<topic>-YYYYMMDDTHHZ.avro" behind the directory. */
     if (config->n_topics > SINK_FILES_MAX_TOPICS ||
-        strlen(config->directory) + 2 * FILES_TOPIC_MAX_CHARS + 32 > SINK_FILES_PATH_MAX_CHARS) {
+        strlen(config->directory) + (size_t)2 * FILES_TOPIC_MAX_CHARS + 32 > SINK_FILES_PATH_MAX_CHARS) {
         return hr_status_of(HR_FULL);
     }
     struct sink_files *sink = calloc(1, sizeof *sink);

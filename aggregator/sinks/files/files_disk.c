@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CURSOR_MAX_BYTES = 8192, SECONDS_PER_HOUR = 3600, HOUR_NAME_CHARS = 12 };
+enum { CURSOR_MAX_BYTES = 8192, SECONDS_PER_HOUR = 3600, HOUR_NAME_CHARS = 12, CURSOR_LINE_WORDS = 4 };
 
 /* "20261121T03Z": sorts as time does. */
 static void hour_name(int64_t hour, char out[HOUR_NAME_CHARS + 1])
@@ -95,38 +95,79 @@ static struct files_topic *topic_of(struct sink_files *sink, const char *name)
     return NULL;
 }
 
-/* Takes one line; true when it is the last. A line that is none clears *good. */
-static bool take_line(struct sink_files *sink, const char *line, bool *good)
+/* Splits a line at its spaces; 0 when it has more words than any line of a cursor. */
+static size_t split_line(char *line, const char *words[CURSOR_LINE_WORDS])
 {
-    char topic_name[FILES_TOPIC_MAX_CHARS + 1];
-    int64_t hour = 0;
-    uint64_t length_bytes = 0;
-    if (strcmp(line, "end") == 0) {
-        return true;
-    }
-    if (sscanf(line, "file %95s %" SCNd64 " %" SCNu64, topic_name, &hour, &length_bytes) == 3) {
-        struct files_topic *topic = topic_of(sink, topic_name);
-        if (topic != NULL) {
-            topic->hour = hour;
-            topic->length_bytes = length_bytes;
-        } else {
-            sink->config.log(sink->config.log_ctx, "files_topic_no_longer_written", topic_name);
+    size_t n = 0;
+    char *rest = NULL;
+    for (char *word = strtok_r(line, " ", &rest); word != NULL; word = strtok_r(NULL, " ", &rest)) {
+        if (n == CURSOR_LINE_WORDS) {
+            return 0;
         }
+        words[n++] = word;
+    }
+    return n;
+}
+
+static bool parse_unsigned(const char *text, uint64_t *number)
+{
+    char *end = NULL;
+    errno = 0;
+    *number = strtoull(text, &end, 10);
+    return text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0;
+}
+
+static bool parse_signed(const char *text, int64_t *number)
+{
+    char *end = NULL;
+    errno = 0;
+    *number = strtoll(text, &end, 10);
+    return end != text && *end == '\0' && errno == 0;
+}
+
+/* Takes what "file" tells: a topic, the hour it writes and the length of that hour's file. */
+static bool take_file(struct sink_files *sink, const char *const values[CURSOR_LINE_WORDS - 1])
+{
+    int64_t hour;
+    uint64_t length_bytes;
+    if (strlen(values[0]) > FILES_TOPIC_MAX_CHARS || !parse_signed(values[1], &hour) ||
+        !parse_unsigned(values[2], &length_bytes)) {
         return false;
     }
-    *good = *good && (sscanf(line, "log %63s", sink->cursor.origin) == 1 ||
-                      sscanf(line, "next_leaf %" SCNu64, &sink->cursor.next_leaf) == 1);
-    return false;
+    struct files_topic *topic = topic_of(sink, values[0]);
+    if (topic == NULL) {
+        sink->config.log(sink->config.log_ctx, "files_topic_no_longer_written", values[0]);
+        return true;
+    }
+    topic->hour = hour;
+    topic->length_bytes = length_bytes;
+    return true;
+}
+
+/* Takes one line but the first and the last; false when it is none of a cursor. */
+static bool take_line(struct sink_files *sink, char *line)
+{
+    const char *words[CURSOR_LINE_WORDS];
+    size_t n = split_line(line, words);
+    if (n == 4 && strcmp(words[0], "file") == 0) {
+        return take_file(sink, words + 1);
+    }
+    if (n == 2 && strcmp(words[0], "log") == 0) {
+        int len = snprintf(sink->cursor.origin, sizeof sink->cursor.origin, "%s", words[1]);
+        return len >= 0 && (size_t)len < sizeof sink->cursor.origin;
+    }
+    return n == 2 && strcmp(words[0], "next_leaf") == 0 && parse_unsigned(words[1], &sink->cursor.next_leaf);
 }
 
 static struct hr_status parse_cursor(struct sink_files *sink, char *text, const char *log_origin)
 {
     char *rest = NULL;
-    const char *line = strtok_r(text, "\n", &rest);
+    char *line = strtok_r(text, "\n", &rest);
     bool good = line != NULL && strcmp(line, "headrace-files 1") == 0;
     bool ended = false;
     while (good && !ended && (line = strtok_r(NULL, "\n", &rest)) != NULL) {
-        ended = take_line(sink, line, &good);
+        ended = strcmp(line, "end") == 0;
+        good = ended || take_line(sink, line);
     }
     bool ours = good && ended && strcmp(sink->cursor.origin, log_origin) == 0;
     return ours ? hr_ok() : hr_status_of(HR_CORRUPT);
@@ -245,12 +286,14 @@ static struct hr_status each_alien(const struct sink_files *sink, const struct f
     if (directory == NULL) {
         return complain(sink, "files_directory_not_read", folder);
     }
+    int directory_fd = dirfd(directory);
+    HR_ASSERT(directory_fd >= 0); /* an open directory has one */
     struct hr_status status = hr_ok();
     for (const struct dirent *entry = readdir(directory); entry != NULL && hr_is_ok(status);
          entry = readdir(directory)) {
         if (is_alien(topic, entry->d_name)) {
             *n_aliens += 1;
-            status = count_only ? hr_ok() : put_away(sink, topic, dirfd(directory), entry->d_name);
+            status = count_only ? hr_ok() : put_away(sink, topic, directory_fd, entry->d_name);
         }
     }
     (void)closedir(directory);
