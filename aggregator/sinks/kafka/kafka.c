@@ -27,6 +27,7 @@ void sink_kafka_log(const struct sink_kafka *sink, enum sink_kafka_level level, 
 
 /* librdkafka retries EndTxn by itself, and a late copy of one can end a later transaction (PROTOCOL 4.5,
  * variant C). It does so silently, but each send passes here. */
+/* NOLINTNEXTLINE(readability-function-size): librdkafka sets these parameters. */
 static rd_kafka_resp_err_t on_request_sent(rd_kafka_t *client, int socket, const char *broker,
                                            int32_t broker_id, int16_t api_key, int16_t api_version,
                                            int32_t correlation_id, size_t len_bytes, void *opaque)
@@ -40,6 +41,7 @@ static rd_kafka_resp_err_t on_request_sent(rd_kafka_t *client, int socket, const
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): librdkafka sets these parameters. */
 static rd_kafka_resp_err_t on_response_received(rd_kafka_t *client, int socket, const char *broker,
                                                 int32_t broker_id, int16_t api_key, int16_t api_version,
                                                 int32_t correlation_id, size_t len_bytes, int64_t rtt_us,
@@ -54,6 +56,7 @@ static rd_kafka_resp_err_t on_response_received(rd_kafka_t *client, int socket, 
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): librdkafka sets the types of these parameters. */
 static rd_kafka_resp_err_t on_new(rd_kafka_t *client, const rd_kafka_conf_t *conf, void *opaque, char *reason,
                                   size_t reason_capacity)
 {

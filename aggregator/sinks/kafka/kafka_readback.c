@@ -283,6 +283,7 @@ static bool start_searches(struct sink_kafka *sink, struct tail_search *searches
             search->done = search->high <= search->low;
         }
     }
+    HR_ASSERT(n == sink->n_tails);
     return true;
 }
 
