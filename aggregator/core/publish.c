@@ -46,8 +46,8 @@ static void halt(struct agg_publish *publish, const char *reason)
 static void recover_later(struct agg_publish *publish)
 {
     publish->phase = AGG_PUBLISH_RECOVERING;
-    publish->retry_at_us =
-        publish->config.clock->monotonic_us(publish->config.clock->ctx) + publish->retry_wait_ms * 1000u;
+    publish->retry_at_us = publish->config.clock->monotonic_us(publish->config.clock->ctx) +
+                           (uint64_t)publish->retry_wait_ms * 1000u;
     publish->retry_wait_ms *= 2;
     if (publish->retry_wait_ms > publish->config.retry_max_ms) {
         publish->retry_wait_ms = publish->config.retry_max_ms;
@@ -194,6 +194,10 @@ static void put_batch(void *ctx, const struct ledger_batch *batch)
 static uint32_t step_publish(struct agg_publish *publish)
 {
     const struct agg_publish_config *config = &publish->config;
+    uint64_t now_us = config->clock->monotonic_us(config->clock->ctx);
+    if (now_us < publish->linger_until_us) {
+        return (uint32_t)((publish->linger_until_us - now_us + 999) / 1000);
+    }
     struct transaction transaction = {.publish = publish, .next_leaf = publish->next_leaf, .status = hr_ok()};
     struct hr_status read =
         config->ledger->read(config->ledger->ctx, publish->next_leaf, config->transaction_max_batches,
@@ -222,6 +226,10 @@ static uint32_t step_publish(struct agg_publish *publish)
     publish->stats.records += transaction.n_records;
     publish->stats.events += transaction.n_events;
     publish->stats.transactions++;
+    if (transaction.n_batches < config->transaction_max_batches) {
+        publish->linger_until_us =
+            config->clock->monotonic_us(config->clock->ctx) + config->linger_ms * 1000u;
+    }
     /* The hint only saves a reader of the database some work; the cursor in the sink is what counts. */
     hr_ignore(config->ledger->set_hint(config->ledger->ctx, config->sink->name, transaction.next_leaf));
     return 0;
