@@ -171,6 +171,7 @@ static void publish(struct app_publisher *publisher)
         .tenant_ctx = publisher->tenants,
         .transaction_max_batches = publisher->config->sinks.transaction_max_batches,
         .transaction_max_bytes = (size_t)publisher->config->sinks.transaction_max_bytes,
+        .linger_ms = publisher->config->sinks.transaction_linger_ms,
         .recover_timeout_ms = RECOVER_TIMEOUT_MS,
         .retry_max_ms = RETRY_MAX_MS,
     };

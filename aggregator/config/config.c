@@ -261,6 +261,12 @@ static const struct conf_field sinks_fields[] = {
      .min = 65536,
      .max = 268435456,
      .help = "Envelope bytes in one transaction, about."},
+    {.key = "transaction_linger",
+     .type = CONF_DURATION,
+     CONF_AT(struct config_sinks, transaction_linger_ms),
+     .fallback = "20ms",
+     .max = 60000,
+     .help = "Pause after a transaction that was not full, so that the next carries more."},
 };
 static const struct conf_table sinks_table = {CONF_FIELDS(sinks_fields), .check = check_sinks};
 

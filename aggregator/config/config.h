@@ -48,6 +48,7 @@ struct config_sinks {
     struct config_kafka_sink kafka;
     uint32_t transaction_max_batches;
     uint64_t transaction_max_bytes;
+    uint32_t transaction_linger_ms;
 };
 
 struct config_schema_registry {

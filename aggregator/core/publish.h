@@ -25,8 +25,11 @@ struct agg_publish_config {
     void *tenant_ctx;
     uint32_t transaction_max_batches;
     size_t transaction_max_bytes; /* of envelopes; a transaction holds at least one batch */
-    uint32_t recover_timeout_ms;  /* how long one recover may block */
-    uint32_t retry_max_ms;        /* cap of the backoff between recovers; it starts at 100 ms and doubles */
+    /* After a transaction that was not full, the next begins no sooner than this: a transaction has a price
+     * of its own, whether it carries one batch or many. 0: at once. */
+    uint32_t linger_ms;
+    uint32_t recover_timeout_ms; /* how long one recover may block */
+    uint32_t retry_max_ms;       /* cap of the backoff between recovers; it starts at 100 ms and doubles */
 };
 
 enum agg_publish_phase {
@@ -54,6 +57,7 @@ struct agg_publish {
     uint64_t next_leaf;
     uint64_t retry_at_us;
     uint32_t retry_wait_ms;
+    uint64_t linger_until_us;
     struct agg_publish_stats stats;
     const char *halt_reason; /* static storage; NULL unless halted */
 };

@@ -313,9 +313,12 @@ def prove(pipeline, sent, metrics):
     if batches:
         size = sum(map(len, batches))
         print(f"  {size / max(1, len(seen)):.1f} bytes per record, signed (before TLS: one record of 29 bytes a batch)")
-    where = pipeline.kafka or f"{WORK.relative_to(ROOT)}/avro"
-    print(f"  read them with: {pipeline.bin.relative_to(ROOT)}/headrace tail "
-          + (f"--kafka {where}" if pipeline.kafka else f"--files {where}"))
+    program = pipeline.bin.relative_to(ROOT) / "headrace"
+    if pipeline.kafka:
+        print(f"  read them with: tools/dev/kafka start --data {WORK.relative_to(ROOT)}/kafka, then "
+              f"{program} tail --kafka {pipeline.kafka}")
+    else:
+        print(f"  read them with: {program} tail --files {WORK.relative_to(ROOT)}/avro")
     if doubled or gaps or bad or not events:
         raise Trouble(f"the proof failed: {len(doubled)} doubled, gaps in streams {gaps}, {bad} bad signatures, "
                       f"{len(events)} events")
