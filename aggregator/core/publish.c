@@ -228,7 +228,7 @@ static uint32_t step_publish(struct agg_publish *publish)
     publish->stats.transactions++;
     if (transaction.n_batches < config->transaction_max_batches) {
         publish->linger_until_us =
-            config->clock->monotonic_us(config->clock->ctx) + config->linger_ms * 1000u;
+            config->clock->monotonic_us(config->clock->ctx) + (uint64_t)config->linger_ms * 1000u;
     }
     /* The hint only saves a reader of the database some work; the cursor in the sink is what counts. */
     hr_ignore(config->ledger->set_hint(config->ledger->ctx, config->sink->name, transaction.next_leaf));
