@@ -25,6 +25,7 @@ KAFKA = ROOT / "tools/dev/kafka"
 SEED = int(os.environ.get("HEADRACE_SEED", "20261121"))
 LEAVES = 4000
 N_DEVICES, MAX_RECORDS = 5, 7
+BASE_MS = int(time.time() * 1000)  # when the ledgers of this run begin
 FAILPOINTS = ["publish_begun", "publish_put", "publish_before_commit", "publish_after_commit"]
 
 
@@ -43,6 +44,7 @@ def run_probe(*arguments):
 def probe(kind, target, leaves, origin, failpoint=None):
     environment = dict(os.environ)
     environment.pop("HEADRACE_FAILPOINT", None)
+    environment["HEADRACE_PROBE_BASE_MS"] = str(BASE_MS)
     if failpoint:
         environment["HEADRACE_FAILPOINT"] = failpoint
     return subprocess.Popen([BIN / "publish_probe", kind, str(target), str(leaves), origin], env=environment,

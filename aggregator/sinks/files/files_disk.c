@@ -13,7 +13,13 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CURSOR_MAX_BYTES = 8192, SECONDS_PER_HOUR = 3600, HOUR_NAME_CHARS = 12, CURSOR_LINE_WORDS = 4 };
+enum {
+    CURSOR_MAX_BYTES = 8192,
+    SECONDS_PER_HOUR = 3600,
+    MAX_HOUR = 70000000 /* year 9955 */,
+    HOUR_NAME_CHARS = 12,
+    CURSOR_LINE_WORDS = 4
+};
 
 /* "20261121T03Z": sorts as time does. */
 static void hour_name(int64_t hour, char out[HOUR_NAME_CHARS + 1])
@@ -130,8 +136,8 @@ static bool take_file(struct sink_files *sink, const char *const values[CURSOR_L
 {
     int64_t hour;
     uint64_t length_bytes;
-    if (strlen(values[0]) > FILES_TOPIC_MAX_CHARS || !parse_signed(values[1], &hour) ||
-        !parse_unsigned(values[2], &length_bytes)) {
+    if (strlen(values[0]) > FILES_TOPIC_MAX_CHARS || !parse_signed(values[1], &hour) || hour < 0 ||
+        hour > MAX_HOUR || !parse_unsigned(values[2], &length_bytes)) {
         return false;
     }
     struct files_topic *topic = topic_of(sink, values[0]);

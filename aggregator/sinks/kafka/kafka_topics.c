@@ -36,6 +36,9 @@ static rd_kafka_NewTopic_t *describe_topic(const struct sink_kafka *sink, const 
         (void)rd_kafka_NewTopic_set_config(topic, "min.cleanable.dirty.ratio", "0.1");
     } else {
         (void)rd_kafka_NewTopic_set_config(topic, "compression.type", "zstd");
+        /* Records carry the time at which they happened, and a backlog may be weeks old: the broker's default
+         * of 7 days would delete it right after it was published. */
+        (void)rd_kafka_NewTopic_set_config(topic, "retention.ms", "7776000000");
     }
     return topic;
 }
