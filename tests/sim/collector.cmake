@@ -1,4 +1,4 @@
-hr_test(test_uplink LABEL sim SOURCES sim/test_uplink.c support/uplink_lab.c
+hr_test(test_uplink LABEL sim boards SOURCES sim/test_uplink.c support/uplink_lab.c
         DEPENDS fw_core hr_edge hr_wire hr_base hr_test_support)
-hr_test(test_uplink_sim LABEL sim SOURCES sim/test_uplink_sim.c support/uplink_lab.c support/aggregator_model.c
+hr_test(test_uplink_sim LABEL sim boards SOURCES sim/test_uplink_sim.c support/uplink_lab.c support/aggregator_model.c
         DEPENDS fw_core hr_edge hr_wire hr_base hr_test_support)

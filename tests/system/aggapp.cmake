@@ -12,3 +12,5 @@ foreach(test test_aggregator_input test_aggregator_sessions test_aggregator_cli)
   add_test(NAME ${test} COMMAND /usr/bin/python3 ${CMAKE_SOURCE_DIR}/tests/system/${test}.py)
   set_tests_properties(${test} PROPERTIES LABELS system ENVIRONMENT HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin)
 endforeach()
+# The real process with all its threads; the other two take minutes under the thread sanitizer.
+set_tests_properties(test_aggregator_input PROPERTIES LABELS "system;tsan")

@@ -8,15 +8,15 @@ hr_library(hr_test_ledger SOURCES support/ledger_suite.c
            DEPENDS hr_test_support hr_base hr_wire hr_edge PRIVATE_DEPENDS dep::cmocka)
 hr_library(hr_test_fault_vfs SOURCES support/fault_vfs.c
            DEPENDS hr_test_support PRIVATE_DEPENDS dep::sqlite3)
-hr_test(test_ledger_sqlite LABEL unit SOURCES unit/test_ledger_sqlite.c
+hr_test(test_ledger_sqlite LABEL unit tsan SOURCES unit/test_ledger_sqlite.c
         DEPENDS agg_ledger_sqlite hr_test_ledger hr_test_fault_vfs dep::sqlite3)
 hr_library(hr_test_batches SOURCES support/batch_maker.c DEPENDS hr_test_support hr_edge hr_wire hr_base)
-hr_test(test_verify LABEL unit SOURCES unit/test_verify.c support/signature_vector.c
+hr_test(test_verify LABEL unit tsan SOURCES unit/test_verify.c support/signature_vector.c
         DEPENDS agg_verify fw_crypto hr_test_batches dep::crypto Threads::Threads)
 hr_library(hr_test_core SOURCES support/core_lab.c
            DEPENDS agg_core agg_ledger_sqlite agg_verify hr_test_ledger hr_test_fault_vfs hr_test_batches
            PRIVATE_DEPENDS dep::cmocka)
-hr_test(test_admit LABEL unit SOURCES unit/test_admit.c DEPENDS hr_test_core)
-hr_test(test_admit_loss LABEL unit SOURCES unit/test_admit_loss.c DEPENDS hr_test_core)
-hr_test(test_admit_registry LABEL unit SOURCES unit/test_admit_registry.c
+hr_test(test_admit LABEL unit tsan SOURCES unit/test_admit.c DEPENDS hr_test_core)
+hr_test(test_admit_loss LABEL unit tsan SOURCES unit/test_admit_loss.c DEPENDS hr_test_core)
+hr_test(test_admit_registry LABEL unit tsan SOURCES unit/test_admit_registry.c
         DEPENDS hr_test_core fw_crypto dep::sqlite3)

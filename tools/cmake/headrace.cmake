@@ -63,14 +63,15 @@ function(hr_program name)
   install(TARGETS ${name})
 endfunction()
 
-# hr_test(NAME LABEL unit|fault|sim|system SOURCES ... DEPENDS ... ARGS ...): one cmocka program and one ctest entry.
-# Exit code 77 is "skipped", and only a missing corpus may give it.
+# hr_test(NAME LABEL unit|fault|sim|system [boards] [tsan] SOURCES ... DEPENDS ... ARGS ...): one cmocka program and
+# one ctest entry. Besides its kind a test may be one that runs on every board (unit tests do anyway) or under the
+# thread sanitizer. Exit code 77 is "skipped", and only a missing corpus may give it.
 function(hr_test name)
-  cmake_parse_arguments(ARG "" "LABEL" "SOURCES;DEPENDS;ARGS" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "LABEL;SOURCES;DEPENDS;ARGS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE hr_warnings ${ARG_DEPENDS} dep::cmocka)
   add_test(NAME ${name} COMMAND ${name} ${ARG_ARGS} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
-  set_tests_properties(${name} PROPERTIES LABELS ${ARG_LABEL} SKIP_RETURN_CODE 77)
+  set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABEL}" SKIP_RETURN_CODE 77)
 endfunction()
 
 # hr_fuzzer(NAME SOURCES ... DEPENDS ... CORPUS dir): a libFuzzer program over LLVMFuzzerTestOneInput. Without
@@ -80,7 +81,7 @@ function(hr_fuzzer name)
   if(HEADRACE_FUZZ)
     add_executable(${name} ${ARG_SOURCES})
     target_link_options(${name} PRIVATE -fsanitize=fuzzer)
-    add_test(NAME ${name} COMMAND ${name} -max_total_time=20 -rss_limit_mb=2048 -print_final_stats=1
+    add_test(NAME ${name} COMMAND ${name} -max_total_time=10 -rss_limit_mb=2048 -print_final_stats=1
              ${CMAKE_BINARY_DIR}/fuzz/${name} ${ARG_CORPUS})
     file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz/${name})
     set_tests_properties(${name} PROPERTIES LABELS fuzz)
