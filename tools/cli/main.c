@@ -21,21 +21,11 @@ static const struct verb verbs[] = {
      cli_device,
      "enrol|activate|quarantine|revoke|retire",
      "Enrol a gateway; decide about a device."},
-#ifdef CLI_HAS_SPOOL
     {{"spool"}, cli_spool, "inspect|verify FILE", "Look into a collector's spool."},
-#endif
-#ifdef CLI_HAS_LEDGER
     {{"ledger"}, cli_ledger, "inspect FILE", "Look into an aggregator's ledger, also while it runs."},
-#endif
-#ifdef CLI_HAS_VERIFY
     {{"verify"}, cli_verify, "ENVELOPE --key PUB.pem", "Check who signed a batch, and what is in it."},
-#endif
-#ifdef CLI_HAS_TAIL
     {{"tail"}, cli_tail, "--files DIR | --kafka BROKERS", "Print normalized events as JSON lines."},
-#endif
-#ifdef CLI_HAS_SIM_AIS
     {{"sim", "ais"}, cli_sim_ais, "", "Simulate AIS traffic for many vessels."},
-#endif
 };
 
 _Noreturn void hr_assert_failed(const char *expression, const char *file, int line)
