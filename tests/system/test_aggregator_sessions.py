@@ -263,7 +263,8 @@ class NetworkTest(SessionTest):
                 except ConnectionResetError:
                     pass
         self.aggregator.wait_metric("headrace_coap_handshakes_failed_total", 3)
-        self.assertEqual(len(self.aggregator.process.events("handshake_failed")), 3)
+        harness.wait_for("three lines in the log",
+                         lambda: len(self.aggregator.process.events("handshake_failed")) == 3)
         self.commit_next(self.connect(self.aggregator.coaps_tcp))
         self.assertEqual(self.aggregator.metric("headrace_coap_handshakes_failed_total"), 3)
 
