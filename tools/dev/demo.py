@@ -248,9 +248,8 @@ def run(pipeline, options):
     wait_for(pipeline, "the publisher",
              lambda: (m := pipeline.metrics()) and m["publish_next_leaf"] == m["ledger_leaves"] > 0, 120)
     pipeline.show(time.monotonic() - began, feeder)
-    metrics = pipeline.metrics()
     pipeline.stop("aggregator")
-    return lines[:feeder.sent] if feeder else None, metrics
+    return lines[:feeder.sent] if feeder else None
 
 
 def drained(status):
@@ -282,7 +281,7 @@ def payloads_of(lines):
     return found
 
 
-def prove(pipeline, sent, metrics):
+def prove(pipeline, sent):
     events, device_events = tail(pipeline, EVENTS), tail(pipeline, DEVICE_EVENTS)
     per_record = collections.Counter((e["stream"], e["record_seq"]) for e in events)
     control = {(e["stream"], e["record_seq"]) for e in device_events}
@@ -312,7 +311,7 @@ def prove(pipeline, sent, metrics):
     print(f"  {len(batches)} signed batches published, {len(batches) - bad} signatures verified with the device's key")
     if batches:
         size = sum(map(len, batches))
-        print(f"  {size / max(1, len(seen)):.1f} bytes per record, signed (before TLS: one record of 29 bytes a batch)")
+        print(f"  {size / max(1, len(seen)):.1f} bytes per record, header and signature included, before TLS")
     program = pipeline.bin.relative_to(ROOT) / "headrace"
     if pipeline.kafka:
         print(f"  read them with: tools/dev/kafka start --data {WORK.relative_to(ROOT)}/kafka, then "
@@ -335,8 +334,8 @@ def main():
     options = parser.parse_args()
     pipeline = Pipeline(options)
     try:
-        sent, metrics = run(pipeline, options)
-        prove(pipeline, sent, metrics)
+        sent = run(pipeline, options)
+        prove(pipeline, sent)
     except Trouble as trouble:
         sys.exit(f"tools/demo: {trouble}")
     except KeyboardInterrupt:
