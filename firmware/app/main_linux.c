@@ -10,6 +10,7 @@
 #include "firmware/net/client.h"
 #include "firmware/ports/linux/host.h"
 #include "firmware/ports/linux/log_json.h"
+#include "firmware/ports/linux/resolve.h"
 #include "proto/base/assert.h"
 
 #include <errno.h>
@@ -49,6 +50,8 @@ struct app {
 };
 
 static struct app app;
+
+_Static_assert(NET_BODY_MAX_BYTES == WIRE_GATEWAY_ENVELOPE_MAX_BYTES, "an envelope fits a request");
 
 _Noreturn void hr_assert_failed(const char *expression, const char *file, int line)
 {
@@ -128,9 +131,10 @@ static struct net_config net_config_of(const struct app_config *config)
         .n_addresses = (uint8_t)config->n_aggregators,
         .window = (uint8_t)config->window,
         .server_name = config->server_name,
-        .ca_path = config->identity.ca,
-        .certificate_path = config->identity.certificate,
-        .key_path = config->identity.key,
+        .credentials = {.kind = NET_CREDENTIALS_FILES,
+                        .of.files = {.ca = config->identity.ca,
+                                     .certificate = config->identity.certificate,
+                                     .key = config->identity.key}},
         .open_timeout_ms = config->open_timeout_ms,
         .exchange_timeout_ms = config->exchange_timeout_ms,
         .silence_ms = config->silence_ms,
@@ -138,6 +142,7 @@ static struct net_config net_config_of(const struct app_config *config)
         .max_retransmit = (uint16_t)config->max_retransmit,
         .clock = port_linux_clock(),
         .log = &app.log.port,
+        .resolve = port_linux_resolve(),
     };
     for (uint32_t i = 0; i < config->n_aggregators; i++) {
         struct hr_status status = net_address_parse(config->aggregators[i], &net.addresses[i]);

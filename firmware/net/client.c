@@ -50,7 +50,8 @@ static struct hr_status open_session(void *ctx, uint8_t index)
     client->address = index;
     client->reason[0] = '\0';
     client->handshake_refused = false;
-    HR_TRY(net_resolve_start(&client->resolvers[index], address->host, address->port));
+    const struct port_resolve *resolve = client->config.resolve;
+    HR_TRY(resolve->start(resolve->ctx, address->host));
     client->state = NET_RESOLVING;
     client->deadline_ms = now_ms(client) + client->config.open_timeout_ms;
     return hr_ok();
@@ -85,7 +86,7 @@ static uint32_t posts_in_flight(const struct net_client *client)
 static struct hr_status post_batch(void *ctx, uint32_t token, struct hr_bytes envelope)
 {
     struct net_client *client = ctx;
-    HR_ASSERT(envelope.len_bytes <= WIRE_GATEWAY_ENVELOPE_MAX_BYTES);
+    HR_ASSERT(envelope.len_bytes <= NET_BODY_MAX_BYTES);
     struct net_exchange *exchange = NULL;
     HR_TRY(start_exchange(client, token, &exchange));
     if (posts_in_flight(client) >= client->config.window) {
@@ -223,9 +224,13 @@ static void deliver_down(struct net_client *client)
 
 static void connect_resolved(struct net_client *client)
 {
-    struct net_resolver *resolver = &client->resolvers[client->address];
+    const struct port_resolve *resolve = client->config.resolve;
+    const struct net_address *address = &client->config.addresses[client->address];
+    struct port_ip results[PORT_RESOLVE_MAX_RESULTS];
+    size_t n_results = 0;
     const char *why = "";
-    struct hr_status status = net_resolve_poll(resolver, &why);
+    struct hr_status status =
+        resolve->poll(resolve->ctx, address->host, results, HR_ARRAY_LEN(results), &n_results, &why);
     if (hr_is(status, HR_AGAIN)) {
         return;
     }
@@ -234,10 +239,9 @@ static void connect_resolved(struct net_client *client)
         net_client_went_down(client, false);
         return;
     }
-    uint32_t turn = client->tries[client->address]++ % resolver->n_results;
+    const struct port_ip *peer = &results[client->tries[client->address]++ % n_results];
     client->state = NET_CONNECTING;
-    status = net_session_connect(client, (const struct sockaddr *)&resolver->results[turn],
-                                 resolver->result_len_bytes[turn]);
+    status = net_session_connect(client, peer, address->port);
     if (!hr_is_ok(status)) {
         net_client_complain(client,
                             "the session could not be set up: certificates, keys or the route to the host");

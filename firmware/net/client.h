@@ -2,8 +2,11 @@
  *
  * port_net over libcoap: one session to one of several aggregators, by coaps (DTLS 1.2 with CID; an envelope
  * longer than a datagram goes by Block1) or by coaps+tcp (one message in one TLS record), with X.509 on both
- * sides. Nothing here blocks, names are looked up in the background, and every wait has a deadline from the
- * configuration. Why a session could not be had is logged once, in words, until the reason changes.
+ * sides. The same on a gateway and on a microcontroller: what differs is in session_linux.c and
+ * session_lwip.c, and how much of it there is, the board says (NET_MAX_ADDRESSES, NET_MAX_WINDOW and
+ * NET_BODY_MAX_BYTES come from its board.cmake). Nothing here blocks, names are looked up in the background,
+ * and every wait has a deadline from the configuration. Why a session could not be had is logged once, in
+ * words, until the reason changes.
  *
  * libcoap and mbedTLS allocate while a session is set up and for messages in flight; all of it is freed with
  * the session, and a session is bounded by the window. One client a process (libcoap's log has one taker).
@@ -11,15 +14,13 @@
 #ifndef NET_CLIENT_H
 #define NET_CLIENT_H
 
-#include "firmware/net/resolve.h"
 #include "firmware/port/port_clock.h"
 #include "firmware/port/port_log.h"
 #include "firmware/port/port_net.h"
-#include "proto/wire/batch.h"
+#include "firmware/port/port_resolve.h"
 
 enum {
-    NET_MAX_ADDRESSES = 8,
-    NET_MAX_WINDOW = 4,
+    NET_HOST_MAX_CHARS = PORT_HOST_MAX_CHARS,
     NET_MAX_EXCHANGES = NET_MAX_WINDOW + 1,
     NET_ANSWER_MAX_BYTES = 64, /* a longer answer is cut, and so is malformed to whoever decodes it */
     NET_REASON_MAX_CHARS = 159,
@@ -39,15 +40,33 @@ struct net_address {
  * not given. HR_MALFORMED: anything else. */
 HR_MUST_USE struct hr_status net_address_parse(const char *uri, struct net_address *out);
 
+enum net_credentials_kind { NET_CREDENTIALS_FILES, NET_CREDENTIALS_MEMORY };
+
+/* The authority that aggregators are trusted by, and this device's certificate and private key. All kept:
+ * they are read at each opening of a session. */
+struct net_credentials {
+    enum net_credentials_kind kind;
+    union {
+        struct {
+            const char *ca; /* paths of PEM files */
+            const char *certificate;
+            const char *key;
+        } files;
+        struct {
+            struct hr_bytes ca; /* DER: one certificate, one certificate, a SEC1 or PKCS#8 key */
+            struct hr_bytes certificate;
+            struct hr_bytes key;
+        } memory;
+    } of;
+};
+
 struct net_config {
     struct net_address addresses[NET_MAX_ADDRESSES];
     uint8_t n_addresses;
     uint8_t window;
     const char
-        *server_name;    /* that the aggregator's certificate must have; a DNS name, not an address. Kept */
-    const char *ca_path; /* PEM files; kept */
-    const char *certificate_path;
-    const char *key_path;
+        *server_name; /* that the aggregator's certificate must have; a DNS name, not an address. Kept */
+    struct net_credentials credentials;
     uint32_t open_timeout_ms;     /* from the look-up of the name to the end of the handshake */
     uint32_t exchange_timeout_ms; /* of one request, retransmissions included */
     uint32_t silence_ms; /* a session that answers nothing for so long is pinged, and given up when it then
@@ -56,6 +75,7 @@ struct net_config {
     uint16_t max_retransmit; /* RFC 7252 MAX_RETRANSMIT, of coaps */
     const struct port_clock *clock;
     const struct port_log *log;
+    const struct port_resolve *resolve;
 };
 
 enum net_state { NET_CLOSED, NET_RESOLVING, NET_CONNECTING, NET_OPEN };
@@ -77,7 +97,7 @@ struct net_exchange {
 /* An envelope that libcoap may still have to read from for its next block. */
 struct net_body {
     bool in_use;
-    uint8_t bytes[WIRE_GATEWAY_ENVELOPE_MAX_BYTES];
+    uint8_t bytes[NET_BODY_MAX_BYTES];
 };
 
 struct coap_context_t;
@@ -97,7 +117,6 @@ struct net_client {
     uint64_t deadline_ms; /* of opening */
     uint64_t heard_ms;    /* when the other side last said something that we hear of: an answer, a pong */
     uint64_t pinged_ms;   /* 0: no ping is out */
-    struct net_resolver resolvers[NET_MAX_ADDRESSES];
     uint32_t tries[NET_MAX_ADDRESSES]; /* so that each address of a name gets its turn */
     struct coap_context_t *context;
     struct coap_session_t *session;
@@ -107,12 +126,13 @@ struct net_client {
     char logged_reasons[NET_MAX_ADDRESSES][NET_REASON_MAX_CHARS + 1]; /* what was logged last of each */
 };
 
-/* Readies libcoap. Files are read when a session is opened. The client stays where it is. */
+/* Readies libcoap. Files and memory of the credentials are read when a session is opened. The client stays
+ * where it is. */
 void net_client_init(struct net_client *client, const struct net_config *config,
                      const struct port_net_events *events);
 
-/* A descriptor that is readable when net_client_step has something to do, libcoap's timers included; -1 while
- * there is no session. It changes from session to session: ask before each poll. */
+/* On Linux only: a descriptor that is readable when net_client_step has something to do, libcoap's timers
+ * included; -1 while there is no session. It changes from session to session: ask before each poll. */
 int net_client_fd(const struct net_client *client);
 
 /* Does what is due and delivers events. Call it after requests too: it sets libcoap's timers for them.

@@ -4,7 +4,6 @@
 #include "proto/base/assert.h"
 #include "proto/base/cursor.h"
 
-#include <coap3/coap.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -185,6 +184,24 @@ static coap_context_t *new_context(struct net_client *client)
     return context;
 }
 
+static coap_dtls_key_t key_of(const struct net_credentials *credentials)
+{
+    if (credentials->kind == NET_CREDENTIALS_FILES) {
+        return (coap_dtls_key_t){.key_type = COAP_PKI_KEY_PEM,
+                                 .key.pem = {.ca_file = credentials->of.files.ca,
+                                             .public_cert = credentials->of.files.certificate,
+                                             .private_key = credentials->of.files.key}};
+    }
+    return (coap_dtls_key_t){.key_type = COAP_PKI_KEY_ASN1,
+                             .key.asn1 = {.ca_cert = credentials->of.memory.ca.data,
+                                          .ca_cert_len = credentials->of.memory.ca.len_bytes,
+                                          .public_cert = credentials->of.memory.certificate.data,
+                                          .public_cert_len = credentials->of.memory.certificate.len_bytes,
+                                          .private_key = credentials->of.memory.key.data,
+                                          .private_key_len = credentials->of.memory.key.len_bytes,
+                                          .private_key_type = COAP_ASN1_PKEY_EC}};
+}
+
 static coap_session_t *new_session(struct net_client *client, const coap_address_t *peer)
 {
     union {
@@ -199,10 +216,7 @@ static coap_session_t *new_session(struct net_client *client, const coap_address
         .cert_chain_verify_depth = 3,
         .use_cid = 1,
         .client_sni = server_name.wanted,
-        .pki_key = {.key_type = COAP_PKI_KEY_PEM,
-                    .key.pem = {.ca_file = client->config.ca_path,
-                                .public_cert = client->config.certificate_path,
-                                .private_key = client->config.key_path}},
+        .pki_key = key_of(&client->config.credentials),
     };
     coap_proto_t proto =
         client->config.addresses[client->address].scheme == NET_COAPS ? COAP_PROTO_DTLS : COAP_PROTO_TLS;
@@ -215,16 +229,10 @@ static coap_fixed_point_t fixed_point_s(uint32_t ms)
                                 .fractional_part = (uint16_t)(ms % 1000)};
 }
 
-struct hr_status net_session_connect(struct net_client *client, const struct sockaddr *peer,
-                                     socklen_t len_bytes)
+struct hr_status net_session_connect(struct net_client *client, const struct port_ip *peer, uint16_t port)
 {
     coap_address_t address;
-    coap_address_init(&address);
-    if (len_bytes > sizeof address.addr) {
-        return hr_status_of(HR_IO);
-    }
-    memcpy(&address.addr, peer, len_bytes);
-    address.size = len_bytes;
+    net_platform_address(peer, port, &address);
     client->context = new_context(client);
     if (client->context == NULL) {
         return hr_status_of(HR_IO);
@@ -258,23 +266,16 @@ void net_session_close(struct net_client *client)
     }
 }
 
-int net_client_fd(const struct net_client *client)
-{
-    return client->context == NULL ? -1 : coap_context_get_coap_fd(client->context);
-}
-
 uint32_t net_session_process(struct net_client *client)
 {
     if (client->context == NULL) {
         return NET_NEVER_MS;
     }
-    if (coap_io_process(client->context, COAP_IO_NO_WAIT) < 0) {
+    if (net_platform_process(client->context) < 0) {
         net_client_went_down(client, false);
     }
-    coap_tick_t now = 0;
-    coap_ticks(&now);
-    uint32_t wait_ms = coap_io_prepare_epoll(client->context, now);
-    return wait_ms != 0 ? wait_ms : NET_NEVER_MS; /* libcoap's 0 is "no timer" */
+    uint32_t wait_ms = net_platform_wait_ms(client->context);
+    return wait_ms != 0 ? wait_ms : NET_NEVER_MS;
 }
 
 /* ---- requests ---- */

@@ -7,16 +7,25 @@
 
 #include "firmware/net/client.h"
 
+#include <coap3/coap.h>
+
 void net_session_start_library(struct net_client *client);
 void net_session_end_library(void);
 
 /* HR_IO: files, memory or the socket. What becomes of it is asked with net_session_is_established. */
-HR_MUST_USE struct hr_status net_session_connect(struct net_client *client, const struct sockaddr *peer,
-                                                 socklen_t len_bytes);
+HR_MUST_USE struct hr_status net_session_connect(struct net_client *client, const struct port_ip *peer,
+                                                 uint16_t port);
 bool net_session_is_established(const struct net_client *client);
 void net_session_close(struct net_client *client);
 /* Lets libcoap read, write and look at its timers; returns when it wants to be called again. */
 uint32_t net_session_process(struct net_client *client);
+
+/* What libcoap does differently over a host's sockets (session_linux.c) and over lwIP (session_lwip.c). */
+void net_platform_address(const struct port_ip *peer, uint16_t port, coap_address_t *out);
+/* Reads and writes without waiting, and runs timers. Negative: the context is broken. */
+int net_platform_process(coap_context_t *context);
+/* After how many milliseconds libcoap has something to do; 0: it has no timer. */
+uint32_t net_platform_wait_ms(coap_context_t *context);
 
 /* HR_AGAIN: no room for another body. HR_IO: libcoap would not take it. */
 HR_MUST_USE struct hr_status net_session_post(struct net_client *client, uint32_t token,

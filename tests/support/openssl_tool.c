@@ -117,6 +117,21 @@ void pki_make_leaf(const struct pki_folder *folder, const char *ca, const char *
     assert_int_equal(chmod(key, 0600), 0);
 }
 
+size_t pki_der(const char *path, bool is_key, uint8_t *out, size_t capacity_bytes)
+{
+    char der[176];
+    (void)snprintf(der, sizeof der, "%s.der", path);
+    const char *const convert[] = {
+        "openssl", is_key ? "ec" : "x509", "-in", path, "-out", der, "-outform", "DER", NULL};
+    assert_int_equal(openssl_run(convert), 0);
+    FILE *file = fopen(der, "rb");
+    assert_non_null(file);
+    size_t len_bytes = fread(out, 1, capacity_bytes, file);
+    assert_true(len_bytes > 0 && len_bytes < capacity_bytes);
+    assert_int_equal(fclose(file), 0);
+    return len_bytes;
+}
+
 /* SEQUENCE {INTEGER r, INTEGER s} of raw r || s. */
 static size_t der_of(const uint8_t raw[WIRE_SIGNATURE_BYTES], uint8_t out[80])
 {

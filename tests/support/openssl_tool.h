@@ -31,6 +31,9 @@ void pki_make_ca(const struct pki_folder *folder, const char *name);
 void pki_make_leaf(const struct pki_folder *folder, const char *ca, const char *name, const char *dns_name,
                    int days);
 
+/* The DER bytes of a PEM file: a certificate, or a private key as SEC1. Returns how many. */
+size_t pki_der(const char *path, bool is_key, uint8_t *out, size_t capacity_bytes);
+
 /* Whether the openssl program takes the raw ES256 signature of the message by the key, a DER
  * SubjectPublicKeyInfo. */
 bool openssl_verifies(const struct pki_folder *folder, struct hr_bytes spki, struct hr_bytes message,

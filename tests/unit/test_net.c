@@ -2,6 +2,7 @@
  *
  * The CoAP client against a real server over real DTLS and TLS on loopback. */
 #include "firmware/net/client.h"
+#include "firmware/ports/linux/resolve.h"
 #include "tests/support/net_peer.h"
 #include "tests/support/openssl_tool.h"
 
@@ -218,9 +219,8 @@ static int set_up(void **state)
         .n_addresses = 1,
         .window = 4,
         .server_name = "aggregator.test",
-        .ca_path = bench->ca,
-        .certificate_path = bench->certificate,
-        .key_path = bench->key,
+        .credentials = {.kind = NET_CREDENTIALS_FILES,
+                        .of.files = {bench->ca, bench->certificate, bench->key}},
         .open_timeout_ms = 10000,
         .exchange_timeout_ms = 60000,
         .silence_ms = 5000,
@@ -228,6 +228,7 @@ static int set_up(void **state)
         .max_retransmit = 4,
         .clock = &bench->clock,
         .log = &bench->log,
+        .resolve = port_linux_resolve(),
     };
     coap_startup();
     serve_with(bench, "ca.pem", "server");
@@ -266,6 +267,32 @@ static void head_is_asked_and_answered_over_dtls(void **state)
 
 static void head_is_asked_and_answered_over_tcp(void **state)
 {
+    asks_for_the_head(*state, NET_COAPS_TCP);
+}
+
+/* The credentials from memory, as a microcontroller has them. */
+static void take_der(struct bench *bench)
+{
+    static uint8_t der[3][1024];
+    const char *const paths[] = {bench->ca, bench->certificate, bench->key};
+    struct hr_bytes *taken[] = {&bench->config.credentials.of.memory.ca,
+                                &bench->config.credentials.of.memory.certificate,
+                                &bench->config.credentials.of.memory.key};
+    bench->config.credentials.kind = NET_CREDENTIALS_MEMORY;
+    for (size_t i = 0; i < 3; i++) {
+        *taken[i] = hr_bytes_of(der[i], pki_der(paths[i], i == 2, der[i], sizeof der[i]));
+    }
+}
+
+static void credentials_may_stand_in_memory_as_der(void **state)
+{
+    take_der(*state);
+    asks_for_the_head(*state, NET_COAPS);
+}
+
+static void credentials_may_stand_in_memory_as_der_over_tcp(void **state)
+{
+    take_der(*state);
     asks_for_the_head(*state, NET_COAPS_TCP);
 }
 
@@ -404,6 +431,14 @@ static void an_aggregator_of_another_authority_is_refused_over_tcp(void **state)
     struct bench *bench = *state;
     identify_as(bench, "stranger.pem", "client");
     refuses(bench, NET_COAPS_TCP, "not correctly signed by the trusted CA");
+}
+
+static void an_aggregator_of_another_authority_is_refused_by_credentials_in_memory(void **state)
+{
+    struct bench *bench = *state;
+    identify_as(bench, "stranger.pem", "client");
+    take_der(bench);
+    refuses(bench, NET_COAPS, "not correctly signed by the trusted CA");
 }
 
 static void an_expired_aggregator_is_refused(void **state)
@@ -576,38 +611,6 @@ static void closing_with_requests_in_flight_says_nothing_more_and_opens_again(vo
     assert_int_equal(net_client_fd(&bench->client), -1);
 }
 
-/* ---- addresses ---- */
-
-static void addresses_are_taken_apart(void **state)
-{
-    (void)state;
-    struct net_address address;
-    assert_true(hr_is_ok(net_address_parse("coaps://agg.example", &address)));
-    assert_int_equal(address.scheme, NET_COAPS);
-    assert_string_equal(address.host, "agg.example");
-    assert_int_equal(address.port, 5684);
-    assert_true(hr_is_ok(net_address_parse("coaps+tcp://[2001:db8::1]:65535", &address)));
-    assert_int_equal(address.scheme, NET_COAPS_TCP);
-    assert_string_equal(address.host, "2001:db8::1");
-    assert_int_equal(address.port, 65535);
-    static const char *const bad[] = {"",
-                                      "coap://plain.example",
-                                      "coaps://",
-                                      "coaps://:5684",
-                                      "coaps://host:",
-                                      "coaps://host:0",
-                                      "coaps://host:65536",
-                                      "coaps://host:1x",
-                                      "coaps://host/path",
-                                      "coaps://[::1",
-                                      "coaps://[::1]x",
-                                      "COAPS://host"};
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        assert_true(hr_is(net_address_parse(bad[i], &address), HR_MALFORMED));
-    }
-    assert_int_equal(address.port, 65535);
-}
-
 #define NET_TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
@@ -615,6 +618,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         NET_TEST(head_is_asked_and_answered_over_dtls),
         NET_TEST(head_is_asked_and_answered_over_tcp),
+        NET_TEST(credentials_may_stand_in_memory_as_der),
+        NET_TEST(credentials_may_stand_in_memory_as_der_over_tcp),
         NET_TEST(envelopes_of_15_kb_go_by_block1_over_dtls_four_at_once),
         NET_TEST(envelopes_of_15_kb_go_in_one_message_over_tcp_four_at_once),
         NET_TEST(a_hundred_windows_of_posts_leave_no_body_taken),
@@ -623,6 +628,7 @@ int main(void)
         NET_TEST(messages_over_tcp_are_sent_without_delay),
         NET_TEST(an_aggregator_of_another_authority_is_refused_and_logged_once),
         NET_TEST(an_aggregator_of_another_authority_is_refused_over_tcp),
+        NET_TEST(an_aggregator_of_another_authority_is_refused_by_credentials_in_memory),
         NET_TEST(an_expired_aggregator_is_refused),
         NET_TEST(an_aggregator_of_another_name_is_refused),
         NET_TEST(a_client_whose_certificate_the_aggregator_rejects_is_refused),
@@ -636,7 +642,6 @@ int main(void)
         NET_TEST(a_slow_answer_over_tcp_keeps_its_session),
         NET_TEST(a_session_that_the_aggregator_forgot_is_lost_after_an_unanswered_ping),
         NET_TEST(closing_with_requests_in_flight_says_nothing_more_and_opens_again),
-        cmocka_unit_test(addresses_are_taken_apart),
     };
     return cmocka_run_group_tests(tests, set_up_files, remove_files);
 }
