@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proto/base/assert.h"
+#include "proto/image/image.h"
+
+#include <string.h>
+
+enum { KB = 1024, MB = 1024 * 1024 };
+
+static const struct image_board boards[] = {
+    /* PSRAM behind a file of 16 MB; the spool is 1 MB of it. */
+    {"qemu_mps2_an385", 4 * KB, 8, 256, 16 * MB},
+    /* An SD card, whose size QEMU wants to be a power of two; the spool is 256 KB of it. */
+    {"qemu_lm3s6965", 4 * KB, 8, 64, 1 * MB},
+};
+
+const struct image_board *image_board_at(size_t i)
+{
+    return i < HR_ARRAY_LEN(boards) ? &boards[i] : NULL;
+}
+
+const struct image_board *image_board_find(const char *name)
+{
+    for (size_t i = 0; i < HR_ARRAY_LEN(boards); i++) {
+        if (strcmp(boards[i].name, name) == 0) {
+            return &boards[i];
+        }
+    }
+    return NULL;
+}
