@@ -119,10 +119,11 @@ HR_MUST_USE struct hr_status image_identity_encode(const struct image_identity *
 HR_MUST_USE struct hr_status image_identity_decode(struct hr_bytes bytes, struct image_identity *out);
 
 struct image_seed {
-    uint32_t sequence; /* not 0; rises at every boot */
+    uint32_t sequence; /* 1 to 2^32 - 2; rises at every boot */
     uint8_t seed[IMAGE_SEED_BYTES];
 };
 
+/* Asserts that sequence is in range. */
 void image_seed_encode(const struct image_seed *seed, uint8_t out[IMAGE_SEED_PAGE_BYTES]);
 /* Codes as image_identity_decode; a seed of one value throughout is HR_MALFORMED. */
 HR_MUST_USE struct hr_status image_seed_decode(const uint8_t bytes[IMAGE_SEED_PAGE_BYTES],

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "firmware/core/provision.h"
+
+#include "proto/base/assert.h"
+
+#include <string.h>
+
+/* The seed for this boot and the one for the next are hashes of the one in memory under different labels:
+ * neither tells the other, nor the one that they come from. */
+enum seed_use { SEED_OF_THIS_BOOT = 1, SEED_OF_THE_NEXT = 2 };
+
+static void derive(const struct wire_hash *hash, const uint8_t from[IMAGE_SEED_BYTES], enum seed_use use,
+                   uint8_t out[IMAGE_SEED_BYTES])
+{
+    static const char domain[] = "headrace.seed.v1";
+    uint8_t digest[WIRE_DIGEST_BYTES];
+    for (size_t at = 0; at < IMAGE_SEED_BYTES; at += sizeof digest) {
+        const uint8_t label[] = {(uint8_t)use, (uint8_t)(at / sizeof digest)};
+        const struct hr_bytes parts[] = {hr_bytes_of(domain, sizeof domain - 1),
+                                         hr_bytes_of(label, sizeof label),
+                                         hr_bytes_of(from, IMAGE_SEED_BYTES)};
+        wire_sha256(hash, parts, HR_ARRAY_LEN(parts), digest);
+        size_t left_bytes = IMAGE_SEED_BYTES - at;
+        memcpy(out + at, digest, left_bytes < sizeof digest ? left_bytes : sizeof digest);
+    }
+}
+
+/* The newest seed that checks. HR_NOT_FOUND: none does. A copy that can't be read is none. */
+static struct hr_status newest_seed(const struct port_flash *memory, struct image_seed *out, uint32_t *copy)
+{
+    bool found = false;
+    for (uint32_t i = 0; i < IMAGE_COPIES; i++) {
+        uint8_t page[IMAGE_SEED_PAGE_BYTES];
+        struct image_seed seed;
+        uint32_t address = image_seed_address(memory->sector_bytes, i);
+        if (hr_is_ok(memory->read(memory->ctx, address, page, sizeof page)) &&
+            hr_is_ok(image_seed_decode(page, &seed)) && (!found || seed.sequence > out->sequence)) {
+            *out = seed;
+            *copy = i;
+            found = true;
+        }
+    }
+    return found ? hr_ok() : hr_status_of(HR_NOT_FOUND);
+}
+
+static struct hr_status wipe_seed(const struct port_flash *memory, uint32_t copy)
+{
+    uint32_t address = image_seed_address(memory->sector_bytes, copy);
+    HR_TRY(memory->erase(memory->ctx, address / memory->sector_bytes));
+    return memory->sync(memory->ctx);
+}
+
+static struct hr_status write_seed(const struct port_flash *memory, uint32_t copy,
+                                   const struct image_seed *seed)
+{
+    uint8_t page[IMAGE_SEED_PAGE_BYTES];
+    uint8_t read[IMAGE_SEED_PAGE_BYTES];
+    uint32_t address = image_seed_address(memory->sector_bytes, copy);
+    image_seed_encode(seed, page);
+    HR_TRY(wipe_seed(memory, copy));
+    HR_TRY(memory->program(memory->ctx, address, page, sizeof page));
+    HR_TRY(memory->sync(memory->ctx));
+    HR_TRY(memory->read(memory->ctx, address, read, sizeof read));
+    return memcmp(page, read, sizeof page) == 0 ? hr_ok() : hr_status_of(HR_IO);
+}
+
+struct hr_status fw_seed_take(const struct port_flash *memory, const struct wire_hash *hash,
+                              uint8_t out[IMAGE_SEED_BYTES])
+{
+    HR_ASSERT(IMAGE_SEED_PAGE_BYTES % memory->program_unit_bytes == 0);
+    struct image_seed seed;
+    uint32_t copy = 0;
+    HR_TRY(newest_seed(memory, &seed, &copy));
+    struct image_seed next = {.sequence = seed.sequence + 1};
+    if (next.sequence == UINT32_MAX) {
+        return hr_status_of(HR_NOT_FOUND);
+    }
+    derive(hash, seed.seed, SEED_OF_THE_NEXT, next.seed);
+    /* The successor is durable before the seed is wiped, and the seed is wiped before it is used: a cut in
+     * between leaves at least one, and none that was used. */
+    HR_TRY(write_seed(memory, IMAGE_COPIES - 1 - copy, &next));
+    HR_TRY(wipe_seed(memory, copy));
+    derive(hash, seed.seed, SEED_OF_THIS_BOOT, out);
+    return hr_ok();
+}
+
+static bool regions_fit(const struct image_regions *regions, const struct port_flash *memory)
+{
+    return regions->sector_bytes == memory->sector_bytes &&
+           regions->program_unit_bytes == memory->program_unit_bytes &&
+           regions->spool_first_sector <= memory->n_sectors &&
+           regions->spool_n_sectors <= memory->n_sectors - regions->spool_first_sector;
+}
+
+static struct hr_status read_copy(const struct port_flash *memory, uint32_t copy, uint16_t len_bytes,
+                                  uint8_t *page, struct image_identity *out)
+{
+    HR_TRY(memory->read(memory->ctx, image_identity_address(memory->sector_bytes, copy), page, len_bytes));
+    HR_TRY(image_identity_decode(hr_bytes_of(page, len_bytes), out));
+    return regions_fit(&out->regions, memory) ? hr_ok() : hr_status_of(HR_DENIED);
+}
+
+/* Of two failures the one that says more. */
+static struct hr_status worse(struct hr_status a, struct hr_status b)
+{
+    return hr_is(a, HR_NOT_FOUND) ? b : a;
+}
+
+struct hr_status fw_identity_read(const struct port_flash *memory, uint8_t page[IMAGE_IDENTITY_MAX_BYTES],
+                                  struct image_identity *out)
+{
+    struct image_head heads[IMAGE_COPIES] = {{.sequence = 0}};
+    struct hr_status status = hr_status_of(HR_NOT_FOUND);
+    for (uint32_t i = 0; i < IMAGE_COPIES; i++) {
+        uint8_t head[IMAGE_HEAD_BYTES];
+        uint32_t address = image_identity_address(memory->sector_bytes, i);
+        struct hr_status one = memory->read(memory->ctx, address, head, sizeof head);
+        if (hr_is_ok(one)) {
+            one = image_head_decode(hr_bytes_of(head, sizeof head), &heads[i]);
+        }
+        if (hr_is_ok(one) && heads[i].kind != IMAGE_IDENTITY) {
+            heads[i].sequence = 0;
+            one = hr_status_of(HR_NOT_FOUND);
+        }
+        status = hr_is_ok(one) ? status : worse(status, one);
+    }
+    uint32_t first = heads[1].sequence > heads[0].sequence ? 1 : 0;
+    for (uint32_t n = 0; n < IMAGE_COPIES; n++) {
+        uint32_t copy = n == 0 ? first : 1 - first;
+        if (heads[copy].sequence == 0) {
+            continue;
+        }
+        struct hr_status one = read_copy(memory, copy, heads[copy].len_bytes, page, out);
+        if (hr_is_ok(one)) {
+            return one;
+        }
+        status = worse(status, one);
+    }
+    return status;
+}
