@@ -19,7 +19,8 @@ struct board_info {
 };
 extern const struct board_info board_info;
 
-enum board_reset { BOARD_RESET_POWER, BOARD_RESET_SOFTWARE, BOARD_RESET_WATCHDOG, BOARD_RESET_UNKNOWN };
+/* A fault is one of the core's or a failed assertion; the console said which before the reset. */
+enum board_reset { BOARD_RESET_POWER, BOARD_RESET_SOFTWARE, BOARD_RESET_WATCHDOG, BOARD_RESET_FAULT };
 
 /* Readies clock, console and serial input. Call once, first. */
 void board_start(void);

@@ -8,7 +8,9 @@ set(HEADRACE_DEPS_CC "" CACHE STRING "Compiler of the pinned libraries (default:
 # ---- pinned sources ----
 
 set(_hr_pinned mbedtls libcoap nanopb libyaml cmocka)
-if(HEADRACE_AGGREGATOR)
+if(HEADRACE_BARE)
+  set(_hr_pinned nanopb)
+elseif(HEADRACE_AGGREGATOR)
   list(APPEND _hr_pinned librdkafka)
 endif()
 set(_hr_cc ${CMAKE_C_COMPILER})
@@ -37,8 +39,6 @@ file(GLOB_RECURSE _hr_inputs CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tools/cmake/p
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
              ${CMAKE_SOURCE_DIR}/tools/cmake/deps.lock ${CMAKE_SOURCE_DIR}/tools/deps ${_hr_inputs})
 
-find_package(Threads REQUIRED)
-
 # hr_dep_static(NAME LIBRARY file [INCLUDE dir] [DEPENDS ...]): a static library of a pinned prefix.
 function(hr_dep_static name)
   cmake_parse_arguments(ARG "" "LIBRARY;INCLUDE" "DEPENDS" ${ARGN})
@@ -51,16 +51,19 @@ function(hr_dep_static name)
   endif()
 endfunction()
 
-hr_dep_static(mbedcrypto LIBRARY ${HEADRACE_DEP_mbedtls}/lib/libmbedcrypto.a INCLUDE ${HEADRACE_DEP_mbedtls}/include
-              DEPENDS Threads::Threads)
-hr_dep_static(mbedx509 LIBRARY ${HEADRACE_DEP_mbedtls}/lib/libmbedx509.a INCLUDE ${HEADRACE_DEP_mbedtls}/include
-              DEPENDS dep::mbedcrypto)
-hr_dep_static(mbedtls LIBRARY ${HEADRACE_DEP_mbedtls}/lib/libmbedtls.a INCLUDE ${HEADRACE_DEP_mbedtls}/include
-              DEPENDS dep::mbedx509)
-hr_dep_static(coap LIBRARY ${HEADRACE_DEP_libcoap}/lib/libcoap-3.a INCLUDE ${HEADRACE_DEP_libcoap}/include
-              DEPENDS dep::mbedtls)
-hr_dep_static(yaml LIBRARY ${HEADRACE_DEP_libyaml}/lib/libyaml.a INCLUDE ${HEADRACE_DEP_libyaml}/include)
-hr_dep_static(cmocka LIBRARY ${HEADRACE_DEP_cmocka}/lib/libcmocka-static.a INCLUDE ${HEADRACE_DEP_cmocka}/include)
+if(NOT HEADRACE_BARE)
+  find_package(Threads REQUIRED)
+  hr_dep_static(mbedcrypto LIBRARY ${HEADRACE_DEP_mbedtls}/lib/libmbedcrypto.a INCLUDE ${HEADRACE_DEP_mbedtls}/include
+                DEPENDS Threads::Threads)
+  hr_dep_static(mbedx509 LIBRARY ${HEADRACE_DEP_mbedtls}/lib/libmbedx509.a INCLUDE ${HEADRACE_DEP_mbedtls}/include
+                DEPENDS dep::mbedcrypto)
+  hr_dep_static(mbedtls LIBRARY ${HEADRACE_DEP_mbedtls}/lib/libmbedtls.a INCLUDE ${HEADRACE_DEP_mbedtls}/include
+                DEPENDS dep::mbedx509)
+  hr_dep_static(coap LIBRARY ${HEADRACE_DEP_libcoap}/lib/libcoap-3.a INCLUDE ${HEADRACE_DEP_libcoap}/include
+                DEPENDS dep::mbedtls)
+  hr_dep_static(yaml LIBRARY ${HEADRACE_DEP_libyaml}/lib/libyaml.a INCLUDE ${HEADRACE_DEP_libyaml}/include)
+  hr_dep_static(cmocka LIBRARY ${HEADRACE_DEP_cmocka}/lib/libcmocka-static.a INCLUDE ${HEADRACE_DEP_cmocka}/include)
+endif()
 
 # nanopb's runtime is three small files, so it is compiled here, with the flags and sanitizers of the build.
 add_library(hr_dep_nanopb STATIC ${HEADRACE_DEP_nanopb}/pb_common.c ${HEADRACE_DEP_nanopb}/pb_decode.c

@@ -8,6 +8,8 @@ if(NOT CMAKE_BUILD_TYPE)
   set(CMAKE_BUILD_TYPE RelWithDebInfo)
 endif()
 
+# A microcontroller: no operating system, and tests are images that run in QEMU.
+string(COMPARE EQUAL "${CMAKE_SYSTEM_NAME}" Generic HEADRACE_BARE)
 option(HEADRACE_AGGREGATOR "Build the aggregator and the headrace tool (off on gateways)" ON)
 option(HEADRACE_FUZZ "Build the fuzzers with libFuzzer (needs clang)" OFF)
 option(HEADRACE_TIDY "Run clang-tidy-19 beside the compiler" OFF)
@@ -20,11 +22,18 @@ target_compile_options(hr_warnings INTERFACE
   -Wcast-qual -Wcast-align -Wwrite-strings -Wstrict-prototypes -Wmissing-prototypes -Wswitch-enum
   -Wimplicit-fallthrough -Wformat=2 -Wnull-dereference -Wvla -ffunction-sections -fdata-sections)
 target_include_directories(hr_warnings INTERFACE ${CMAKE_SOURCE_DIR})
-# POSIX is asked for once, here; cores don't include POSIX headers (tools/lint/rooms checks that).
-# Time and file offsets have 64 bits on 32-bit ARM too.
-target_compile_definitions(hr_warnings INTERFACE _POSIX_C_SOURCE=200809L _DEFAULT_SOURCE
-  _FILE_OFFSET_BITS=64 _TIME_BITS=64)
-if(HEADRACE_FAULTS)
+if(HEADRACE_BARE)
+  target_compile_options(hr_warnings INTERFACE -fstack-usage -Wstack-usage=512)
+else()
+  # POSIX is asked for once, here; cores don't include POSIX headers (tools/lint/rooms checks that).
+  # Time and file offsets have 64 bits on 32-bit ARM too.
+  target_compile_definitions(hr_warnings INTERFACE _POSIX_C_SOURCE=200809L _DEFAULT_SOURCE
+    _FILE_OFFSET_BITS=64 _TIME_BITS=64)
+endif()
+if(HEADRACE_FAULTS AND HEADRACE_BARE)
+  # Power goes at a flash operation of a board, not at a named place (boards/family/cut.h).
+  target_compile_definitions(hr_warnings INTERFACE HR_FAULTS=0)
+elseif(HEADRACE_FAULTS)
   target_compile_definitions(hr_warnings INTERFACE HR_FAULTS=1)
   add_library(hr_failpoint STATIC ${CMAKE_SOURCE_DIR}/tests/support/failpoint.c)
   target_compile_definitions(hr_failpoint PRIVATE HR_FAULTS=1 _POSIX_C_SOURCE=200809L)
@@ -49,7 +58,20 @@ function(hr_library name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS;PRIVATE_DEPENDS" ${ARGN})
   add_library(${name} STATIC ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE hr_warnings ${ARG_PRIVATE_DEPENDS} PUBLIC ${ARG_DEPENDS})
+  if(HEADRACE_BARE) # only what an image is linked with
+    set_target_properties(${name} PROPERTIES EXCLUDE_FROM_ALL ON)
+  endif()
   hr_tidy(${name})
+endfunction()
+
+# hr_image(NAME): what makes an executable an image for a board: its drivers, its memory, and the map of it.
+function(hr_image name)
+  target_link_libraries(${name} PRIVATE hr_board)
+  target_link_options(${name} PRIVATE -nostartfiles --specs=nano.specs -Wl,--gc-sections -Wl,--fatal-warnings
+    -Wl,-Map=$<TARGET_FILE:${name}>.map -L${CMAKE_SOURCE_DIR}
+    -T${CMAKE_SOURCE_DIR}/boards/${HEADRACE_BOARD}/memory.ld)
+  set_target_properties(${name} PROPERTIES SUFFIX .elf RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin
+    LINK_DEPENDS "${CMAKE_SOURCE_DIR}/boards/${HEADRACE_BOARD}/memory.ld;${CMAKE_SOURCE_DIR}/boards/family/sections.ld")
 endfunction()
 
 # hr_program(NAME SOURCES ... DEPENDS ...): an installed program.
@@ -57,6 +79,10 @@ function(hr_program name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE hr_warnings ${ARG_DEPENDS})
+  if(HEADRACE_BARE)
+    hr_image(${name})
+    return()
+  endif()
   target_link_options(${name} PRIVATE -Wl,--gc-sections)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
   hr_tidy(${name})

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Console and AIS input over two UARTs. */
+#include "boards/family/serial.h"
+#include "boards/family/board.h"
+#include "boards/family/registers.h"
+#include "boards/family/uart.h"
+
+enum { CONSOLE_BAUD = 115200 };
+
+void board_serial_start(void)
+{
+    board_uart_start(&board_console_uart, board_info.core_hz, CONSOLE_BAUD);
+    board_uart_start(&board_serial_uart, board_info.core_hz, board_info.serial_baud);
+}
+
+/* What stands in the ring; the interrupt goes on when it had found the ring full. */
+static size_t take(const struct board_uart *uart, uint8_t *out, size_t capacity_bytes)
+{
+    size_t len_bytes = board_ring_take(uart->ring, out, capacity_bytes);
+    if (len_bytes > 0 && !board_interrupt_is_enabled(uart->irq)) {
+        board_interrupt_enable(uart->irq);
+        board_interrupt_pend(uart->irq);
+    }
+    return len_bytes;
+}
+
+void board_console_write(const char *text, size_t len_bytes)
+{
+    for (size_t i = 0; i < len_bytes; i++) {
+        board_uart_put(&board_console_uart, (uint8_t)text[i]);
+    }
+}
+
+size_t board_console_read(uint8_t *out, size_t capacity_bytes)
+{
+    return take(&board_console_uart, out, capacity_bytes);
+}
+
+size_t board_serial_read(uint8_t *out, size_t capacity_bytes)
+{
+    return take(&board_serial_uart, out, capacity_bytes);
+}
+
+uint32_t board_serial_dropped(void)
+{
+    return *board_serial_uart.overruns;
+}
