@@ -1,0 +1,2 @@
+hr_test(test_provision_cuts LABEL fault boards SOURCES fault/test_provision_cuts.c support/provision_lab.c
+        DEPENDS fw_core fw_port_sim hr_test_support)
