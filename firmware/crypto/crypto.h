@@ -6,16 +6,29 @@
 #ifndef CRYPTO_CRYPTO_H
 #define CRYPTO_CRYPTO_H
 
+#include "firmware/port/port_random.h"
 #include "firmware/port/port_sign.h"
 #include "firmware/port/port_verify.h"
 #include "proto/base/bytes.h"
 #include "proto/base/status.h"
 #include "proto/wire/hash.h"
 
-enum { CRYPTO_SPKI_BYTES = 91 }; /* DER SubjectPublicKeyInfo of a P-256 key, uncompressed point */
+enum {
+    CRYPTO_SPKI_BYTES = 91, /* DER SubjectPublicKeyInfo of a P-256 key, uncompressed point */
+    CRYPTO_SEED_BYTES = 48,
+};
 
-/* Readies the library; call once, after any fork and before all else. HR_IO: no entropy, or out of memory. */
+/* Readies the library over the operating system's random numbers; call once, after any fork and before all
+ * else but crypto_hash. HR_IO: no entropy, or out of memory. */
 HR_MUST_USE struct hr_status crypto_start(void);
+
+/* The same on boards, whose random numbers all come from this seed (HMAC-DRBG). It must never have been used
+ * before: firmware/core/provision.h. Until then keys are refused and no handshake finds a random number.
+ * HR_IO: out of memory; it is as if it had not been called. Nothing is kept of the seed. */
+HR_MUST_USE struct hr_status crypto_start_seeded(const uint8_t seed[CRYPTO_SEED_BYTES]);
+
+/* The library's generator as a port. Asserts that the library was started. Static storage. */
+const struct port_random *crypto_random(void);
 
 /* SHA-256. Static storage; may be used from any thread. [any] */
 const struct wire_hash *crypto_hash(void);
@@ -28,8 +41,10 @@ struct crypto_signer {
     uint32_t key_id;
 };
 
-/* Takes a P-256 private key: PEM or DER, SEC1 or PKCS#8, unencrypted. Signatures are deterministic (RFC
- * 6979). HR_MALFORMED: not such a key. HR_IO: the key store is full. Nothing is kept of `key`. */
+/* Takes a P-256 private key: DER, or (where files are read) PEM with its terminating zero counted; SEC1 or
+ * PKCS#8, unencrypted. Signatures are deterministic (RFC 6979). HR_DENIED: the library was not started, so
+ * there are no random numbers. HR_MALFORMED: not such a key. HR_IO: the key store is full. Nothing is kept of
+ * `key`. */
 HR_MUST_USE struct hr_status crypto_signer_load(struct crypto_signer *signer, struct hr_bytes key,
                                                 uint16_t key_epoch);
 /* Destroys the key in the key store. */
@@ -44,8 +59,8 @@ struct crypto_verifier {
     uint32_t key_id;
 };
 
-/* Takes a public key as DER SubjectPublicKeyInfo. HR_MALFORMED: not a P-256 key with an uncompressed point on
- * the curve. HR_IO: the key store is full. */
+/* Takes a public key as DER SubjectPublicKeyInfo. HR_DENIED: as above. HR_MALFORMED: not a P-256 key with an
+ * uncompressed point on the curve. HR_IO: the key store is full. */
 HR_MUST_USE struct hr_status crypto_verifier_load(struct crypto_verifier *verifier,
                                                   const uint8_t spki[CRYPTO_SPKI_BYTES], uint16_t key_epoch);
 void crypto_verifier_unload(struct crypto_verifier *verifier);

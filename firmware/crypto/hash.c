@@ -8,7 +8,7 @@
 
 /* A leaf or node of the Merkle tree, joined, so that it is hashed in one call: PSA copies the input of every
  * call and sets an operation up for every series of calls. An AIS record is at most 480 bytes. */
-enum { JOINED_MAX_BYTES = 512 };
+enum { JOINED_MAX_BYTES = 256 };
 
 static void sha256_joined(const struct hr_bytes *parts, size_t n_parts, uint8_t out[WIRE_DIGEST_BYTES])
 {
@@ -55,9 +55,4 @@ const struct wire_hash *crypto_hash(void)
 {
     static const struct wire_hash hash = {sha256, NULL};
     return &hash;
-}
-
-struct hr_status crypto_start(void)
-{
-    return psa_crypto_init() == PSA_SUCCESS ? hr_ok() : hr_status_of(HR_IO);
 }

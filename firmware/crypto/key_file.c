@@ -95,10 +95,15 @@ static struct hr_status read_key_file(const char *path, uint8_t out[KEY_FILE_MAX
 struct hr_status crypto_signer_load_file(struct crypto_signer *signer, const char *path, uint16_t key_epoch,
                                          struct crypto_fault *fault)
 {
-    uint8_t text[KEY_FILE_MAX_BYTES];
+    uint8_t text[KEY_FILE_MAX_BYTES + 1];
     size_t len_bytes = 0;
     HR_TRY(read_key_file(path, text, &len_bytes, fault));
-    struct hr_status status = crypto_signer_load(signer, hr_bytes_of(text, len_bytes), key_epoch);
+    /* PEM needs its terminating zero counted, DER must not have one. */
+    text[len_bytes] = 0;
+    struct hr_status status = crypto_signer_load(signer, hr_bytes_of(text, len_bytes + 1), key_epoch);
+    if (hr_is(status, HR_MALFORMED)) {
+        status = crypto_signer_load(signer, hr_bytes_of(text, len_bytes), key_epoch);
+    }
     mbedtls_platform_zeroize(text, sizeof text);
     if (hr_is(status, HR_MALFORMED)) {
         return refuse(fault, HR_MALFORMED, "%s: not an unencrypted P-256 private key in PEM or DER", path);

@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "firmware/crypto/crypto.h"
-
-#include "proto/base/assert.h"
+#include "firmware/crypto/internal.h"
 
 #include <mbedtls/pk.h>
-#include <mbedtls/platform_util.h>
 #include <mbedtls/psa_util.h>
 #include <psa/crypto.h>
 #include <string.h>
 
-enum { KEY_BITS = 256, POINT_BYTES = 65, PEM_KEY_MAX_BYTES = 2048 };
+enum { KEY_BITS = 256, POINT_BYTES = 65 };
 
 /* RFC 5480: AlgorithmIdentifier {id-ecPublicKey, secp256r1} and the head of the BIT STRING; the point
  * follows. */
@@ -50,27 +48,6 @@ static struct hr_status sign(void *ctx, struct hr_bytes message, uint8_t signatu
     return hr_ok();
 }
 
-/* PEM needs its terminating zero counted, DER must not have one: mbedTLS tells them apart by that. */
-static int parse_key(mbedtls_pk_context *parsed, struct hr_bytes key)
-{
-    uint8_t text[PEM_KEY_MAX_BYTES];
-    if (key.len_bytes == 0 || key.len_bytes >= sizeof text) {
-        return -1;
-    }
-    memcpy(text, key.data, key.len_bytes);
-    text[key.len_bytes] = 0;
-    int failed = mbedtls_pk_parse_key(parsed, text, key.len_bytes + 1, NULL, 0, mbedtls_psa_get_random,
-                                      MBEDTLS_PSA_RANDOM_STATE);
-    if (failed != 0) {
-        mbedtls_pk_free(parsed);
-        mbedtls_pk_init(parsed);
-        failed = mbedtls_pk_parse_key(parsed, text, key.len_bytes, NULL, 0, mbedtls_psa_get_random,
-                                      MBEDTLS_PSA_RANDOM_STATE);
-    }
-    mbedtls_platform_zeroize(text, sizeof text);
-    return failed;
-}
-
 static struct hr_status import_private(const mbedtls_pk_context *parsed, uint32_t *key_id)
 {
     psa_key_attributes_t attributes = PSA_KEY_ATTRIBUTES_INIT;
@@ -91,11 +68,15 @@ static struct hr_status import_private(const mbedtls_pk_context *parsed, uint32_
 
 struct hr_status crypto_signer_load(struct crypto_signer *signer, struct hr_bytes key, uint16_t key_epoch)
 {
+    if (!crypto_is_started()) {
+        return hr_status_of(HR_DENIED);
+    }
     mbedtls_pk_context parsed;
     mbedtls_pk_init(&parsed);
     uint32_t key_id = 0;
-    struct hr_status status =
-        parse_key(&parsed, key) == 0 ? import_private(&parsed, &key_id) : hr_status_of(HR_MALFORMED);
+    int failed = mbedtls_pk_parse_key(&parsed, key.data, key.len_bytes, NULL, 0, mbedtls_psa_get_random,
+                                      MBEDTLS_PSA_RANDOM_STATE);
+    struct hr_status status = failed == 0 ? import_private(&parsed, &key_id) : hr_status_of(HR_MALFORMED);
     mbedtls_pk_free(&parsed);
     HR_TRY(status);
 
@@ -137,6 +118,9 @@ static struct hr_status verify(void *ctx, uint16_t key_epoch, const uint8_t head
 struct hr_status crypto_verifier_load(struct crypto_verifier *verifier, const uint8_t spki[CRYPTO_SPKI_BYTES],
                                       uint16_t key_epoch)
 {
+    if (!crypto_is_started()) {
+        return hr_status_of(HR_DENIED);
+    }
     if (memcmp(spki, spki_head, sizeof spki_head) != 0) {
         return hr_status_of(HR_MALFORMED);
     }

@@ -302,7 +302,7 @@ static void sha256_of_parts_is_that_of_their_join_at_every_length_around_the_joi
     for (size_t i = 0; i < sizeof text; i++) {
         text[i] = (uint8_t)(i * 7);
     }
-    for (size_t len_bytes = 505; len_bytes < 520; len_bytes++) {
+    for (size_t len_bytes = 249; len_bytes < 265; len_bytes++) {
         struct hr_bytes whole = hr_bytes_of(text, len_bytes);
         struct hr_bytes parts[] = {hr_bytes_of(text, 100), hr_bytes_of(text + 100, len_bytes - 100)};
         uint8_t of_parts[WIRE_DIGEST_BYTES];
