@@ -9,7 +9,7 @@ set(HEADRACE_DEPS_CC "" CACHE STRING "Compiler of the pinned libraries (default:
 
 set(_hr_pinned mbedtls libcoap nanopb libyaml cmocka)
 if(HEADRACE_BARE)
-  set(_hr_pinned nanopb)
+  set(_hr_pinned nanopb lwip mbedtls_cortex_m libcoap_cortex_m)
 elseif(HEADRACE_AGGREGATOR)
   list(APPEND _hr_pinned librdkafka)
 endif()
@@ -22,9 +22,13 @@ if(HEADRACE_DEPS_CC)
 endif()
 set(_hr_prefixes ${CMAKE_BINARY_DIR}/deps/prefixes.cmake)
 set(_hr_command /usr/bin/python3 ${CMAKE_SOURCE_DIR}/tools/deps build --cc ${_hr_cc} --out ${_hr_prefixes}
-    --work ${CMAKE_BINARY_DIR}/deps/src "--sanitize=${_hr_sanitize}"
-    --setting MBEDTLS_SSL_IN_CONTENT_LEN=${HEADRACE_TLS_CONTENT_LEN}
-    --setting MBEDTLS_SSL_OUT_CONTENT_LEN=${HEADRACE_TLS_CONTENT_LEN})
+    --work ${CMAKE_BINARY_DIR}/deps/src "--sanitize=${_hr_sanitize}")
+if(HEADRACE_BARE)
+  list(APPEND _hr_command "--target-flags=${HEADRACE_TARGET_FLAGS}")
+else()
+  list(APPEND _hr_command --setting MBEDTLS_SSL_IN_CONTENT_LEN=${HEADRACE_TLS_CONTENT_LEN}
+       --setting MBEDTLS_SSL_OUT_CONTENT_LEN=${HEADRACE_TLS_CONTENT_LEN})
+endif()
 if(CMAKE_TOOLCHAIN_FILE)
   list(APPEND _hr_command --toolchain-file ${CMAKE_TOOLCHAIN_FILE})
 endif()
@@ -35,7 +39,7 @@ endif()
 include(${_hr_prefixes})
 # The step runs again by itself when one of its inputs has changed.
 file(GLOB_RECURSE _hr_inputs CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tools/cmake/patches/*.patch
-     ${CMAKE_SOURCE_DIR}/tools/cmake/config/*.h)
+     ${CMAKE_SOURCE_DIR}/tools/cmake/config/*)
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
              ${CMAKE_SOURCE_DIR}/tools/cmake/deps.lock ${CMAKE_SOURCE_DIR}/tools/deps ${_hr_inputs})
 
@@ -51,7 +55,19 @@ function(hr_dep_static name)
   endif()
 endfunction()
 
-if(NOT HEADRACE_BARE)
+if(HEADRACE_BARE)
+  set(HEADRACE_DEP_mbedtls ${HEADRACE_DEP_mbedtls_cortex_m})
+  set(HEADRACE_DEP_libcoap ${HEADRACE_DEP_libcoap_cortex_m})
+  hr_dep_static(lwip LIBRARY ${HEADRACE_DEP_lwip}/lib/liblwip.a INCLUDE ${HEADRACE_DEP_lwip}/include)
+  hr_dep_static(mbedcrypto LIBRARY ${HEADRACE_DEP_mbedtls}/lib/libmbedcrypto.a INCLUDE ${HEADRACE_DEP_mbedtls}/include)
+  hr_dep_static(mbedx509 LIBRARY ${HEADRACE_DEP_mbedtls}/lib/libmbedx509.a INCLUDE ${HEADRACE_DEP_mbedtls}/include
+                DEPENDS dep::mbedcrypto)
+  hr_dep_static(mbedtls LIBRARY ${HEADRACE_DEP_mbedtls}/lib/libmbedtls.a INCLUDE ${HEADRACE_DEP_mbedtls}/include
+                DEPENDS dep::mbedx509)
+  hr_dep_static(coap LIBRARY ${HEADRACE_DEP_libcoap}/lib/libcoap-3.a INCLUDE ${HEADRACE_DEP_libcoap}/include
+                DEPENDS "dep::mbedtls;dep::lwip")
+  set_target_properties(dep::coap PROPERTIES INTERFACE_COMPILE_DEFINITIONS WITH_LWIP=1)
+else()
   find_package(Threads REQUIRED)
   hr_dep_static(mbedcrypto LIBRARY ${HEADRACE_DEP_mbedtls}/lib/libmbedcrypto.a INCLUDE ${HEADRACE_DEP_mbedtls}/include
                 DEPENDS Threads::Threads)

@@ -6,4 +6,6 @@ set(CMAKE_TRY_COMPILE_TARGET_TYPE STATIC_LIBRARY)
 set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
 set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
 set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
-set(CMAKE_C_FLAGS_INIT "-mcpu=cortex-m3 -mthumb -ffunction-sections -fdata-sections")
+# newlib's small variant has a struct of its own behind stdio, so everything is compiled for it, libraries too.
+set(HEADRACE_TARGET_FLAGS "-mcpu=cortex-m3 -mthumb --specs=nano.specs")
+set(CMAKE_C_FLAGS_INIT "${HEADRACE_TARGET_FLAGS} -ffunction-sections -fdata-sections")
