@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the files of this room share. Two codecs stand behind edge/record.h: nanopb for every record, and a
- * written-out one for the shapes of AIS, of which there are thousands a second. They agree byte for byte
- * (tests/unit/test_edge.c compares them on random and on damaged input). */
+ * What the files of this room share. Every record is encoded by encode.c, field by field from tables.
+ * Decoding has two codecs: nanopb for every record, and a written-out one for the shapes of AIS, of which
+ * there are thousands a second. They agree byte for byte, and encoding agrees with nanopb's encoder
+ * (tests/unit/test_edge.c compares them on random and on damaged input). Microcontrollers decode nothing and
+ * have encode.c alone. */
 #ifndef EDGE_INTERNAL_H
 #define EDGE_INTERNAL_H
 
@@ -21,6 +23,22 @@ struct edge_ais_view {
 };
 
 enum { EDGE_TALKER_AI = 'A' << 8 | 'I' };
+
+/* Protobuf tag bytes (field << 3 | wire type) of record.proto that the written-out codec of AIS knows. */
+enum {
+    EDGE_TAG_DT_MS = 1 << 3 | 0,
+    EDGE_TAG_AIS_A = 2 << 3 | 2,
+    EDGE_TAG_AIS_B = 3 << 3 | 2,
+    EDGE_TAG_AIS = 4 << 3 | 2,
+    EDGE_TAG_PAYLOAD = 1 << 3 | 2,
+    EDGE_TAG_PAYLOAD_CHARS = 2 << 3 | 0,
+    EDGE_TAG_FILL_BITS = 3 << 3 | 0,
+    EDGE_TAG_CHANNEL = 4 << 3 | 0,
+    EDGE_TAG_TALKER = 5 << 3 | 0,
+    EDGE_TAG_OWN_SHIP = 6 << 3 | 0,
+    EDGE_TAG_SOURCE_TIME = 7 << 3 | 0,
+    EDGE_TAG_STATION = 8 << 3 | 2,
+};
 
 /* Times and counters of the wire stay below 2^48, so that their microseconds fit in 64 bits. */
 #define EDGE_LIMIT_48 ((uint64_t)1 << 48)
@@ -43,15 +61,10 @@ struct edge_ais_view edge_ais_view_of_common(struct hr_bytes payload, char chann
 /* Fills *out with a view that is in range. */
 void edge_ais_fill(const struct edge_ais_view *view, struct edge_ais *out);
 
-/* The written-out codec. Encoding is for EDGE_AIS only. HR_NOT_FOUND: decoding met another shape; ask nanopb.
- */
-HR_MUST_USE struct hr_status edge_ais_encode(const struct edge_record *record, uint8_t *out,
-                                             size_t capacity_bytes, size_t *len_bytes);
+/* The written-out codec. HR_NOT_FOUND: it met another shape; ask nanopb. */
 HR_MUST_USE struct hr_status edge_ais_decode(struct hr_bytes bytes, struct edge_record *out);
 
-/* The nanopb codec, for every kind; results as edge_record_encode and edge_record_decode. */
-HR_MUST_USE struct hr_status edge_nanopb_encode(const struct edge_record *record, uint8_t *out,
-                                                size_t capacity_bytes, size_t *len_bytes);
+/* The nanopb codec, for every kind; results as edge_record_decode. */
 HR_MUST_USE struct hr_status edge_nanopb_decode(struct hr_bytes bytes, struct edge_record *out);
 
 #endif

@@ -4,12 +4,9 @@
 #include "proto/edge/record.h"
 #include "tests/support/test_assert.h"
 #include "tests/support/test_cmocka.h"
-#include "tests/support/test_random.h"
 #include "tests/support/test_vectors.h"
 
 #include <string.h>
-
-enum { N_RANDOM_RECORDS = 20000, N_MUTATIONS = 20 };
 
 static void count_up(uint8_t *out, size_t len_bytes, uint8_t from)
 {
@@ -425,87 +422,6 @@ static void text_is_utf8_without_control_characters(void **state)
     }
 }
 
-static struct edge_record random_ais(struct test_random *random)
-{
-    static const char channels[] = {'A', 'B', 'A', 'B', '1', '2', '\0', 'C'};
-    bool common = test_random_below(random, 2) == 0;
-    struct edge_record record = {.kind = EDGE_AIS};
-    struct edge_ais *ais = &record.as.ais;
-    uint32_t dt_bits = test_random_below(random, 33);
-    record.dt_ms = dt_bits == 0 ? 0 : (uint32_t)(test_random_next(random) >> (64 - dt_bits));
-    ais->payload_chars = common ? 28 : (uint16_t)(1 + test_random_below(random, 560));
-    size_t n_bits = ais->payload_chars * (size_t)6;
-    size_t len_bytes = (n_bits + 7) / 8;
-    test_random_fill(random, ais->payload, len_bytes);
-    ais->payload[len_bytes - 1] &= (uint8_t)(0xFFu << (len_bytes * 8 - n_bits));
-    ais->channel = channels[test_random_below(random, common ? 2 : sizeof channels)];
-    memcpy(ais->talker, test_random_below(random, 4) == 0 && !common ? "BS" : "AI", 2);
-    ais->fill_bits = common ? 0 : (uint8_t)test_random_below(random, 6);
-    ais->own_ship = !common && test_random_below(random, 4) == 0;
-    if (test_random_below(random, 3) == 0) {
-        ais->source_time_ms = (int64_t)(test_random_next(random) >> (16 + test_random_below(random, 40)));
-        memset(ais->station, 'q', test_random_below(random, EDGE_AIS_STATION_MAX_CHARS + 1));
-    }
-    return record;
-}
-
-/* Decodes with both codecs; they must agree on the code and on every byte of the AIS struct. */
-static bool both_decode_alike(struct hr_bytes bytes)
-{
-    struct edge_record whole;
-    struct edge_record by_nanopb;
-    memset(&whole, 0, sizeof whole);
-    memset(&by_nanopb, 0, sizeof by_nanopb);
-    struct hr_status status = edge_record_decode(bytes, &whole);
-    struct hr_status expected = edge_nanopb_decode(bytes, &by_nanopb);
-    assert_int_equal(status.code, expected.code);
-    if (!hr_is_ok(status)) {
-        return false;
-    }
-    assert_int_equal(whole.kind, by_nanopb.kind);
-    assert_int_equal(whole.dt_ms, by_nanopb.dt_ms);
-    if (whole.kind == EDGE_AIS) {
-        const struct edge_ais *a = &whole.as.ais;
-        const struct edge_ais *b = &by_nanopb.as.ais;
-        assert_memory_equal(a->payload, b->payload, sizeof a->payload);
-        assert_memory_equal(a->station, b->station, sizeof a->station);
-        assert_memory_equal(a->talker, b->talker, sizeof a->talker);
-        assert_true(a->payload_chars == b->payload_chars && a->fill_bits == b->fill_bits &&
-                    a->channel == b->channel && a->own_ship == b->own_ship &&
-                    a->source_time_ms == b->source_time_ms);
-    }
-    return true;
-}
-
-static void written_out_codec_and_nanopb_agree_on_random_and_on_damaged_records(void **state)
-{
-    (void)state;
-    struct test_random random = test_random_start(20261121);
-    unsigned n_taken = 0;
-    for (unsigned i = 0; i < N_RANDOM_RECORDS; i++) {
-        struct edge_record record = random_ais(&random);
-        uint8_t bytes[EDGE_AIS_RECORD_MAX_BYTES];
-        uint8_t by_nanopb[EDGE_AIS_RECORD_MAX_BYTES];
-        size_t len_bytes = 0;
-        size_t nanopb_len = 0;
-        assert_ok(edge_record_encode(&record, bytes, sizeof bytes, &len_bytes));
-        assert_ok(edge_nanopb_encode(&record, by_nanopb, sizeof by_nanopb, &nanopb_len));
-        assert_int_equal(len_bytes, nanopb_len);
-        assert_memory_equal(bytes, by_nanopb, len_bytes);
-        assert_true(both_decode_alike(hr_bytes_of(bytes, len_bytes)));
-        for (unsigned m = 0; m < N_MUTATIONS; m++) {
-            /* Most damage goes to the first bytes, where the structure is. */
-            uint32_t reach = test_random_below(&random, 2) == 0 && len_bytes > 12 ? 12 : (uint32_t)len_bytes;
-            bytes[test_random_below(&random, reach)] = (uint8_t)test_random_next(&random);
-            size_t cut =
-                test_random_below(&random, 4) == 0 ? test_random_below(&random, (uint32_t)len_bytes) : 0;
-            n_taken += both_decode_alike(hr_bytes_of(bytes, len_bytes - cut)) ? 1 : 0;
-        }
-    }
-    (void)printf("%u of %u damaged records still decoded\n", n_taken, N_RANDOM_RECORDS * N_MUTATIONS);
-    assert_true(n_taken > 0 && n_taken < N_RANDOM_RECORDS * N_MUTATIONS);
-}
-
 static void encode_nothing(void *ctx)
 {
     uint8_t bytes[16];
@@ -533,7 +449,6 @@ int main(void)
         cmocka_unit_test(decoding_refuses_broken_records_without_a_trace),
         cmocka_unit_test(record_of_the_future_is_kept_and_not_guessed_at),
         cmocka_unit_test(text_is_utf8_without_control_characters),
-        cmocka_unit_test(written_out_codec_and_nanopb_agree_on_random_and_on_damaged_records),
         cmocka_unit_test(encoding_a_record_of_no_kind_asserts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
