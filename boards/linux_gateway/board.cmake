@@ -2,7 +2,9 @@
 set(BOARD_APP_SOURCES main_linux.c config_linux.c spool_file_linux.c status_linux.c taps_linux.c)
 set(BOARD_LIBRARIES fw_port_linux fw_port_linux_host fw_port_linux_resolve fw_port_linux_source fw_tap_ais fw_net fw_crypto
     hr_config)
-# Of firmware/net: aggregators, requests under way, and the longest envelope (WIRE_GATEWAY_ENVELOPE_MAX_BYTES).
+# Of firmware/net: aggregators, the longest host name, requests under way, and the longest envelope
+# (WIRE_GATEWAY_ENVELOPE_MAX_BYTES).
 set(BOARD_NET_MAX_ADDRESSES 8)
+set(BOARD_NET_HOST_MAX_CHARS 253)
 set(BOARD_NET_MAX_WINDOW 4)
 set(BOARD_NET_BODY_MAX_BYTES 15360)

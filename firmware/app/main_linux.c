@@ -37,6 +37,7 @@ struct app {
     struct crypto_signer signer;
     struct crypto_verifier verifier;
     struct app_spool_file spool_file;
+    struct net_address addresses[NET_MAX_ADDRESSES];
     struct net_client net;
     struct fw_collector collector;
     struct app_taps *taps;
@@ -128,6 +129,7 @@ static struct hr_status open_keys(void)
 static struct net_config net_config_of(const struct app_config *config)
 {
     struct net_config net = {
+        .addresses = app.addresses,
         .n_addresses = (uint8_t)config->n_aggregators,
         .window = (uint8_t)config->window,
         .server_name = config->server_name,
@@ -145,7 +147,7 @@ static struct net_config net_config_of(const struct app_config *config)
         .resolve = port_linux_resolve(),
     };
     for (uint32_t i = 0; i < config->n_aggregators; i++) {
-        struct hr_status status = net_address_parse(config->aggregators[i], &net.addresses[i]);
+        struct hr_status status = net_address_parse(config->aggregators[i], &app.addresses[i]);
         HR_ASSERT(hr_is_ok(status)); /* it was checked with the configuration */
     }
     return net;

@@ -3,6 +3,7 @@
 
 #include "firmware/net/session.h"
 #include "proto/base/assert.h"
+#include "proto/base/crc32c.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -199,11 +200,12 @@ static void log_down(struct net_client *client, enum port_net_down reason)
     };
     const struct net_address *address = &client->config.addresses[client->address];
     const char *text = client->reason[0] != '\0' ? client->reason : "no answer";
-    char *logged = client->logged_reasons[client->address];
-    if (reason != PORT_NET_DOWN_LOST && strcmp(text, logged) == 0) {
+    uint32_t *logged = &client->logged_reasons[client->address];
+    uint32_t sum = hr_crc32c(0, text, strlen(text));
+    if (reason != PORT_NET_DOWN_LOST && sum == *logged) {
         return;
     }
-    (void)snprintf(logged, sizeof client->logged_reasons[0], "%s", text);
+    *logged = sum;
     PORT_LOG(client->config.log, PORT_LOG_WARN, names[reason], {"host", address->host, 0},
              {"port", NULL, address->port}, {"reason", text, 0});
 }
@@ -317,7 +319,7 @@ static bool deliver(struct net_client *client)
     if (client->up_is_due) {
         const struct net_address *address = &client->config.addresses[client->address];
         client->up_is_due = false;
-        client->logged_reasons[client->address][0] = '\0';
+        client->logged_reasons[client->address] = 0;
         PORT_LOG(client->config.log, PORT_LOG_INFO, "net_session_open", {"host", address->host, 0},
                  {"port", NULL, address->port});
         client->events.up(client->events.ctx);

@@ -3,10 +3,10 @@
  * port_net over libcoap: one session to one of several aggregators, by coaps (DTLS 1.2 with CID; an envelope
  * longer than a datagram goes by Block1) or by coaps+tcp (one message in one TLS record), with X.509 on both
  * sides. The same on a gateway and on a microcontroller: what differs is in session_linux.c and
- * session_lwip.c, and how much of it there is, the board says (NET_MAX_ADDRESSES, NET_MAX_WINDOW and
- * NET_BODY_MAX_BYTES come from its board.cmake). Nothing here blocks, names are looked up in the background,
- * and every wait has a deadline from the configuration. Why a session could not be had is logged once, in
- * words, until the reason changes.
+ * session_lwip.c, and how much of it there is, the board says (NET_MAX_ADDRESSES, NET_HOST_MAX_CHARS,
+ * NET_MAX_WINDOW and NET_BODY_MAX_BYTES come from its board.cmake). Nothing here blocks, names are looked up
+ * in the background, and every wait has a deadline from the configuration. Why a session could not be had is
+ * logged once, in words, until the reason changes.
  *
  * libcoap and mbedTLS allocate while a session is set up and for messages in flight; all of it is freed with
  * the session, and a session is bounded by the window. One client a process (libcoap's log has one taker).
@@ -18,9 +18,9 @@
 #include "firmware/port/port_log.h"
 #include "firmware/port/port_net.h"
 #include "firmware/port/port_resolve.h"
+#include "proto/wire/batch.h"
 
 enum {
-    NET_HOST_MAX_CHARS = PORT_HOST_MAX_CHARS,
     NET_MAX_EXCHANGES = NET_MAX_WINDOW + 1,
     NET_ANSWER_MAX_BYTES = 64, /* a longer answer is cut, and so is malformed to whoever decodes it */
     NET_REASON_MAX_CHARS = 159,
@@ -61,8 +61,8 @@ struct net_credentials {
 };
 
 struct net_config {
-    struct net_address addresses[NET_MAX_ADDRESSES];
-    uint8_t n_addresses;
+    const struct net_address *addresses; /* kept */
+    uint8_t n_addresses;                 /* 1 to NET_MAX_ADDRESSES */
     uint8_t window;
     const char
         *server_name; /* that the aggregator's certificate must have; a DNS name, not an address. Kept */
@@ -94,10 +94,15 @@ struct net_exchange {
     uint32_t max_age_s;
 };
 
-/* An envelope that libcoap may still have to read from for its next block. */
+/* Whether there are envelopes that don't fit one message: then libcoap reads each next block from a copy. */
+enum {
+    NET_HAS_BLOCKS = NET_BODY_MAX_BYTES > WIRE_MCU_ENVELOPE_MAX_BYTES,
+    NET_BODY_BYTES = NET_HAS_BLOCKS ? NET_BODY_MAX_BYTES : 1,
+};
+
 struct net_body {
     bool in_use;
-    uint8_t bytes[NET_BODY_MAX_BYTES];
+    uint8_t bytes[NET_BODY_BYTES];
 };
 
 struct coap_context_t;
@@ -122,8 +127,8 @@ struct net_client {
     struct coap_session_t *session;
     struct net_exchange exchanges[NET_MAX_EXCHANGES];
     struct net_body bodies[NET_MAX_WINDOW];
-    char reason[NET_REASON_MAX_CHARS + 1]; /* the first complaint of this attempt */
-    char logged_reasons[NET_MAX_ADDRESSES][NET_REASON_MAX_CHARS + 1]; /* what was logged last of each */
+    char reason[NET_REASON_MAX_CHARS + 1];      /* the first complaint of this attempt */
+    uint32_t logged_reasons[NET_MAX_ADDRESSES]; /* CRC-32C of what was logged last of each */
 };
 
 /* Readies libcoap. Files and memory of the credentials are read when a session is opened. The client stays

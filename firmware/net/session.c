@@ -174,7 +174,9 @@ static coap_context_t *new_context(struct net_client *client)
     coap_context_t *context = coap_new_context(NULL);
     if (context != NULL) {
         coap_context_set_app_data(context, client);
-        coap_context_set_block_mode(context, COAP_BLOCK_USE_LIBCOAP | COAP_BLOCK_SINGLE_BODY);
+        /* Without blocks libcoap keeps no copy of each request for the blocks of its answer. */
+        coap_context_set_block_mode(context,
+                                    NET_HAS_BLOCKS ? COAP_BLOCK_USE_LIBCOAP | COAP_BLOCK_SINGLE_BODY : 0);
         coap_context_set_csm_timeout_ms(context, CSM_TIMEOUT_MS);
         coap_register_response_handler(context, on_response);
         coap_register_nack_handler(context, on_nack);
@@ -329,6 +331,7 @@ static struct net_body *take_body(struct net_client *client, struct hr_bytes env
     for (size_t i = 0; i < NET_MAX_WINDOW; i++) {
         if (!client->bodies[i].in_use) {
             client->bodies[i].in_use = true;
+            HR_ASSERT(envelope.len_bytes <= sizeof client->bodies[i].bytes);
             memcpy(client->bodies[i].bytes, envelope.data, envelope.len_bytes);
             return &client->bodies[i];
         }
@@ -336,26 +339,36 @@ static struct net_body *take_body(struct net_client *client, struct hr_bytes env
     return NULL;
 }
 
-struct hr_status net_session_post(struct net_client *client, uint32_t token, struct hr_bytes envelope)
+static struct hr_status add_envelope(struct net_client *client, coap_pdu_t *pdu, struct hr_bytes envelope)
 {
+    if (envelope.len_bytes <= WIRE_MCU_ENVELOPE_MAX_BYTES) { /* fits one message by any transport */
+        return coap_add_data(pdu, envelope.len_bytes, envelope.data) != 0 ? hr_ok() : hr_status_of(HR_IO);
+    }
     struct net_body *body = take_body(client, envelope);
     if (body == NULL) {
         return hr_status_of(HR_AGAIN);
     }
+    /* libcoap calls on_body_released in every case, at once when the body is refused. */
+    return coap_add_data_large_request(client->session, pdu, envelope.len_bytes, body->bytes,
+                                       on_body_released, body) != 0
+               ? hr_ok()
+               : hr_status_of(HR_IO);
+}
+
+struct hr_status net_session_post(struct net_client *client, uint32_t token, struct hr_bytes envelope)
+{
     coap_pdu_t *pdu = new_request(client, token, COAP_REQUEST_CODE_POST, "b");
     uint8_t format[2];
     struct hr_writer writer = hr_writer_over(format, sizeof format);
     hr_write_u16(&writer, CONTENT_FORMAT_BATCH);
     if (pdu == NULL || coap_add_option(pdu, COAP_OPTION_CONTENT_FORMAT, sizeof format, format) == 0) {
-        body->in_use = false;
         coap_delete_pdu(pdu);
         return hr_status_of(HR_IO);
     }
-    /* libcoap calls on_body_released in every case, at once when the body fits one message or is refused. */
-    if (coap_add_data_large_request(client->session, pdu, envelope.len_bytes, body->bytes, on_body_released,
-                                    body) == 0) {
+    struct hr_status status = add_envelope(client, pdu, envelope);
+    if (!hr_is_ok(status)) {
         coap_delete_pdu(pdu);
-        return hr_status_of(HR_IO);
+        return status;
     }
     return send_request(client, pdu);
 }

@@ -22,9 +22,9 @@ uint32_t net_session_process(struct net_client *client);
 
 /* What libcoap does differently over a host's sockets (session_linux.c) and over lwIP (session_lwip.c). */
 void net_platform_address(const struct port_ip *peer, uint16_t port, coap_address_t *out);
-/* Reads and writes without waiting, and runs timers. Negative: the context is broken. */
+/* Reads and writes without waiting. Negative: the context is broken. */
 int net_platform_process(coap_context_t *context);
-/* After how many milliseconds libcoap has something to do; 0: it has no timer. */
+/* Runs the timers that are due; returns after how many milliseconds the next one is, 0: there is none. */
 uint32_t net_platform_wait_ms(coap_context_t *context);
 
 /* HR_AGAIN: no room for another body. HR_IO: libcoap would not take it. */

@@ -34,6 +34,7 @@ struct bench {
     char key[160];
     struct net_peer peer;
     struct net_client client;
+    struct net_address address;
     struct net_config config;
     uint64_t skipped_ms; /* of the client's clock */
     struct port_clock clock;
@@ -131,8 +132,8 @@ static void until_at_least(struct bench *bench, const uint32_t *count, uint32_t 
 
 static void start_client(struct bench *bench, enum net_scheme scheme)
 {
-    bench->config.addresses[0].scheme = scheme;
-    bench->config.addresses[0].port = scheme == NET_COAPS ? bench->peer.dtls_port : bench->peer.tls_port;
+    bench->address.scheme = scheme;
+    bench->address.port = scheme == NET_COAPS ? bench->peer.dtls_port : bench->peer.tls_port;
     const struct port_net_events events = {on_up, on_down, on_answer, on_timeout, bench};
     net_client_init(&bench->client, &bench->config, &events);
 }
@@ -214,8 +215,9 @@ static int set_up(void **state)
     bench->clock = (struct port_clock){bench_ms, bench};
     bench->log = (struct port_log){on_log, bench};
     identify_as(bench, "ca.pem", "client");
+    bench->address = (struct net_address){.host = "127.0.0.1"};
     bench->config = (struct net_config){
-        .addresses = {{.host = "127.0.0.1"}},
+        .addresses = &bench->address,
         .n_addresses = 1,
         .window = 4,
         .server_name = "aggregator.test",
@@ -508,8 +510,7 @@ static void a_host_that_never_answers_is_unreachable_after_the_deadline(void **s
 static void a_name_that_does_not_resolve_is_unreachable(void **state)
 {
     struct bench *bench = *state;
-    (void)snprintf(bench->config.addresses[0].host, sizeof bench->config.addresses[0].host,
-                   "no-such-host.invalid");
+    bench->address = (struct net_address){.host = "no-such-host.invalid"};
     is_unreachable(bench, NET_COAPS);
 }
 
