@@ -2,6 +2,7 @@
 #include "aggregator/app/sinks.h"
 
 #include "aggregator/app/log.h"
+#include "aggregator/config/topics.h"
 #include "aggregator/normalize/ais/ais.h"
 #include "aggregator/normalize/device/device.h"
 #include "aggregator/schema_registry/registry.h"
@@ -10,7 +11,7 @@
 #include "aggregator/sinks/kafka/kafka.h"
 #include "proto/base/assert.h"
 
-#include <stdio.h>
+#include <stdlib.h>
 
 #define RAW_SCHEMA "ingestion_raw"
 
@@ -92,6 +93,53 @@ static struct hr_status schema_id_of(const struct config_aggregator *config, con
     return status;
 }
 
+/* The topics that the sink may make, out of schemas/topics.yaml as of the build: those that it writes. */
+struct declared {
+    struct config_topics topics;
+    struct conf_report report;
+    struct sink_kafka_property settings[HR_ARRAY_LEN(topics) + 1][CONFIG_TOPIC_MAX_SETTINGS];
+    struct sink_kafka_declared rows[HR_ARRAY_LEN(topics) + 1];
+    size_t n_rows;
+};
+
+static void declare(struct declared *declared, const char *name, const char *as,
+                    const struct config_kafka_sink *kafka)
+{
+    const struct config_topic *topic = config_topics_find(&declared->topics, as);
+    HR_ASSERT(topic != NULL); /* test_topic_plan: every topic that is written stands in the file */
+    size_t n = declared->n_rows++;
+    for (uint32_t i = 0; i < topic->settings.n_pairs; i++) {
+        declared->settings[n][i] =
+            (struct sink_kafka_property){topic->settings.pairs[i].key, topic->settings.pairs[i].value};
+    }
+    bool is_cursor = name == kafka->cursor_topic;
+    uint32_t partitions = kafka->partitions > 0 && !is_cursor ? kafka->partitions : topic->partitions;
+    declared->rows[n] = (struct sink_kafka_declared){.name = name,
+                                                     .partitions = (int32_t)partitions,
+                                                     .replication_factor = (int32_t)topic->replication_factor,
+                                                     .settings = declared->settings[n],
+                                                     .n_settings = topic->settings.n_pairs};
+}
+
+/* NULL: no memory. */
+static struct declared *declare_all(const struct config_kafka_sink *kafka)
+{
+    struct declared *declared = calloc(1, sizeof(*declared));
+    if (declared == NULL || !kafka->create_topics) {
+        return declared;
+    }
+    struct hr_status loaded = config_topics_load(NULL, &declared->topics, &declared->report);
+    HR_ASSERT(hr_is_ok(loaded)); /* test_topic_plan */
+    if (kafka->replication > 0) {
+        config_topics_replicate(&declared->topics, kafka->replication);
+    }
+    for (size_t i = 0; i < HR_ARRAY_LEN(topics); i++) {
+        declare(declared, topics[i].topic, topics[i].topic, kafka);
+    }
+    declare(declared, kafka->cursor_topic, CONFIG_CURSOR_TOPIC, kafka);
+    return declared;
+}
+
 struct hr_status app_sink_kafka_open(const struct config_aggregator *config, struct sink *out)
 {
     const struct config_kafka_sink *kafka = &config->sinks.kafka;
@@ -107,17 +155,22 @@ struct hr_status app_sink_kafka_open(const struct config_aggregator *config, str
         properties[i] = (struct sink_kafka_property){.name = kafka->properties[i].key,
                                                      .value = kafka->properties[i].value};
     }
+    struct declared *declared = declare_all(kafka);
+    if (declared == NULL) {
+        return hr_status_of(HR_AGAIN);
+    }
     const struct sink_kafka_config sink = {
         .properties = properties,
         .n_properties = kafka->n_properties,
         .topics = rows,
         .n_topics = HR_ARRAY_LEN(rows),
         .cursor_topic = kafka->cursor_topic,
-        .create_topics = kafka->create_topics,
-        .create_partitions = (int32_t)kafka->partitions,
-        .create_replication = kafka->replication > 0 ? (int32_t)kafka->replication : -1,
+        .declared = declared->rows,
+        .n_declared = declared->n_rows,
         .transaction_max_batches = config->sinks.transaction_max_batches,
         .log = log_kafka,
     };
-    return sink_kafka_open(&sink, out);
+    struct hr_status status = sink_kafka_open(&sink, out);
+    free(declared);
+    return status;
 }

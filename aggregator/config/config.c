@@ -219,20 +219,20 @@ static const struct conf_field kafka_fields[] = {
      .type = CONF_BOOL,
      CONF_AT(struct config_kafka_sink, create_topics),
      .fallback = "true",
-     .help = "Make topics that are missing."},
+     .help = "Make topics that are missing, as schemas/topics.yaml declares them."},
     {.key = "partitions",
      .type = CONF_UINT,
      CONF_AT(struct config_kafka_sink, partitions),
-     .fallback = "6",
-     .min = 1,
+     .fallback = "0",
      .max = 128,
-     .help = "Of each topic that is made."},
+     .help = "Of each topic that is made but the cursor's; 0: as schemas/topics.yaml says."},
     {.key = "replication",
      .type = CONF_UINT,
      CONF_AT(struct config_kafka_sink, replication),
      .fallback = "0",
      .max = 16,
-     .help = "Of each topic that is made; 0: the broker's default."},
+     .help = "Copies of each topic that is made, and the most that min.insync.replicas asks for; 0: as "
+             "schemas/topics.yaml says. 1 for a cluster of one broker."},
 };
 static const struct conf_table kafka_table = {CONF_FIELDS(kafka_fields), .check = check_kafka};
 
@@ -473,4 +473,33 @@ const struct conf_table *config_table(void)
 struct hr_status config_load(const char *path, struct config_aggregator *out, struct conf_report *report)
 {
     return conf_load(path, &aggregator_table, out, report);
+}
+
+/* ---- the Kafka section alone ---- */
+
+static const struct conf_field kafka_sinks_fields[] = {
+    {.key = "kafka",
+     .type = CONF_SECTION,
+     CONF_AT(struct config_sinks, kafka),
+     .table = &kafka_table,
+     .required = true,
+     .help = "As in the whole configuration."},
+};
+static const struct conf_table kafka_sinks_table = {CONF_FIELDS(kafka_sinks_fields), .is_open = true};
+
+static const struct conf_field kafka_only_fields[] = {
+    {.key = "sinks",
+     .type = CONF_SECTION,
+     CONF_AT(struct config_aggregator, sinks),
+     .table = &kafka_sinks_table,
+     .required = true,
+     .help = "As in the whole configuration."},
+};
+static const struct conf_table kafka_only_table = {
+    CONF_FIELDS(kafka_only_fields), .size_bytes = sizeof(struct config_aggregator), .is_open = true};
+
+struct hr_status config_load_kafka(const char *path, struct config_aggregator *out,
+                                   struct conf_report *report)
+{
+    return conf_load(path, &kafka_only_table, out, report);
 }

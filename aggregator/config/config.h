@@ -37,8 +37,8 @@ struct config_kafka_sink {
     struct conf_pair properties[CONFIG_MAX_PROPERTIES]; /* librdkafka's own names */
     char cursor_topic[CONFIG_NAME_MAX_CHARS + 1];
     bool create_topics;
-    uint32_t partitions;
-    uint32_t replication; /* 0: the broker's default */
+    uint32_t partitions;  /* of topics made here; 0: as declared */
+    uint32_t replication; /* likewise */
 };
 
 struct config_sinks {
@@ -107,6 +107,11 @@ struct config_aggregator {
  * there, a private key that others may read, and no sink at all. */
 HR_MUST_USE struct hr_status config_load(const char *path, struct config_aggregator *out,
                                          struct conf_report *report);
+
+/* Reads sinks.kafka alone and passes over the rest: for tools that talk to the same cluster from another
+ * machine. Nothing else of *out is filled. Errors as conf_load. */
+HR_MUST_USE struct hr_status config_load_kafka(const char *path, struct config_aggregator *out,
+                                               struct conf_report *report);
 
 /* "coaps://192.0.2.1:5684" or "coaps+tcp://[::]:5684" taken apart; false when it is anything else. Names are
  * not resolved: an aggregator listens on addresses. */

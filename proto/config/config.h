@@ -121,6 +121,7 @@ struct conf_table {
     const struct conf_variant *variants;
     size_t n_variants;
     size_t variant_offset_bytes; /* uint32_t or enum: the index of the variant */
+    bool is_open;                /* keys that it doesn't name are somebody else's: passed over, not unknown */
     /* NULL, or checks that take more than one field. Called when all fields of the map are right. */
     void (*check)(const void *section, struct conf_place *place);
 };

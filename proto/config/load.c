@@ -382,7 +382,7 @@ static void load_map(struct conf_place *place, const struct conf_table *table, u
     collect_names(place, names);
     if (place->node != 0) {
         /* As long as the variant isn't known, any key may be one of its own. */
-        check_keys(place, place->variant_unknown ? NULL : names);
+        check_keys(place, place->variant_unknown || table->is_open ? NULL : names);
     }
     for (size_t t = 0; t < place->n_tables; t++) {
         for (size_t f = 0; f < place->tables[t]->n_fields; f++) {

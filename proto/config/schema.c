@@ -169,7 +169,7 @@ static void print_map(const struct conf_table *table, const char *title, FILE *o
     }
     print_fields(table, NULL, NULL, out);
     print_variants(table, out);
-    (void)fputs(",\"unevaluatedProperties\":false}", out);
+    (void)fputs(table->is_open ? "}" : ",\"unevaluatedProperties\":false}", out);
 }
 
 void conf_print_schema(const struct conf_table *table, const char *title, FILE *out)

@@ -171,15 +171,20 @@ static struct hr_status open_kafka(const char *brokers, uint32_t max_batches, st
     }
     const struct sink_kafka_property properties[] = {
         {"bootstrap.servers", brokers}, {"socket.timeout.ms", "5000"}, {"reconnect.backoff.max.ms", "500"}};
+    static const struct sink_kafka_property cleaned[] = {{"cleanup.policy", "compact"}};
+    struct sink_kafka_declared declared[HR_ARRAY_LEN(topics) + 1];
+    for (size_t i = 0; i < HR_ARRAY_LEN(topics); i++) {
+        declared[i] = (struct sink_kafka_declared){topics[i].name, 4, 1, NULL, 0};
+    }
+    declared[HR_ARRAY_LEN(topics)] = (struct sink_kafka_declared){"headrace.cursor", 1, 1, cleaned, 1};
     const struct sink_kafka_config config = {
         .properties = properties,
         .n_properties = HR_ARRAY_LEN(properties),
         .topics = topics,
         .n_topics = HR_ARRAY_LEN(topics),
         .cursor_topic = "headrace.cursor",
-        .create_topics = true,
-        .create_partitions = 4,
-        .create_replication = 1,
+        .declared = declared,
+        .n_declared = HR_ARRAY_LEN(declared),
         .transaction_max_batches = max_batches,
         .log = log_kafka,
     };

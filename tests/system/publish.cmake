@@ -5,3 +5,7 @@ set_target_properties(publish_probe PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_
 
 add_test(NAME test_publish COMMAND /usr/bin/python3 -W ignore::ResourceWarning ${CMAKE_SOURCE_DIR}/tests/system/test_publish.py)
 set_tests_properties(test_publish PROPERTIES LABELS system ENVIRONMENT HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin)
+
+add_test(NAME test_topics COMMAND /usr/bin/python3 -W ignore::ResourceWarning ${CMAKE_SOURCE_DIR}/tests/system/test_topics.py)
+set_tests_properties(test_topics PROPERTIES LABELS system TIMEOUT 1800
+                     ENVIRONMENT "HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin;HEADRACE_DEADLINE_S=180")

@@ -3,3 +3,5 @@ if(NOT HEADRACE_AGGREGATOR)
 endif()
 
 hr_test(test_aggregator_config LABEL unit SOURCES unit/test_aggregator_config.c DEPENDS agg_config hr_test_support)
+hr_test(test_topic_plan LABEL unit SOURCES unit/test_topic_plan.c support/temp_folder.c
+        DEPENDS agg_config agg_sink_kafka agg_normalize hr_test_support)

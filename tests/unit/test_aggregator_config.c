@@ -97,7 +97,7 @@ static void listen_addresses_are_numeric_and_have_a_scheme(void **state)
     }
 }
 
-/* ---- registry entries, in a folder of the test's own ---- */
+/* ---- files, in a folder of the test's own ---- */
 
 struct folder {
     char path[64];
@@ -122,6 +122,32 @@ static void remove_entry(const struct folder *folder)
 {
     assert_int_equal(unlink(folder->file), 0);
     assert_int_equal(rmdir(folder->path), 0);
+}
+
+static void kafka_section_is_read_alone_and_as_strictly_as_ever(void **state)
+{
+    (void)state;
+    static struct config_aggregator config;
+    static struct conf_report report;
+    struct folder folder;
+    write_entry(&folder, "a.yaml",
+                "listen: [nonsense]\nsinks:\n  files: {dir: /nowhere}\n"
+                "  kafka: {replication: 1, properties: {bootstrap.servers: \"h:1\"}}\n");
+    assert_int_equal(config_load_kafka(folder.file, &config, &report).code, HR_OK);
+    assert_int_equal(config.sinks.kafka.n_properties, 1);
+    assert_string_equal(config.sinks.kafka.properties[0].value, "h:1");
+    assert_string_equal(config.sinks.kafka.cursor_topic, "headrace.cursor");
+    assert_int_equal(config.sinks.kafka.replication, 1);
+    remove_entry(&folder);
+    write_entry(&folder, "a.yaml",
+                "sinks:\n  kafka: {copies: 1, properties: {bootstrap.servers: \"h:1\"}}\n");
+    assert_int_equal(config_load_kafka(folder.file, &config, &report).code, HR_MALFORMED);
+    assert_string_equal(report.errors[0].key, "sinks.kafka.copies");
+    remove_entry(&folder);
+    write_entry(&folder, "a.yaml", "sinks: {files: {dir: /nowhere}}\n");
+    assert_int_equal(config_load_kafka(folder.file, &config, &report).code, HR_MALFORMED);
+    assert_string_equal(report.errors[0].key, "sinks.kafka");
+    remove_entry(&folder);
 }
 
 static struct ledger_device full_device(void)
@@ -245,6 +271,7 @@ int main(void)
         cmocka_unit_test(base64_follows_rfc_4648),
         cmocka_unit_test(base64_refuses_what_is_not_exactly_it),
         cmocka_unit_test(listen_addresses_are_numeric_and_have_a_scheme),
+        cmocka_unit_test(kafka_section_is_read_alone_and_as_strictly_as_ever),
         cmocka_unit_test(a_registry_entry_reads_back_as_it_was_written),
         cmocka_unit_test(mistakes_of_a_registry_entry_are_told_and_nothing_is_written),
     };

@@ -19,6 +19,7 @@ int cli_spool(int argc, char **argv);
 int cli_ledger(int argc, char **argv);
 int cli_verify(int argc, char **argv);
 int cli_tail(int argc, char **argv);
+int cli_topics(int argc, char **argv);
 int cli_sim_ais(int argc, char **argv);
 
 #endif

@@ -5,6 +5,7 @@
 #include "aggregator/schema_registry/schema.h"
 #include "aggregator/sinks/kafka/tail.h"
 #include "tools/cli/cli.h"
+#include "tools/cli/kafka_properties.h"
 #include "tools/cli/options.h"
 
 #include <dirent.h>
@@ -27,8 +28,9 @@ static const struct cli_option options[] = {
     [FOLLOW] = {"--follow", NULL, false, 0, "Go on as events come, until interrupted."},
     [NEW] = {"--new", NULL, false, 0, "Begin with what comes next, not with what is there."},
     [REGISTRY] = {"--registry", "URL", false, 0, "Schema Registry, for values that were written with one."},
-    [PROPERTY] = {"--property", "K=V", false, CLI_REPEAT_MAX,
-                  "A librdkafka property, such as security.protocol=SSL."},
+    [PROPERTY] =
+        {"--property", "K=V", false, CLI_REPEAT_MAX,
+         "A librdkafka property, such as security.protocol=SSL; K_file=PATH: the value is in a file."},
 };
 
 static const struct cli_usage usage = {
@@ -254,23 +256,17 @@ static bool on_pause(void *ctx)
 
 static int tail_kafka(struct tail *tail, const struct cli_arguments *arguments, const char *topic)
 {
-    struct sink_kafka_property properties[CLI_REPEAT_MAX + 1] = {
-        {"bootstrap.servers", arguments->values[KAFKA][0]}};
-    char names[CLI_REPEAT_MAX][96];
-    size_t n_properties = 1;
-    for (size_t i = 0; i < arguments->n_values[PROPERTY]; i++) {
-        const char *text = arguments->values[PROPERTY][i];
-        const char *equals = strchr(text, '=');
-        if (equals == NULL || (size_t)(equals - text) >= sizeof names[0]) {
-            (void)fprintf(stderr, "headrace tail: --property %s is not NAME=VALUE\n", text);
-            return CLI_USAGE;
-        }
-        (void)snprintf(names[i], sizeof names[i], "%.*s", (int)(equals - text), text);
-        properties[n_properties++] = (struct sink_kafka_property){names[i], equals + 1};
+    static struct cli_kafka_properties properties;
+    bool good = cli_kafka_put(&properties, "tail", "bootstrap.servers", arguments->values[KAFKA][0]);
+    for (size_t i = 0; i < arguments->n_values[PROPERTY] && good; i++) {
+        good = cli_kafka_put_text(&properties, "tail", arguments->values[PROPERTY][i]);
+    }
+    if (!good) {
+        return CLI_USAGE;
     }
     struct sink_kafka_tail_config config = {
-        .properties = properties,
-        .n_properties = n_properties,
+        .properties = properties.properties,
+        .n_properties = properties.n_properties,
         .topic = topic,
         .from_start = arguments->n_values[NEW] == 0,
         .follow = arguments->n_values[FOLLOW] > 0,

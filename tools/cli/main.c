@@ -25,6 +25,10 @@ static const struct verb verbs[] = {
     {{"ledger"}, cli_ledger, "inspect FILE", "Look into an aggregator's ledger, also while it runs."},
     {{"verify"}, cli_verify, "ENVELOPE --key PUB.pem", "Check who signed a batch, and what is in it."},
     {{"tail"}, cli_tail, "--files DIR | --kafka BROKERS", "Print normalized events as JSON lines."},
+    {{"topics"},
+     cli_topics,
+     "plan|apply --kafka BROKERS",
+     "Check Kafka's topics, and make them as declared."},
     {{"sim", "ais"}, cli_sim_ais, "", "Simulate AIS traffic for many vessels."},
 };
 

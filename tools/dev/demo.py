@@ -94,7 +94,7 @@ class Pipeline:
             self.kafka = subprocess.run([ROOT / "tools/dev/kafka", "start", "--data", WORK / "kafka"], check=True,
                                         stdout=subprocess.PIPE, text=True).stdout.strip()
             print(f"Apache Kafka listens on {self.kafka}.")
-            sink = f"  kafka:\n    properties:\n      bootstrap.servers: \"{self.kafka}\"\n"
+            sink = f"  kafka:\n    properties:\n      bootstrap.servers: \"{self.kafka}\"\n    replication: 1\n"
         (WORK / "aggregator.yaml").write_text(f"""listen: ["coaps+tcp://127.0.0.1:{self.coap}", "coaps://127.0.0.1:{self.coap}"]
 identity:
   certificate: {WORK}/ca/aggregator.demo.crt

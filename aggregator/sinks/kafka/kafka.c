@@ -558,6 +558,7 @@ static void kafka_close(void *ctx)
         free(sink->properties[i].name);
         free(sink->properties[i].value);
     }
+    sink_kafka_free_declared(sink);
     free(sink);
 }
 
@@ -570,6 +571,9 @@ struct hr_status sink_kafka_open(const struct sink_kafka_config *config, struct 
     HR_ASSERT(sink != NULL);
     sink->config = *config;
     struct hr_status status = copy_properties(sink, config);
+    if (hr_is_ok(status)) {
+        status = sink_kafka_keep_declared(sink, config);
+    }
     if (!hr_is_ok(status)) {
         kafka_close(sink);
         return status;
@@ -583,6 +587,7 @@ struct hr_status sink_kafka_open(const struct sink_kafka_config *config, struct 
     }
     sink->config.properties = NULL;
     sink->config.topics = NULL;
+    sink->config.declared = NULL;
     *out = (struct sink){.name = "kafka",
                          .recover = kafka_recover,
                          .begin = kafka_begin,

@@ -15,6 +15,8 @@ enum {
     SINK_KAFKA_MAX_PARTITIONS = 512, /* of all data topics together */
     SINK_KAFKA_TOPIC_MAX_CHARS = 127,
     SINK_KAFKA_MAX_VALUE_BYTES = 65536,
+    SINK_KAFKA_MAX_SETTINGS = 16, /* of one topic */
+    SINK_KAFKA_WHY_CHARS = 256,
 };
 
 struct sink_kafka_property {
@@ -29,6 +31,15 @@ struct sink_kafka_topic {
     uint32_t schema_id; /* for the Confluent framing; unused for raw topics */
 };
 
+/* How a topic is to be made; of schemas/topics.yaml. */
+struct sink_kafka_declared {
+    const char *name;
+    int32_t partitions;
+    int32_t replication_factor;
+    const struct sink_kafka_property *settings; /* Kafka's own names */
+    size_t n_settings;                          /* at most SINK_KAFKA_MAX_SETTINGS */
+};
+
 enum sink_kafka_level { SINK_KAFKA_INFO, SINK_KAFKA_WARN, SINK_KAFKA_ERROR };
 
 struct sink_kafka_config {
@@ -37,10 +48,9 @@ struct sink_kafka_config {
     size_t n_properties;
     const struct sink_kafka_topic *topics;
     size_t n_topics;
-    const char *cursor_topic;         /* compacted, one partition */
-    bool create_topics;               /* make those that are missing */
-    int32_t create_partitions;        /* of each data topic made here */
-    int32_t create_replication;       /* -1: the broker's default */
+    const char *cursor_topic;                   /* compacted, one partition */
+    const struct sink_kafka_declared *declared; /* topics that may be made when they are missing */
+    size_t n_declared;                          /* at most SINK_KAFKA_MAX_TOPICS + 1 */
     uint32_t transaction_max_batches; /* as the publisher's: how far one torn transaction can reach */
     void (*log)(void *ctx, enum sink_kafka_level level, const char *event, const char *text);
     void *log_ctx;
@@ -48,7 +58,8 @@ struct sink_kafka_config {
 
 /* Makes the sink; nothing is connected before recover. All of the configuration is copied but schemas and
  * log_ctx, which are kept. HR_MALFORMED: librdkafka refuses a property, or it is one that this sink sets
- * itself; the reason is logged. HR_FULL: more topics than SINK_KAFKA_MAX_TOPICS. Free with sink->close. */
+ * itself; the reason is logged. HR_FULL: more topics or declarations than SINK_KAFKA_MAX_TOPICS allows. Free
+ * with sink->close. */
 HR_MUST_USE struct hr_status sink_kafka_open(const struct sink_kafka_config *config, struct sink *out);
 
 #endif

@@ -37,9 +37,19 @@ struct kafka_pair {
     char *value;
 };
 
+/* A declaration of our own, so that nothing of the caller's is kept. */
+struct kafka_declared {
+    struct sink_kafka_declared declared; /* points to the rest */
+    char name[SINK_KAFKA_TOPIC_MAX_CHARS + 1];
+    struct kafka_pair pairs[SINK_KAFKA_MAX_SETTINGS];
+    struct sink_kafka_property settings[SINK_KAFKA_MAX_SETTINGS];
+};
+
 struct sink_kafka {
     struct kafka_topic topics[SINK_KAFKA_MAX_TOPICS];
     size_t n_topics;
+    struct kafka_declared declared[SINK_KAFKA_MAX_TOPICS + 1];
+    size_t n_declared;
     char cursor_topic[SINK_KAFKA_TOPIC_MAX_CHARS + 1];
     struct kafka_pair properties[SINK_KAFKA_MAX_PROPERTIES];
     size_t n_properties;
@@ -67,8 +77,20 @@ rd_kafka_conf_t *sink_kafka_conf(const struct sink_kafka *sink);
 bool sink_kafka_conf_set(const struct sink_kafka *sink, rd_kafka_conf_t *conf, const char *name,
                          const char *value);
 
-/* Makes missing topics if that is allowed, and learns the partition counts. HR_AGAIN: broker away.
- * HR_NOT_FOUND: a topic is missing and may not be made. HR_FULL: too many partitions. */
+/* HR_AGAIN: nobody answered, or not now. HR_DENIED: no login or no right. HR_IO: every other error. */
+struct hr_status sink_kafka_status_of(rd_kafka_resp_err_t error);
+/* Makes one topic and waits up to timeout_ms until the controller has it; one that is there already is fine.
+ * `why` is filled on failure. */
+HR_MUST_USE struct hr_status sink_kafka_create_topic(rd_kafka_t *client,
+                                                     const struct sink_kafka_declared *declared,
+                                                     uint32_t timeout_ms, char why[SINK_KAFKA_WHY_CHARS]);
+/* Copies the declarations of the configuration, and gives them back. HR_FULL: too many. */
+HR_MUST_USE struct hr_status sink_kafka_keep_declared(struct sink_kafka *sink,
+                                                      const struct sink_kafka_config *config);
+void sink_kafka_free_declared(struct sink_kafka *sink);
+/* Makes missing topics that are declared, and learns the partition counts. HR_AGAIN: broker away, or it will
+ * not make one now (logged). HR_NOT_FOUND: a topic is missing and may not be made. HR_FULL: too many
+ * partitions. */
 HR_MUST_USE struct hr_status sink_kafka_topics_ready(struct sink_kafka *sink, uint32_t timeout_ms);
 
 /* Reads the cursor topic up to this incarnation's fence marker and finds the newest cursor of this log.

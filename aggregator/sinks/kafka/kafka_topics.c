@@ -3,9 +3,10 @@
 #include "proto/base/assert.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { REASON_CHARS = 256, ADMIN_POLL_TRIES = 50, ADMIN_POLL_MS = 100 };
+enum { ADMIN_POLL_TRIES = 50, ADMIN_POLL_MS = 100 };
 
 static const rd_kafka_metadata_topic_t *find_metadata(const rd_kafka_metadata_t *metadata, const char *name)
 {
@@ -19,63 +20,87 @@ static const rd_kafka_metadata_topic_t *find_metadata(const rd_kafka_metadata_t 
     return NULL;
 }
 
-static rd_kafka_NewTopic_t *describe_topic(const struct sink_kafka *sink, const char *name, bool cursor)
+/* ---- what may be made ---- */
+
+static char *copy_of(const char *text)
 {
-    char reason[REASON_CHARS];
-    int32_t partitions = cursor ? 1 : sink->config.create_partitions;
-    rd_kafka_NewTopic_t *topic =
-        rd_kafka_NewTopic_new(name, partitions, sink->config.create_replication, reason, sizeof reason);
-    if (topic == NULL) {
-        sink_kafka_log(sink, SINK_KAFKA_ERROR, "kafka_topic_refused", reason);
-        return NULL;
-    }
-    if (cursor) {
-        /* Small segments, so that compaction keeps the read-back short. */
-        (void)rd_kafka_NewTopic_set_config(topic, "cleanup.policy", "compact");
-        (void)rd_kafka_NewTopic_set_config(topic, "segment.bytes", "16777216");
-        (void)rd_kafka_NewTopic_set_config(topic, "min.cleanable.dirty.ratio", "0.1");
-    } else {
-        (void)rd_kafka_NewTopic_set_config(topic, "compression.type", "zstd");
-        /* Records carry the time at which they happened, and a backlog may be weeks old: the broker's default
-         * of 7 days would delete it right after it was published. */
-        (void)rd_kafka_NewTopic_set_config(topic, "retention.ms", "7776000000");
-    }
-    return topic;
+    char *copy = strdup(text);
+    HR_ASSERT(copy != NULL);
+    return copy;
 }
 
-/* Asks the cluster for the missing topics. Whether they are there is for the next look at the metadata to
- * say. */
-static struct hr_status create_topics(struct sink_kafka *sink, const char *const *names, const bool *cursor,
-                                      size_t n, uint32_t timeout_ms)
+struct hr_status sink_kafka_keep_declared(struct sink_kafka *sink, const struct sink_kafka_config *config)
 {
-    rd_kafka_NewTopic_t *topics[SINK_KAFKA_MAX_TOPICS + 1];
-    size_t n_topics = 0;
-    for (size_t i = 0; i < n; i++) {
-        topics[n_topics] = describe_topic(sink, names[i], cursor[i]);
-        if (topics[n_topics] != NULL) {
-            n_topics++;
-            sink_kafka_log(sink, SINK_KAFKA_INFO, "kafka_topic_created", names[i]);
+    if (config->n_declared > HR_ARRAY_LEN(sink->declared)) {
+        return hr_status_of(HR_FULL);
+    }
+    for (size_t i = 0; i < config->n_declared; i++) {
+        const struct sink_kafka_declared *from = &config->declared[i];
+        struct kafka_declared *kept = &sink->declared[sink->n_declared++];
+        HR_ASSERT(from->n_settings <= HR_ARRAY_LEN(kept->pairs));
+        (void)snprintf(kept->name, sizeof kept->name, "%s", from->name);
+        kept->declared = *from;
+        kept->declared.name = kept->name;
+        kept->declared.settings = kept->settings;
+        for (size_t k = 0; k < from->n_settings; k++) {
+            kept->pairs[k] =
+                (struct kafka_pair){copy_of(from->settings[k].name), copy_of(from->settings[k].value)};
+            kept->settings[k] = (struct sink_kafka_property){kept->pairs[k].name, kept->pairs[k].value};
         }
     }
-    rd_kafka_queue_t *queue = rd_kafka_queue_new(sink->producer);
-    rd_kafka_CreateTopics(sink->producer, topics, n_topics, NULL, queue);
-    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, (int)timeout_ms);
-    struct hr_status status = event == NULL ? hr_status_of(HR_AGAIN) : hr_ok();
-    if (event != NULL && rd_kafka_event_error(event) != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        sink_kafka_log(sink, SINK_KAFKA_WARN, "kafka_topics_not_created", rd_kafka_event_error_string(event));
-        status = hr_status_of(HR_AGAIN);
-    }
-    if (event != NULL) {
-        rd_kafka_event_destroy(event);
-    }
-    rd_kafka_NewTopic_destroy_array(topics, n_topics);
-    rd_kafka_queue_destroy(queue);
-    return status;
+    return hr_ok();
 }
+
+void sink_kafka_free_declared(struct sink_kafka *sink)
+{
+    for (size_t i = 0; i < sink->n_declared; i++) {
+        struct kafka_declared *kept = &sink->declared[i];
+        for (size_t k = 0; k < kept->declared.n_settings; k++) {
+            free(kept->pairs[k].name);
+            free(kept->pairs[k].value);
+        }
+    }
+    sink->n_declared = 0;
+}
+
+static const struct sink_kafka_declared *find_declared(const struct sink_kafka *sink, const char *name)
+{
+    for (size_t i = 0; i < sink->n_declared; i++) {
+        if (strcmp(sink->declared[i].name, name) == 0) {
+            return &sink->declared[i].declared;
+        }
+    }
+    return NULL;
+}
+
+/* Asks the cluster for the missing topics. */
+static struct hr_status create_topics(struct sink_kafka *sink, const char *const *names, size_t n,
+                                      uint32_t timeout_ms)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct sink_kafka_declared *declared = find_declared(sink, names[i]);
+        if (declared == NULL) {
+            sink_kafka_log(sink, SINK_KAFKA_ERROR, "kafka_topic_missing", names[i]);
+            return hr_status_of(HR_NOT_FOUND);
+        }
+        char why[SINK_KAFKA_WHY_CHARS] = "";
+        struct hr_status status = sink_kafka_create_topic(sink->producer, declared, timeout_ms, why);
+        if (!hr_is_ok(status)) {
+            char text[SINK_KAFKA_TOPIC_MAX_CHARS + SINK_KAFKA_WHY_CHARS + 4];
+            (void)snprintf(text, sizeof text, "%s: %s", names[i], why);
+            sink_kafka_log(sink, SINK_KAFKA_ERROR, "kafka_topic_not_created", text);
+            return hr_status_of(HR_AGAIN); /* a cluster may get its brokers, and we our rights, later */
+        }
+        sink_kafka_log(sink, SINK_KAFKA_INFO, "kafka_topic_created", names[i]);
+    }
+    return hr_ok();
+}
+
+/* ---- what is there ---- */
 
 /* Learns partition counts; lists what is missing. */
 static struct hr_status learn(struct sink_kafka *sink, uint32_t timeout_ms, const char **missing,
-                              bool *missing_is_cursor, size_t *n_missing)
+                              size_t *n_missing)
 {
     const rd_kafka_metadata_t *metadata = NULL;
     rd_kafka_resp_err_t error = rd_kafka_metadata(sink->producer, 1, NULL, &metadata, (int)timeout_ms);
@@ -92,12 +117,10 @@ static struct hr_status learn(struct sink_kafka *sink, uint32_t timeout_ms, cons
         topic->first_tail = n_tails;
         n_tails += (uint32_t)topic->n_partitions;
         if (known == NULL) {
-            missing_is_cursor[*n_missing] = false;
             missing[(*n_missing)++] = topic->name;
         }
     }
     if (find_metadata(metadata, sink->cursor_topic) == NULL) {
-        missing_is_cursor[*n_missing] = true;
         missing[(*n_missing)++] = sink->cursor_topic;
     }
     rd_kafka_metadata_destroy(metadata);
@@ -124,23 +147,16 @@ static struct hr_status open_handles(struct sink_kafka *sink)
 struct hr_status sink_kafka_topics_ready(struct sink_kafka *sink, uint32_t timeout_ms)
 {
     const char *missing[SINK_KAFKA_MAX_TOPICS + 1];
-    bool missing_is_cursor[SINK_KAFKA_MAX_TOPICS + 1];
     size_t n_missing = 0;
-    HR_TRY(learn(sink, timeout_ms, missing, missing_is_cursor, &n_missing));
-    if (n_missing > 0 && !sink->config.create_topics) {
-        sink_kafka_log(sink, SINK_KAFKA_ERROR, "kafka_topic_missing", missing[0]);
-        return hr_status_of(HR_NOT_FOUND);
-    }
-    if (n_missing > 0) {
-        HR_TRY(create_topics(sink, missing, missing_is_cursor, n_missing, timeout_ms));
-    }
+    HR_TRY(learn(sink, timeout_ms, missing, &n_missing));
+    HR_TRY(create_topics(sink, missing, n_missing, timeout_ms));
     /* A topic that was just made shows up in the metadata a little later. */
     for (int tries = 0; n_missing > 0; tries++) {
         if (tries == ADMIN_POLL_TRIES) {
             return hr_status_of(HR_AGAIN);
         }
         (void)rd_kafka_poll(sink->producer, ADMIN_POLL_MS);
-        HR_TRY(learn(sink, timeout_ms, missing, missing_is_cursor, &n_missing));
+        HR_TRY(learn(sink, timeout_ms, missing, &n_missing));
     }
     return open_handles(sink);
 }
