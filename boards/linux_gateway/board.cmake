@@ -8,3 +8,6 @@ set(BOARD_NET_MAX_ADDRESSES 8)
 set(BOARD_NET_HOST_MAX_CHARS 253)
 set(BOARD_NET_MAX_WINDOW 4)
 set(BOARD_NET_BODY_MAX_BYTES 15360)
+# Of firmware/taps/ais: messages of several sentences that may be open at once, and the longest line.
+set(BOARD_TAP_AIS_ASSEMBLIES 16)
+set(BOARD_TAP_AIS_LINE_MAX_BYTES 1024)

@@ -33,7 +33,6 @@ struct app_taps {
     uint32_t n_taps;
     struct ais_tap taps[APP_MAX_TAPS];
     struct hr_status offered; /* the first failure of an offer in this turn */
-    struct edge_record record;
     uint8_t chunk[CHUNK_BYTES];
 };
 
@@ -42,9 +41,7 @@ struct app_taps {
 static void on_message(void *ctx, const struct edge_ais *ais, uint64_t uptime_ms)
 {
     struct app_taps *taps = ctx;
-    taps->record.kind = EDGE_AIS;
-    taps->record.as.ais = *ais;
-    struct hr_status status = fw_collector_offer(taps->collector, &taps->record, uptime_ms);
+    struct hr_status status = fw_collector_offer_ais(taps->collector, ais, uptime_ms);
     if (hr_is_ok(taps->offered) && hr_is(status, HR_IO)) {
         taps->offered = status;
     }

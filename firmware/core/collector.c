@@ -68,11 +68,13 @@ static struct hr_status try_append(struct fw_collector *collector, struct edge_r
     }
     record->dt_ms = dt_of(uptime_ms, collector->base_uptime_ms);
     size_t len_bytes = 0;
-    if (!hr_is_ok(edge_record_encode(record, collector->encoded, sizeof collector->encoded, &len_bytes))) {
+    /* No record is longer than an envelope, and the uplink has nothing in it while others are called. */
+    uint8_t *encoded = collector->config.envelope;
+    if (!hr_is_ok(
+            edge_record_encode(record, encoded, collector->config.envelope_capacity_bytes, &len_bytes))) {
         return hr_status_of(HR_MALFORMED);
     }
-    struct hr_status status =
-        fw_spool_append(collector->config.spool, hr_bytes_of(collector->encoded, len_bytes));
+    struct hr_status status = fw_spool_append(collector->config.spool, hr_bytes_of(encoded, len_bytes));
     if (hr_is(status, HR_FULL) || hr_is(status, HR_MALFORMED)) {
         return status;
     }
@@ -118,6 +120,14 @@ struct hr_status fw_collector_offer(struct fw_collector *collector, struct edge_
         collector->counters.records_dropped++;
     }
     return status;
+}
+
+struct hr_status fw_collector_offer_ais(struct fw_collector *collector, const struct edge_ais *ais,
+                                        uint64_t uptime_ms)
+{
+    collector->scratch.kind = EDGE_AIS;
+    collector->scratch.as.ais = *ais;
+    return fw_collector_offer(collector, &collector->scratch, uptime_ms);
 }
 
 /* ---- records about itself ---- */

@@ -35,7 +35,7 @@ struct fw_collector_config {
     struct fw_spool *spool;               /* open; the collector is its only user from now on */
     const struct fw_spool_report *report; /* of fw_spool_open; borrowed by fw_collector_start */
     const char *version;                  /* goes into Boot records; kept */
-    uint8_t *envelope;                    /* kept: room for the largest envelope of the spool */
+    uint8_t *envelope; /* kept: working memory, room for the largest envelope of the spool */
     uint32_t envelope_capacity_bytes;
     uint32_t seal_max_age_ms;
     uint32_t seal_max_bytes; /* a batch is sealed when its payload reaches this */
@@ -75,8 +75,7 @@ struct fw_collector {
     uint32_t recovered_records;
     bool closing;               /* no further records about itself */
     bool failed;                /* the flash or the key failed: the spool must be opened again */
-    struct edge_record scratch; /* for records that the collector makes itself */
-    uint8_t encoded[EDGE_RECORD_MAX_BYTES];
+    struct edge_record scratch; /* for records that the collector makes itself, and a tap's message */
 };
 
 /* Seals what an earlier boot left unsealed. The first steps carry what an older stream left, if anything;
@@ -99,6 +98,10 @@ bool fw_collector_is_ready(const struct fw_collector *collector);
  * batch. In each case the record is not taken, and counted. */
 HR_MUST_USE struct hr_status fw_collector_offer(struct fw_collector *collector, struct edge_record *record,
                                                 uint64_t uptime_ms);
+
+/* The same for a message of the AIS tap, which need not be a record yet. */
+HR_MUST_USE struct hr_status fw_collector_offer_ais(struct fw_collector *collector,
+                                                    const struct edge_ais *ais, uint64_t uptime_ms);
 
 /* Does what is due, and says in *wait_ms after how long to call again; FW_NEVER_MS: only after an event. Call
  * after each offer and event of port_net too. HR_IO as fw_collector_offer. */

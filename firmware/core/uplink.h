@@ -63,7 +63,8 @@ struct fw_uplink_config {
     const struct wire_hash *hash;
     struct fw_spool *spool; /* open */
     struct fw_uplink_owner owner;
-    uint8_t *envelope; /* kept: room for the largest envelope of the spool */
+    uint8_t *envelope; /* kept: room for the largest envelope of the spool; holds nothing between two calls,
+                          nor while the owner is called */
     uint32_t envelope_capacity_bytes;
     uint32_t boot_id;
     uint32_t anchor_interval_ms; /* at most one time anchor in this time, and one at each session's start */
@@ -144,6 +145,8 @@ struct fw_uplink {
     struct fw_uplink_request requests[FW_UPLINK_MAX_REQUESTS];
     uint64_t last_anchor_ms;
     bool anchor_due; /* none yet in this session */
+
+    struct wire_merkle tree; /* of a batch that was refused and is checked here */
 };
 
 void fw_uplink_init(struct fw_uplink *uplink, const struct fw_uplink_config *config);

@@ -139,8 +139,8 @@ static struct hr_status check_own(struct fw_uplink *uplink, uint32_t seq)
                          uplink->config.envelope_capacity_bytes, &len_bytes));
     struct wire_envelope envelope;
     if (!hr_is_ok(wire_envelope_split(hr_bytes_of(uplink->config.envelope, len_bytes), &envelope)) ||
-        !hr_is_ok(wire_payload_check(uplink->config.hash, envelope.payload, envelope.header.n_records,
-                                     envelope.header.root))) {
+        !hr_is_ok(wire_payload_check_in(&uplink->tree, uplink->config.hash, envelope.payload,
+                                        envelope.header.n_records, envelope.header.root))) {
         return hr_status_of(HR_CORRUPT);
     }
     const struct port_verify *verify = uplink->config.verify;

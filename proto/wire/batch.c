@@ -131,23 +131,23 @@ struct hr_status wire_record_next(struct hr_reader *payload, struct hr_bytes *ou
     return hr_ok();
 }
 
-struct hr_status wire_payload_check(const struct wire_hash *hash, struct hr_bytes payload, uint16_t n_records,
-                                    const uint8_t root[WIRE_DIGEST_BYTES])
+struct hr_status wire_payload_check_in(struct wire_merkle *tree, const struct wire_hash *hash,
+                                       struct hr_bytes payload, uint16_t n_records,
+                                       const uint8_t root[WIRE_DIGEST_BYTES])
 {
     struct hr_reader reader = hr_reader_over(payload);
-    struct wire_merkle merkle;
-    wire_merkle_start(&merkle);
+    wire_merkle_start(tree);
     for (uint32_t i = 0; i < n_records; i++) {
         struct hr_bytes record;
         if (!hr_is_ok(wire_record_next(&reader, &record))) {
             return hr_status_of(HR_MALFORMED);
         }
-        wire_merkle_add(&merkle, hash, record);
+        wire_merkle_add(tree, hash, record);
     }
     if (hr_reader_left(&reader) != 0) {
         return hr_status_of(HR_MALFORMED);
     }
     uint8_t computed[WIRE_DIGEST_BYTES];
-    wire_merkle_root(&merkle, hash, computed);
+    wire_merkle_root(tree, hash, computed);
     return memcmp(computed, root, WIRE_DIGEST_BYTES) == 0 ? hr_ok() : hr_status_of(HR_DENIED);
 }

@@ -10,6 +10,7 @@
 #include "proto/base/cursor.h"
 #include "proto/base/status.h"
 #include "proto/wire/hash.h"
+#include "proto/wire/merkle.h"
 
 enum {
     WIRE_HEADER_BYTES = 108,
@@ -91,8 +92,19 @@ void wire_stream_anchor(const struct wire_hash *hash, uint64_t device_id, uint32
 HR_MUST_USE struct hr_status wire_record_next(struct hr_reader *payload, struct hr_bytes *out);
 
 /* Checks that the payload is exactly n_records well-framed records and that their Merkle root is `root`.
- * HR_MALFORMED: framing or count. HR_DENIED: framing is right and the root is another. */
-HR_MUST_USE struct hr_status wire_payload_check(const struct wire_hash *hash, struct hr_bytes payload,
-                                                uint16_t n_records, const uint8_t root[WIRE_DIGEST_BYTES]);
+ * HR_MALFORMED: framing or count. HR_DENIED: framing is right and the root is another. `tree` is working
+ * memory of half a kilobyte. */
+HR_MUST_USE struct hr_status wire_payload_check_in(struct wire_merkle *tree, const struct wire_hash *hash,
+                                                   struct hr_bytes payload, uint16_t n_records,
+                                                   const uint8_t root[WIRE_DIGEST_BYTES]);
+
+/* The same where the stack has room for it, which a microcontroller's has not. */
+static inline HR_MUST_USE struct hr_status wire_payload_check(const struct wire_hash *hash,
+                                                              struct hr_bytes payload, uint16_t n_records,
+                                                              const uint8_t root[WIRE_DIGEST_BYTES])
+{
+    struct wire_merkle tree;
+    return wire_payload_check_in(&tree, hash, payload, n_records, root);
+}
 
 #endif

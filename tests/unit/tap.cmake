@@ -14,3 +14,9 @@ target_compile_definitions(test_sources PRIVATE _XOPEN_SOURCE=700) # posix_openp
 hr_test(test_sim_output LABEL unit
         SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_sim_output.c ${CMAKE_SOURCE_DIR}/tools/cli/sim_output.c
         DEPENDS hr_base hr_test_support)
+# The same tap as small as a microcontroller has it.
+file(GLOB hr_tap_ais_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/firmware/taps/ais/*.c)
+hr_test(test_tap_ais_small LABEL unit
+        SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_tap_ais.c ${CMAKE_SOURCE_DIR}/tests/support/tap_listener.c ${hr_tap_ais_sources}
+        DEPENDS hr_edge hr_test_support)
+target_compile_definitions(test_tap_ais_small PRIVATE TAP_AIS_ASSEMBLIES=3 TAP_AIS_LINE_MAX_BYTES=384)

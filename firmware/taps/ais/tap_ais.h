@@ -4,12 +4,12 @@
  * NMEA 4 TAG blocks). It checks, joins and de-armors, and gives no meaning to the bits: that is the
  * normalizer's work.
  *
- * What it accepts. Lines end in LF, CR or CRLF and hold up to 1024 bytes without the ending. A sentence is
- * !ttVDM or !ttVDO with any talker of letters, digits and dashes, and must carry a right checksum. Text
- * before the '!' and behind the checksum is left out (log prefixes, receiver comments); a line that starts
- * with '#' is a comment. When a sentence was cut off and the next one begins in the same line, the next one
- * is found. Parts of a message (up to 9) are joined in order, per stream, talker, channel, sequence id, and
- * TAG group and station where both parts name one.
+ * What it accepts. Lines end in LF, CR or CRLF and hold up to TAP_AIS_LINE_MAX_BYTES without the ending. A
+ * sentence is !ttVDM or !ttVDO with any talker of letters, digits and dashes, and must carry a right
+ * checksum. Text before the '!' and behind the checksum is left out (log prefixes, receiver comments); a line
+ * that starts with '#' is a comment. When a sentence was cut off and the next one begins in the same line,
+ * the next one is found. Parts of a message (up to 9) are joined in order, per stream, talker, channel,
+ * sequence id, and TAG group and station where both parts name one.
  *
  * Bad input is counted, one counter a kind, and never stops the tap. No heap, no clock: everything is in the
  * structs below, and time comes in with the bytes. Calls are [loop]; one tap and its streams belong to one
@@ -24,9 +24,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Two sizes are the board's (its board.cmake; firmware/taps/ais/CMakeLists.txt): TAP_AIS_LINE_MAX_BYTES of a
+ * line, and TAP_AIS_ASSEMBLIES, the messages of several sentences that may be open at once. */
 enum {
-    TAP_AIS_LINE_MAX_BYTES = 1024,
-    TAP_AIS_ASSEMBLIES = 16, /* messages of several sentences that may be open at once */
     TAP_AIS_ASSEMBLY_TIMEOUT_MS = 15000,
     TAP_AIS_SENTENCE_MAX_BYTES = 96, /* of a printed sentence with CR, LF and NUL */
 };
