@@ -6,6 +6,8 @@
 #define PORT_NETIF_H
 
 #include "firmware/port/port_log.h"
+#include "firmware/port/port_random.h"
+#include "firmware/port/port_resolve.h"
 #include "proto/base/status.h"
 
 #include <stdbool.h>
@@ -19,9 +21,10 @@ struct port_netif_config {
     uint8_t ipv4_mask[PORT_IPV4_BYTES];
     uint8_t ipv4_gateway[PORT_IPV4_BYTES];
     uint8_t ipv4_dns[PORT_IPV4_BYTES];
-    uint8_t ipv6[PORT_IPV6_BYTES]; /* all-zero: by router advertisement */
-    uint8_t ipv6_prefix_bits;      /* of a static address; 64 in practice */
-    const struct port_log *log;    /* kept */
+    uint8_t ipv6[PORT_IPV6_BYTES];    /* all-zero: by router advertisement */
+    uint8_t ipv6_prefix_bits;         /* of a static address; 64 in practice */
+    const struct port_random *random; /* kept: transaction and port numbers that a stranger shall not guess */
+    const struct port_log *log;       /* kept */
 };
 
 struct port_netif_state {
@@ -40,5 +43,10 @@ HR_MUST_USE struct hr_status port_netif_start(const struct port_netif_config *co
  * nothing arrives. */
 uint32_t port_netif_step(void);
 void port_netif_state(struct port_netif_state *out);
+
+/* Names by DNS, from the servers that DHCP, router advertisements or the configuration gave; a name's IPv4
+ * address comes before its IPv6 address, and families without an address of ours are not asked for. One name
+ * at a time: another one takes the place of the first. Names have at most 127 characters. Static storage. */
+const struct port_resolve *port_netif_resolve(void);
 
 #endif
