@@ -67,7 +67,7 @@ endfunction()
 # hr_image(NAME): what makes an executable an image for a board: its drivers, its memory, and the map of it.
 function(hr_image name)
   target_link_libraries(${name} PRIVATE hr_board)
-  target_link_options(${name} PRIVATE -nostartfiles --specs=nano.specs -Wl,--gc-sections -Wl,--fatal-warnings
+  target_link_options(${name} PRIVATE -nostartfiles -Wl,--gc-sections -Wl,--fatal-warnings
     -Wl,-Map=$<TARGET_FILE:${name}>.map -L${CMAKE_SOURCE_DIR}
     -T${CMAKE_SOURCE_DIR}/boards/${HEADRACE_BOARD}/memory.ld)
   set_target_properties(${name} PROPERTIES SUFFIX .elf RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A collector on a microcontroller: what an image in the board's memory makes it, and the loop that runs it.
+ * Everything is in one struct whose size is known at compile time. Whatever is wrong with the memory, the
+ * identity or the spool is said on the console and counted, and the device stays up: its shell answers, and
+ * what time or a new image may mend is tried again. [loop] */
+#ifndef APP_DEVICE_H
+#define APP_DEVICE_H
+
+#include "boards/family/board.h"
+#include "firmware/app/identity.h"
+#include "firmware/app/shell.h"
+#include "firmware/core/collector.h"
+#include "firmware/net/client.h"
+#include "firmware/ports/cortex_m/flash_part.h"
+#include "firmware/taps/ais/tap_ais.h"
+
+enum { APP_STAGE_BYTES = 1024 };
+
+/* Counted since boot; the Stats record of source "device" has the same names. */
+struct app_device_counts {
+    uint64_t serial_bytes;
+    uint64_t serial_dropped; /* the ring of the serial input was full */
+    uint64_t serial_unused;  /* read while there was no collector to take them */
+    uint64_t frames_in;
+    uint64_t frames_out;
+    uint64_t frames_dropped;
+    uint64_t pool_bytes; /* of the TLS library's memory */
+    uint64_t pool_peak_bytes;
+    uint64_t pool_refused; /* allocations that found no room */
+    uint64_t stack_bytes;
+    uint64_t stack_peak_bytes;
+    uint64_t longest_turn_ms; /* of the loop */
+    uint64_t spool_reopened;  /* the flash failed, and the spool was opened again */
+    uint64_t reset_cause;     /* enum board_reset */
+};
+
+struct app_device {
+    enum app_trouble trouble; /* APP_FINE: it collects */
+    bool has_network;
+    bool rebooting;
+    uint64_t retry_ms; /* when what failed is tried again; 0: nothing is */
+    uint32_t retries;
+    uint64_t next_tick_ms;
+    struct app_device_counts counts;
+    struct app_shell shell;
+    struct app_identity identity;
+    struct port_flash_part spool_part; /* of the memory */
+    struct fw_spool spool;
+    struct fw_spool_report report;
+    struct fw_spool_sector sectors[APP_SPOOL_MAX_SECTORS]; /* by the board.cmake of the board */
+    uint8_t stage[APP_STAGE_BYTES];
+    struct net_client net;
+    struct fw_collector collector;
+    struct tap_ais framer;
+    struct tap_ais_stream line;
+    uint8_t envelope[WIRE_MCU_ENVELOPE_MAX_BYTES];
+    struct edge_stats stats; /* the shell's scratch */
+};
+
+/* Says hello, reads the memory, and starts what can be started. board_start was called before. */
+void app_device_start(struct app_device *device);
+
+/* One turn of the loop: what arrived, what is due, and what that makes the uplink send; then it sleeps until
+ * something arrives or is due. Returns after a second at the latest. */
+void app_device_turn(struct app_device *device);
+
+/* Brings the counts up to date. */
+void app_device_count(struct app_device *device);
+
+/* Seals and saves what is there, and starts the board again. Never comes back. */
+_Noreturn void app_device_reboot(struct app_device *device);
+
+#endif

@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "firmware/app/device.h"
+
+#include "firmware/app/console.h"
+#include "firmware/core/counters.h"
+#include "firmware/ports/cortex_m/netif.h"
+#include "firmware/ports/cortex_m/pool.h"
+#include "proto/base/assert.h"
+
+#include <string.h>
+
+enum {
+    CHUNK_BYTES = 128,
+    CHUNKS_A_TURN = 16, /* so that the network gets its turn while a full line comes in */
+    TICK_MS = 1000,
+    RETRY_FIRST_MS = 1000,
+    RETRY_MAX_MS = 60 * 1000,
+
+    SEAL_MAX_AGE_MS = 5000,
+    SEAL_MAX_BYTES = WIRE_MCU_ENVELOPE_MAX_BYTES - WIRE_PREFIX_BYTES - 2 * 64,
+    STATS_INTERVAL_MS = 60 * 1000,
+    ANCHOR_INTERVAL_MS = 60 * 1000,
+    OPEN_TIMEOUT_MS = 60 * 1000, /* a handshake is seconds of work on these cores */
+    EXCHANGE_TIMEOUT_MS = 95 * 1000,
+    SILENCE_MS = 5000,
+    ACK_TIMEOUT_MS = 2000,
+    MAX_RETRANSMIT = 4,
+};
+
+/* ---- ports ---- */
+
+static uint64_t clock_uptime_ms(void *ctx)
+{
+    (void)ctx;
+    return board_uptime_ms();
+}
+
+static const struct port_clock device_clock = {clock_uptime_ms, NULL};
+
+/* ---- counters ---- */
+
+void app_device_count(struct app_device *device)
+{
+    struct app_device_counts *counts = &device->counts;
+    struct port_netif_state net = {.frames_in = 0};
+    struct port_pool_state pool;
+    if (device->has_network) {
+        port_netif_state(&net);
+    }
+    port_pool_state(&pool);
+    counts->serial_dropped = board_serial_dropped();
+    counts->frames_in = net.frames_in;
+    counts->frames_out = net.frames_out;
+    counts->frames_dropped = net.frames_dropped;
+    counts->pool_bytes = pool.capacity_bytes;
+    counts->pool_peak_bytes = pool.peak_bytes;
+    counts->pool_refused = pool.refused;
+    counts->stack_bytes = board_stack_bytes();
+    counts->stack_peak_bytes = board_stack_used_bytes();
+    counts->reset_cause = board_reset_cause();
+}
+
+#define COUNT(name) {#name, offsetof(struct app_device_counts, name)}
+
+static void device_stats(void *ctx, struct edge_stats *out)
+{
+    static const struct fw_counter table[] = {
+        COUNT(serial_bytes),   COUNT(serial_dropped), COUNT(serial_unused),    COUNT(frames_in),
+        COUNT(frames_out),     COUNT(frames_dropped), COUNT(pool_bytes),       COUNT(pool_peak_bytes),
+        COUNT(pool_refused),   COUNT(stack_bytes),    COUNT(stack_peak_bytes), COUNT(longest_turn_ms),
+        COUNT(spool_reopened), COUNT(reset_cause),
+    };
+    struct app_device *device = ctx;
+    app_device_count(device);
+    fw_counters_to_stats("device", table, HR_ARRAY_LEN(table), &device->counts, out);
+}
+
+static void framer_stats(void *ctx, struct edge_stats *out)
+{
+    const struct app_device *device = ctx;
+    tap_ais_stats(&device->framer, out);
+}
+
+/* ---- start ---- */
+
+static const char *reset_name(void)
+{
+    static const char *const names[] = {
+        [BOARD_RESET_POWER] = "power",
+        [BOARD_RESET_SOFTWARE] = "software",
+        [BOARD_RESET_WATCHDOG] = "watchdog",
+        [BOARD_RESET_FAULT] = "fault",
+    };
+    return names[board_reset_cause()];
+}
+
+static void say_identity(const struct app_identity *identity)
+{
+    char id[APP_HEX_CHARS + 1];
+    APP_SAY("identity", {"device", app_hex_u64(identity->image.device_id, id), 0},
+            {"name", identity->image.name, 0}, {"key_epoch", NULL, identity->image.key_epoch});
+    if (identity->image.console_locked) {
+        app_console_text("The console is locked: it tells states and changes nothing.\r\n");
+    }
+}
+
+static void on_message(void *ctx, const struct edge_ais *ais, uint64_t uptime_ms)
+{
+    struct app_device *device = ctx;
+    /* The collector counts what it does not take, and its next step says when the flash has failed. */
+    hr_ignore(fw_collector_offer_ais(&device->collector, ais, uptime_ms));
+}
+
+static void start_framer(struct app_device *device)
+{
+    const struct tap_ais_config config = {.assembly_timeout_ms = 0};
+    const struct tap_ais_sink sink = {on_message, device};
+    tap_ais_init(&device->framer, &config, &sink);
+    tap_ais_stream_init(&device->line, 0);
+}
+
+static enum app_trouble open_spool(struct app_device *device)
+{
+    const struct fw_spool_config config = {
+        .flash = &device->spool_part.port,
+        .hash = crypto_hash(),
+        .device_id = device->identity.image.device_id,
+        .envelope_max_bytes = WIRE_MCU_ENVELOPE_MAX_BYTES,
+        .sectors = device->sectors,
+        .stage = device->stage,
+        .stage_bytes = sizeof device->stage,
+        .first_stream = 0,
+    };
+    struct fw_spool_report *report = &device->report;
+    struct hr_status status = fw_spool_open(&device->spool, &config, report);
+    if (!hr_is_ok(status)) {
+        return hr_is(status, HR_CORRUPT) ? APP_SPOOL_FOREIGN : APP_SPOOL_FAILED;
+    }
+    struct fw_spool_state state;
+    fw_spool_state(&device->spool, &state);
+    APP_SAY("spool",
+            {"found",
+             report->formatted ? "new"
+             : report->clean   ? "closed"
+                               : "cut",
+             0},
+            {"stream", NULL, state.stream}, {"sealed_batches", NULL, state.next_batch_seq},
+            {"acked_batches", NULL, (uint32_t)(state.acked_seq + 1)}, /* WIRE_SEQ_NONE + 1 is 0 */
+            {"recovered_records", NULL, report->recovered_records},
+            {"torn_entries", NULL, report->torn_entries});
+    return APP_FINE;
+}
+
+/* ---- network ---- */
+
+static struct hr_status no_open(void *ctx, uint8_t index)
+{
+    (void)ctx;
+    (void)index;
+    return hr_status_of(HR_IO);
+}
+
+static void no_close(void *ctx)
+{
+    (void)ctx;
+}
+
+static struct hr_status no_post(void *ctx, uint32_t token, struct hr_bytes envelope)
+{
+    (void)ctx;
+    (void)token;
+    (void)envelope;
+    return hr_status_of(HR_IO);
+}
+
+static struct hr_status no_head(void *ctx, uint32_t token, uint32_t stream)
+{
+    (void)ctx;
+    (void)token;
+    (void)stream;
+    return hr_status_of(HR_IO);
+}
+
+/* A board whose Ethernet controller is silent collects all the same. */
+static const struct port_net no_network = {.n_addresses = 1,
+                                           .window = 1,
+                                           .open = no_open,
+                                           .close = no_close,
+                                           .post_batch = no_post,
+                                           .get_head = no_head};
+
+static void start_network(struct app_device *device)
+{
+    const struct image_identity *image = &device->identity.image;
+    struct port_netif_config config = {.dhcp = !image->has_ipv4,
+                                       .ipv6_prefix_bits = image->ipv6.prefix_bits,
+                                       .random = crypto_random(),
+                                       .log = app_console_log()};
+    memcpy(config.mac, image->mac, sizeof config.mac);
+    memcpy(config.ipv4, image->ipv4.address, sizeof config.ipv4);
+    memcpy(config.ipv4_mask, image->ipv4.mask, sizeof config.ipv4_mask);
+    memcpy(config.ipv4_gateway, image->ipv4.gateway, sizeof config.ipv4_gateway);
+    memcpy(config.ipv4_dns, image->ipv4.dns, sizeof config.ipv4_dns);
+    memcpy(config.ipv6, image->ipv6.address, sizeof config.ipv6);
+    device->has_network = hr_is_ok(port_netif_start(&config));
+    if (!device->has_network) {
+        PORT_LOG(app_console_log(), PORT_LOG_ERROR, "ethernet_silent", {"effect", "the spool fills", 0});
+    }
+}
+
+static void start_net_client(struct app_device *device)
+{
+    const struct image_identity *image = &device->identity.image;
+    const struct net_config config = {
+        .addresses = device->identity.addresses,
+        .n_addresses = image->n_aggregators,
+        .window = NET_MAX_WINDOW,
+        .server_name = image->server_name,
+        .credentials = {.kind = NET_CREDENTIALS_MEMORY,
+                        .of.memory = {image->ca[0], image->certificate, image->transport_key}},
+        .open_timeout_ms = OPEN_TIMEOUT_MS,
+        .exchange_timeout_ms = EXCHANGE_TIMEOUT_MS,
+        .silence_ms = SILENCE_MS,
+        .ack_timeout_ms = ACK_TIMEOUT_MS,
+        .max_retransmit = MAX_RETRANSMIT,
+        .clock = &device_clock,
+        .log = app_console_log(),
+        .resolve = port_netif_resolve(),
+    };
+    const struct port_net_events events = fw_collector_net_events(&device->collector);
+    net_client_init(&device->net, &config, &events);
+}
+
+/* ---- the collector ---- */
+
+static struct hr_status start_collector(struct app_device *device)
+{
+    if (device->has_network) {
+        start_net_client(device);
+    }
+    const uint32_t seal_max_age_ms = device->identity.image.seal_max_age_ms;
+    const struct fw_collector_config config = {
+        .clock = &device_clock,
+        .random = crypto_random(),
+        .log = app_console_log(),
+        .sign = &device->identity.signer.port,
+        .verify = &device->identity.verifier.port,
+        .net = device->has_network ? &device->net.port : &no_network,
+        .utc = NULL,
+        .hash = crypto_hash(),
+        .spool = &device->spool,
+        .report = &device->report,
+        .version = APP_VERSION,
+        .envelope = device->envelope,
+        .envelope_capacity_bytes = sizeof device->envelope,
+        .seal_max_age_ms = seal_max_age_ms != 0 ? seal_max_age_ms : SEAL_MAX_AGE_MS,
+        .seal_max_bytes = SEAL_MAX_BYTES,
+        .stats_interval_ms = STATS_INTERVAL_MS,
+        .anchor_interval_ms = ANCHOR_INTERVAL_MS,
+    };
+    HR_TRY(fw_collector_start(&device->collector, &config));
+    fw_collector_add_source(&device->collector, (struct fw_stats_source){framer_stats, device});
+    fw_collector_add_source(&device->collector, (struct fw_stats_source){device_stats, device});
+    PORT_LOG(app_console_log(), PORT_LOG_INFO, "collector_started",
+             {"boot_id", NULL, device->collector.boot_id});
+    return hr_ok();
+}
+
+static void say_trouble(const struct app_device *device)
+{
+    PORT_LOG(app_console_log(), PORT_LOG_ERROR, app_trouble_name(device->trouble),
+             {"advice", app_trouble_advice(device->trouble), 0});
+}
+
+/* The flash under the spool failed: what it holds is read again after a while, with growing patience. */
+static void give_up_spool(struct app_device *device)
+{
+    uint32_t shift = device->retries < 6 ? device->retries : 6;
+    uint32_t pause_ms = (uint32_t)RETRY_FIRST_MS << shift;
+    device->retries++;
+    device->trouble = APP_SPOOL_FAILED;
+    device->retry_ms = board_uptime_ms() + (pause_ms < RETRY_MAX_MS ? pause_ms : RETRY_MAX_MS);
+    if (device->has_network) {
+        net_client_end(&device->net);
+    }
+    say_trouble(device);
+}
+
+static void start_collecting(struct app_device *device)
+{
+    device->retry_ms = 0;
+    device->trouble = open_spool(device);
+    if (device->trouble == APP_SPOOL_FOREIGN) {
+        say_trouble(device);
+    } else if (device->trouble != APP_FINE || !hr_is_ok(start_collector(device))) {
+        give_up_spool(device);
+    }
+}
+
+void app_device_start(struct app_device *device)
+{
+    APP_SAY("headrace", {"version", APP_VERSION, 0}, {"board", board_info.name, 0},
+            {"reset", reset_name(), 0});
+    start_framer(device);
+    const struct port_flash *memory = board_flash();
+    device->trouble = memory != NULL ? app_identity_load(&device->identity, memory) : APP_NO_MEMORY;
+    if (device->identity.is_known) {
+        say_identity(&device->identity);
+    }
+    if (device->trouble != APP_FINE) {
+        say_trouble(device);
+        return;
+    }
+    if (device->identity.image.serial_baud != 0) {
+        board_serial_speed(device->identity.image.serial_baud);
+    }
+    const struct image_regions *regions = &device->identity.image.regions;
+    port_flash_part_init(&device->spool_part, memory, regions->spool_first_sector, regions->spool_n_sectors);
+    start_network(device);
+    start_collecting(device);
+}
+
+/* ---- the loop ---- */
+
+static uint32_t least(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+static uint32_t until(uint64_t moment_ms)
+{
+    uint64_t now_ms = board_uptime_ms();
+    uint64_t left_ms = moment_ms > now_ms ? moment_ms - now_ms : 0;
+    return left_ms < FW_NEVER_MS ? (uint32_t)left_ms : FW_NEVER_MS;
+}
+
+static uint64_t messages_of(const struct app_device *device)
+{
+    return device->framer.counter[TAP_AIS_MESSAGES];
+}
+
+/* Takes what the serial input's interrupt has gathered. While batches are carried to a new stream it stays in
+ * the ring; while there is no collector it is counted and dropped. True: a message came. */
+static bool pump_serial(struct app_device *device)
+{
+    uint8_t chunk[CHUNK_BYTES];
+    const uint64_t n_before = messages_of(device);
+    for (uint32_t i = 0; i < CHUNKS_A_TURN; i++) {
+        if (device->trouble == APP_FINE && !fw_collector_is_ready(&device->collector)) {
+            break;
+        }
+        size_t len_bytes = board_serial_read(chunk, sizeof chunk);
+        if (len_bytes == 0) {
+            break;
+        }
+        device->counts.serial_bytes += len_bytes;
+        if (device->trouble == APP_FINE) {
+            tap_ais_feed(&device->framer, &device->line, hr_bytes_of(chunk, len_bytes), board_uptime_ms());
+        } else {
+            device->counts.serial_unused += len_bytes;
+        }
+    }
+    return messages_of(device) != n_before;
+}
+
+static uint32_t step_collector(struct app_device *device)
+{
+    uint32_t wait_ms = 0;
+    if (!hr_is_ok(fw_collector_step(&device->collector, &wait_ms))) {
+        device->counts.spool_reopened++;
+        give_up_spool(device);
+        return 0;
+    }
+    return device->has_network ? least(wait_ms, net_client_step(&device->net)) : wait_ms;
+}
+
+/* Sleeps for so long, or until something arrives. */
+static void idle(struct app_device *device, uint32_t wait_ms)
+{
+    uint64_t end_ms = board_uptime_ms() + wait_ms;
+    while (board_uptime_ms() < end_ms) {
+        bool frame = device->has_network && board_ethernet_waiting() != 0;
+        if (frame || pump_serial(device) || app_shell_step(&device->shell, device)) {
+            return;
+        }
+        board_wait();
+    }
+}
+
+static void tick(struct app_device *device)
+{
+    if (until(device->next_tick_ms) == 0) {
+        device->next_tick_ms = board_uptime_ms() + TICK_MS;
+        tap_ais_tick(&device->framer, board_uptime_ms());
+    }
+}
+
+void app_device_turn(struct app_device *device)
+{
+    uint64_t began_ms = board_uptime_ms();
+    (void)pump_serial(device);
+    (void)app_shell_step(&device->shell, device);
+    tick(device);
+    uint32_t wait_ms = until(device->next_tick_ms);
+    if (device->has_network) {
+        wait_ms = least(wait_ms, port_netif_step());
+    }
+    if (device->trouble == APP_FINE) {
+        wait_ms = least(wait_ms, step_collector(device));
+    } else if (device->retry_ms != 0 && until(device->retry_ms) == 0) {
+        start_collecting(device);
+    }
+    uint64_t took_ms = board_uptime_ms() - began_ms;
+    if (took_ms > device->counts.longest_turn_ms) {
+        device->counts.longest_turn_ms = took_ms;
+    }
+    idle(device, wait_ms);
+}
+
+void app_device_reboot(struct app_device *device)
+{
+    if (device->trouble == APP_FINE) {
+        /* What can't be sealed now is lost with the boot, and the Boot record of the next one says so. */
+        hr_ignore(fw_collector_begin_end(&device->collector));
+        hr_ignore(fw_collector_end(&device->collector));
+    }
+    board_reboot();
+}
