@@ -114,10 +114,14 @@ struct ledger_commit {
 
 struct ledger {
     /* Makes the change durable. HR_OK: it survives a power cut, and leaves are filled in. HR_FULL: no space
-     * on the disk; nothing changed, a later call may succeed. HR_DENIED: another writer took over; nothing
-     * changed and nothing may be accepted any more. HR_IO: the outcome is unknown; the process must end
-     * without acknowledging (it learns the truth when it starts again). [writer thread] */
+     * on the disk; nothing changed, a later call may succeed. HR_AGAIN: the database is away; the same.
+     * HR_DENIED: another writer took over; this process acknowledges nothing of it and accepts nothing any
+     * more. HR_IO: the outcome is unknown; the process must end without acknowledging (it learns the truth
+     * when it starts again). [writer thread] */
     HR_MUST_USE struct hr_status (*commit)(void *ctx, const struct ledger_commit *change);
+    /* Does this process still write the log? HR_OK: yes. HR_DENIED: another writer took over, or it was
+     * opened for reading. HR_IO: it can't be told now. [any] */
+    HR_MUST_USE struct hr_status (*is_writer)(void *ctx);
     /* Number of committed leaves. [any] */
     HR_MUST_USE struct hr_status (*size)(void *ctx, uint64_t *n_leaves);
     /* Hands the committed batches from leaf `from` on, at most max_batches and about max_bytes, to `each`, in
@@ -140,6 +144,14 @@ struct ledger {
      * thread] */
     HR_MUST_USE struct hr_status (*find_digest)(void *ctx, uint64_t device_id, uint32_t stream, uint32_t seq,
                                                 uint8_t digest[WIRE_DIGEST_BYTES]);
+    /* For inspection: calls each for every conflict, and every loss, of a device (0: all), in the order of
+     * storing. [reader thread] */
+    HR_MUST_USE struct hr_status (*conflicts)(void *ctx, uint64_t device_id,
+                                              void (*each)(void *each_ctx, const struct ledger_conflict *row),
+                                              void *each_ctx);
+    HR_MUST_USE struct hr_status (*losses)(void *ctx, uint64_t device_id,
+                                           void (*each)(void *each_ctx, const struct ledger_loss *row),
+                                           void *each_ctx);
     /* A hint of how far publishing got, per sink name; may be behind, is never trusted. [reader thread] */
     HR_MUST_USE struct hr_status (*set_hint)(void *ctx, const char *sink, uint64_t next_leaf);
     HR_MUST_USE struct hr_status (*get_hint)(void *ctx, const char *sink, uint64_t *next_leaf);

@@ -327,7 +327,7 @@ static void count_conflict(void *ctx, const struct ledger_conflict *row)
 uint32_t core_lab_n_conflicts(const struct core_lab *lab, uint64_t device_id)
 {
     uint32_t n = 0;
-    assert_ok(ledger_sqlite_conflicts(lab->ledger.ctx, device_id, count_conflict, &n));
+    assert_ok(lab->ledger.conflicts(lab->ledger.ctx, device_id, count_conflict, &n));
     return n;
 }
 
@@ -340,6 +340,6 @@ static void count_loss(void *ctx, const struct ledger_loss *row)
 uint32_t core_lab_n_losses(const struct core_lab *lab, uint64_t device_id)
 {
     uint32_t n = 0;
-    assert_ok(ledger_sqlite_losses(lab->ledger.ctx, device_id, count_loss, &n));
+    assert_ok(lab->ledger.losses(lab->ledger.ctx, device_id, count_loss, &n));
     return n;
 }

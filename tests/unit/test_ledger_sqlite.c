@@ -300,61 +300,6 @@ static void a_reader_reads_beside_the_writer_and_writes_nothing(void **state)
     reader.close(reader.ctx);
 }
 
-static void see_conflict(void *ctx, const struct ledger_conflict *row)
-{
-    assert_string_equal(row->kind, "fork");
-    assert_true(row->device_id == 1);
-    assert_int_equal(row->stream, 2);
-    assert_int_equal(row->seq, 3);
-    assert_true(row->received_utc_ms == 4);
-    assert_int_equal(row->known_digest[31], 0xEE);
-    assert_memory_equal(row->envelope.data, envelope, sizeof envelope);
-    (*(uint32_t *)ctx)++;
-}
-
-static void see_loss(void *ctx, const struct ledger_loss *row)
-{
-    assert_int_equal(row->loss.from_seq, 5);
-    assert_int_equal(row->loss.to_seq, 9);
-    assert_true(row->loss.first_record_seq == UINT64_C(1) << 40);
-    assert_int_equal(row->loss.n_records, 77);
-    assert_int_equal(row->loss.reason, EDGE_LOSS_DAMAGED);
-    assert_int_equal(row->loss.last_digest[0], 0xDD);
-    assert_int_equal(row->envelope.len_bytes, sizeof envelope);
-    (*(uint32_t *)ctx)++;
-}
-
-static void evidence_is_kept_and_read_by_device(void **state)
-{
-    (void)state;
-    struct ledger ledger;
-    assert_ok(open_ledger(NULL, &ledger));
-    memset(envelope, 0x42, sizeof envelope);
-    struct hr_bytes bytes = hr_bytes_of(envelope, sizeof envelope);
-    struct ledger_conflict conflict = {
-        .device_id = 1, .stream = 2, .seq = 3, .kind = "fork", .received_utc_ms = 4, .envelope = bytes};
-    conflict.known_digest[31] = 0xEE;
-    struct ledger_loss loss = {.device_id = 1,
-                               .stream = 2,
-                               .loss = {.from_seq = 5,
-                                        .to_seq = 9,
-                                        .first_record_seq = UINT64_C(1) << 40,
-                                        .n_records = 77,
-                                        .reason = EDGE_LOSS_DAMAGED},
-                               .envelope = bytes};
-    loss.loss.last_digest[0] = 0xDD;
-    struct ledger_commit change = {.conflicts = &conflict, .n_conflicts = 1, .losses = &loss, .n_losses = 1};
-    assert_ok(ledger.commit(ledger.ctx, &change));
-    uint32_t n = 0;
-    assert_ok(ledger_sqlite_conflicts(ledger.ctx, 1, see_conflict, &n));
-    assert_ok(ledger_sqlite_conflicts(ledger.ctx, 0, see_conflict, &n));
-    assert_ok(ledger_sqlite_conflicts(ledger.ctx, 2, see_conflict, &n));
-    assert_ok(ledger_sqlite_losses(ledger.ctx, 1, see_loss, &n));
-    assert_ok(ledger_sqlite_losses(ledger.ctx, 2, see_loss, &n));
-    assert_int_equal(n, 3);
-    ledger.close(ledger.ctx);
-}
-
 #define SQLITE_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -375,7 +320,6 @@ int main(void)
         SQLITE_TEST(a_folder_that_is_not_there_is_an_io_error),
         SQLITE_TEST(a_committed_batch_can_be_neither_changed_nor_deleted),
         SQLITE_TEST(a_reader_reads_beside_the_writer_and_writes_nothing),
-        SQLITE_TEST(evidence_is_kept_and_read_by_device),
     };
     int n_failed = ledger_suite_run(&suite);
     return n_failed + cmocka_run_group_tests_name("ledger on sqlite alone", tests, NULL, NULL);

@@ -219,10 +219,10 @@ static struct hr_status print_all(struct report *report)
     HR_TRY(ledger->load_streams(ledger->ctx, print_stream, report));
     end_list(report);
     begin_list(report, "conflicts");
-    HR_TRY(ledger_sqlite_conflicts(ledger->ctx, report->device_id, print_conflict, report));
+    HR_TRY(ledger->conflicts(ledger->ctx, report->device_id, print_conflict, report));
     end_list(report);
     begin_list(report, "losses");
-    HR_TRY(ledger_sqlite_losses(ledger->ctx, report->device_id, print_loss, report));
+    HR_TRY(ledger->losses(ledger->ctx, report->device_id, print_loss, report));
     end_list(report);
     (void)printf(report->is_json ? "\n}\n" : "");
     return hr_ok();

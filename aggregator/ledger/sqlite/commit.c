@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "aggregator/ledger/sqlite/internal.h"
 
-#include <stdio.h>
-#include <string.h>
-
 static const char *const write_sql[N_WRITES] = {
     [WRITE_BEGIN] = "BEGIN IMMEDIATE",
     [WRITE_COMMIT] = "COMMIT",
@@ -50,7 +47,7 @@ static struct hr_status advance_head(struct ledger_sqlite *ledger, uint64_t n, u
         *first_leaf = ledger_u64(statement, 0) - n;
         status = ledger_status(ledger, ledger->writer, sqlite3_step(statement), "moving the head of the log");
     } else if (hr_is_ok(status)) {
-        ledger_log(ledger, "another writer took over this ledger: this one (epoch %llu) stops",
+        ledger_say(&ledger->report, "another writer took over this ledger: this one (epoch %llu) stops",
                    (unsigned long long)ledger->writer_epoch);
         status = hr_status_of(HR_DENIED);
     }
@@ -185,23 +182,14 @@ static struct hr_status write_anchors(struct ledger_sqlite *ledger, const struct
     return hr_ok();
 }
 
-/* Writes what is pending. A hint that a failing transaction takes with it is made up for by the next one. */
 static struct hr_status write_hints(struct ledger_sqlite *ledger)
 {
     struct ledger_hint hints[LEDGER_MAX_SINKS];
-    HR_ASSERT(pthread_mutex_lock(&ledger->hint_lock) == 0);
-    uint32_t n_hints = ledger->n_hints;
-    memcpy(hints, ledger->hints, sizeof hints);
+    uint32_t n_hints = ledger_hints_take(&ledger->hints, hints);
     for (uint32_t i = 0; i < n_hints; i++) {
-        ledger->hints[i].is_dirty = false;
-    }
-    HR_ASSERT(pthread_mutex_unlock(&ledger->hint_lock) == 0);
-    for (uint32_t i = 0; i < n_hints; i++) {
-        if (hints[i].is_dirty) {
-            ledger_bind_text(ledger->writes[WRITE_HINT], 1, hints[i].sink);
-            ledger_bind_u64(ledger->writes[WRITE_HINT], 2, hints[i].next_leaf);
-            HR_TRY(ledger_run(ledger, ledger->writes[WRITE_HINT], "storing a hint"));
-        }
+        ledger_bind_text(ledger->writes[WRITE_HINT], 1, hints[i].sink);
+        ledger_bind_u64(ledger->writes[WRITE_HINT], 2, hints[i].next_leaf);
+        HR_TRY(ledger_run(ledger, ledger->writes[WRITE_HINT], "storing a hint"));
     }
     return hr_ok();
 }
@@ -294,22 +282,7 @@ struct hr_status ledger_set_hint(void *ctx, const char *sink, uint64_t next_leaf
     if (ledger->writer == NULL) {
         return hr_status_of(HR_DENIED);
     }
-    HR_ASSERT(strlen(sink) <= LEDGER_SINK_NAME_MAX_CHARS);
-    HR_ASSERT(pthread_mutex_lock(&ledger->hint_lock) == 0);
-    uint32_t at = 0;
-    while (at < ledger->n_hints && strcmp(ledger->hints[at].sink, sink) != 0) {
-        at++;
-    }
-    bool has_room = at < LEDGER_MAX_SINKS;
-    if (has_room) {
-        struct ledger_hint *hint = &ledger->hints[at];
-        ledger->n_hints = at == ledger->n_hints ? at + 1 : ledger->n_hints;
-        (void)snprintf(hint->sink, sizeof hint->sink, "%s", sink);
-        hint->next_leaf = next_leaf;
-        hint->is_dirty = true;
-    }
-    HR_ASSERT(pthread_mutex_unlock(&ledger->hint_lock) == 0);
-    return hr_status_of(has_room ? HR_OK : HR_FULL);
+    return ledger_hints_set(&ledger->hints, sink, next_leaf);
 }
 
 struct hr_status ledger_flush_hints(struct ledger_sqlite *ledger)

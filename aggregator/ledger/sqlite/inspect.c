@@ -30,9 +30,9 @@ static struct hr_status prepare_for(struct ledger_sqlite *ledger, const char *sq
     return hr_ok();
 }
 
-struct hr_status ledger_sqlite_conflicts(void *ctx, uint64_t device_id,
-                                         void (*each)(void *each_ctx, const struct ledger_conflict *row),
-                                         void *each_ctx)
+struct hr_status ledger_conflicts(void *ctx, uint64_t device_id,
+                                  void (*each)(void *each_ctx, const struct ledger_conflict *row),
+                                  void *each_ctx)
 {
     struct ledger_sqlite *ledger = ctx;
     struct conflict_visit visit = {each, each_ctx};
@@ -64,9 +64,8 @@ static void visit_loss(void *ctx, sqlite3_stmt *row)
     visit->each(visit->each_ctx, &loss);
 }
 
-struct hr_status ledger_sqlite_losses(void *ctx, uint64_t device_id,
-                                      void (*each)(void *each_ctx, const struct ledger_loss *row),
-                                      void *each_ctx)
+struct hr_status ledger_losses(void *ctx, uint64_t device_id,
+                               void (*each)(void *each_ctx, const struct ledger_loss *row), void *each_ctx)
 {
     struct ledger_sqlite *ledger = ctx;
     struct loss_visit visit = {each, each_ctx};

@@ -4,6 +4,10 @@
 #ifndef LEDGER_SQLITE_INTERNAL_H
 #define LEDGER_SQLITE_INTERNAL_H
 
+#include "aggregator/ledger/base/hints.h"
+#include "aggregator/ledger/base/migration.h"
+#include "aggregator/ledger/base/report.h"
+#include "aggregator/ledger/base/rows.h"
 #include "aggregator/ledger/sqlite/ledger_sqlite.h"
 #include "proto/base/assert.h"
 
@@ -14,20 +18,11 @@
 enum {
     LEDGER_APPLICATION_ID = 0x48524C47, /* "HRLG", in the file's header */
     LEDGER_ORIGIN_CHARS = 32,
-    LEDGER_MAX_SINKS = 8,
-    LEDGER_SINK_NAME_MAX_CHARS = 31,
     LEDGER_CHECKPOINT_PAGES = 2048, /* of the WAL; 16 MB */
     LEDGER_BUSY_MS = 5000,
 };
 
-struct ledger_migration {
-    int version;
-    const char *name;
-    const char *sql;
-};
-
-extern const struct ledger_migration ledger_migrations[];
-extern const int ledger_n_migrations;
+extern const struct ledger_migrations ledger_sqlite_migrations;
 
 /* Statements of the writer connection that every commit uses. */
 enum ledger_write {
@@ -47,12 +42,6 @@ enum ledger_write {
     N_WRITES,
 };
 
-struct ledger_hint {
-    char sink[LEDGER_SINK_NAME_MAX_CHARS + 1];
-    uint64_t next_leaf;
-    bool is_dirty;
-};
-
 struct ledger_sqlite {
     sqlite3 *writer; /* NULL: opened for reading only */
     sqlite3 *reader;
@@ -60,21 +49,16 @@ struct ledger_sqlite {
     sqlite3_stmt *read_batches; /* of the reader connection */
     sqlite3_stmt *read_anchor;
     pthread_mutex_t reader_lock; /* recursive: `each` of a read may ask for an anchor */
-    pthread_mutex_t hint_lock;
-    struct ledger_hint hints[LEDGER_MAX_SINKS]; /* written with the next commit, and at close */
-    uint32_t n_hints;
+    struct ledger_hints hints;   /* written with the next commit, and at close */
     _Atomic uint64_t n_leaves;
     uint64_t writer_epoch;
     bool is_broken; /* a commit of unknown outcome: the file is not touched any more */
     int lock_fd;
     char origin[LEDGER_ORIGIN_CHARS + 1];
-    void (*log)(void *ctx, const char *text);
-    void *log_ctx;
+    struct ledger_report report;
 };
 
 /* ---- statement.c ---- */
-void ledger_log(const struct ledger_sqlite *ledger, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
 /* Maps a result code of SQLite and logs what is not HR_OK. SQLITE_FULL: HR_FULL. SQLITE_BUSY: HR_AGAIN. A
  * damaged or foreign file: HR_CORRUPT. Everything else: HR_IO. */
 HR_MUST_USE struct hr_status ledger_status(const struct ledger_sqlite *ledger, sqlite3 *db, int rc,
@@ -132,5 +116,14 @@ ledger_load_devices(void *ctx, void (*each)(void *each_ctx, const struct ledger_
 HR_MUST_USE struct hr_status ledger_find_digest(void *ctx, uint64_t device_id, uint32_t stream, uint32_t seq,
                                                 uint8_t digest[WIRE_DIGEST_BYTES]);
 HR_MUST_USE struct hr_status ledger_get_hint(void *ctx, const char *sink, uint64_t *next_leaf);
+HR_MUST_USE struct hr_status ledger_is_writer(void *ctx);
+
+/* ---- inspect.c: conflicts and losses of struct ledger ---- */
+HR_MUST_USE struct hr_status ledger_conflicts(void *ctx, uint64_t device_id,
+                                              void (*each)(void *each_ctx, const struct ledger_conflict *row),
+                                              void *each_ctx);
+HR_MUST_USE struct hr_status ledger_losses(void *ctx, uint64_t device_id,
+                                           void (*each)(void *each_ctx, const struct ledger_loss *row),
+                                           void *each_ctx);
 
 #endif

@@ -28,13 +28,4 @@ HR_MUST_USE struct hr_status ledger_sqlite_open(const struct ledger_sqlite_confi
 HR_MUST_USE struct hr_status ledger_sqlite_open_reader(const struct ledger_sqlite_config *config,
                                                        struct ledger *out);
 
-/* For inspection: calls each for every conflict, and every loss, of a device (0: all), in the order of
- * storing. [reader thread] */
-HR_MUST_USE struct hr_status
-ledger_sqlite_conflicts(void *ctx, uint64_t device_id,
-                        void (*each)(void *each_ctx, const struct ledger_conflict *row), void *each_ctx);
-HR_MUST_USE struct hr_status ledger_sqlite_losses(void *ctx, uint64_t device_id,
-                                                  void (*each)(void *each_ctx, const struct ledger_loss *row),
-                                                  void *each_ctx);
-
 #endif

@@ -24,7 +24,7 @@ static struct hr_status open_connection(const struct ledger_sqlite *ledger,
 {
     int rc = sqlite3_open_v2(config->path, out, flags | SQLITE_OPEN_NOMUTEX, config->vfs);
     if (rc != SQLITE_OK) {
-        ledger_log(ledger, "%s: %s", config->path, sqlite3_errstr(rc));
+        ledger_say(&ledger->report, "%s: %s", config->path, sqlite3_errstr(rc));
         return hr_status_of(HR_IO);
     }
     HR_ASSERT(sqlite3_extended_result_codes(*out, 1) == SQLITE_OK);
@@ -45,13 +45,14 @@ static struct hr_status check_format(const struct ledger_sqlite *ledger, sqlite3
         return hr_ok();
     }
     if (application_id != LEDGER_APPLICATION_ID) {
-        ledger_log(ledger, "the file is a database, but not a ledger of Headrace");
+        ledger_say(&ledger->report, "the file is a database, but not a ledger of Headrace");
         return hr_status_of(HR_CORRUPT);
     }
     HR_TRY(query_u64(ledger, db, "SELECT max(version) FROM schema_version", version));
-    uint64_t newest = (uint64_t)ledger_migrations[ledger_n_migrations - 1].version;
+    const struct ledger_migrations *migrations = &ledger_sqlite_migrations;
+    uint64_t newest = (uint64_t)migrations->rows[migrations->n - 1].version;
     if (*version > newest) {
-        ledger_log(ledger, "the ledger has schema %llu, this build knows up to %llu",
+        ledger_say(&ledger->report, "the ledger has schema %llu, this build knows up to %llu",
                    (unsigned long long)*version, (unsigned long long)newest);
         return hr_status_of(HR_CORRUPT);
     }
@@ -60,8 +61,8 @@ static struct hr_status check_format(const struct ledger_sqlite *ledger, sqlite3
 
 static struct hr_status apply_migrations(const struct ledger_sqlite *ledger, uint64_t version)
 {
-    for (int i = 0; i < ledger_n_migrations; i++) {
-        const struct ledger_migration *migration = &ledger_migrations[i];
+    for (size_t i = 0; i < ledger_sqlite_migrations.n; i++) {
+        const struct ledger_migration *migration = &ledger_sqlite_migrations.rows[i];
         if ((uint64_t)migration->version <= version) {
             continue;
         }
@@ -188,7 +189,7 @@ static struct hr_status open_reader(struct ledger_sqlite *ledger, const struct l
     uint64_t version;
     HR_TRY(check_format(ledger, ledger->reader, &version));
     if (version == 0) {
-        ledger_log(ledger, "%s is empty", config->path);
+        ledger_say(&ledger->report, "%s is empty", config->path);
         return hr_status_of(HR_CORRUPT);
     }
     HR_TRY(read_head(ledger, ledger->reader));
@@ -206,7 +207,7 @@ static void release(struct ledger_sqlite *ledger)
     (void)sqlite3_close(ledger->writer);
     ledger_unlock(ledger);
     HR_ASSERT(pthread_mutex_destroy(&ledger->reader_lock) == 0);
-    HR_ASSERT(pthread_mutex_destroy(&ledger->hint_lock) == 0);
+    ledger_hints_free(&ledger->hints);
     free(ledger);
 }
 
@@ -232,14 +233,13 @@ static struct ledger_sqlite *new_ledger(const struct ledger_sqlite_config *confi
         return NULL;
     }
     ledger->lock_fd = -1;
-    ledger->log = config->log;
-    ledger->log_ctx = config->log_ctx;
+    ledger->report = (struct ledger_report){config->log, config->log_ctx};
     pthread_mutexattr_t recursive;
     HR_ASSERT(pthread_mutexattr_init(&recursive) == 0);
     HR_ASSERT(pthread_mutexattr_settype(&recursive, PTHREAD_MUTEX_RECURSIVE) == 0);
     HR_ASSERT(pthread_mutex_init(&ledger->reader_lock, &recursive) == 0);
     HR_ASSERT(pthread_mutexattr_destroy(&recursive) == 0);
-    HR_ASSERT(pthread_mutex_init(&ledger->hint_lock, NULL) == 0);
+    ledger_hints_init(&ledger->hints);
     return ledger;
 }
 
@@ -257,12 +257,15 @@ static struct hr_status open_with(const struct ledger_sqlite_config *config, str
         return hr_is(status, HR_FULL) ? hr_status_of(HR_IO) : status;
     }
     *out = (struct ledger){.commit = ledger_commit_change,
+                           .is_writer = ledger_is_writer,
                            .size = ledger_size,
                            .read = ledger_read,
                            .anchor_at = ledger_anchor_at,
                            .load_streams = ledger_load_streams,
                            .load_devices = ledger_load_devices,
                            .find_digest = ledger_find_digest,
+                           .conflicts = ledger_conflicts,
+                           .losses = ledger_losses,
                            .set_hint = ledger_set_hint,
                            .get_hint = ledger_get_hint,
                            .origin = origin,

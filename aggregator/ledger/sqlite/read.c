@@ -31,6 +31,22 @@ static struct hr_status step_to_row(const struct ledger_sqlite *ledger, sqlite3_
     return hr_is(status, HR_AGAIN) ? hr_status_of(HR_IO) : status;
 }
 
+static struct hr_status read_head_number(struct ledger_sqlite *ledger, const char *sql, uint64_t *out)
+{
+    lock_reader(ledger);
+    sqlite3_stmt *statement = NULL;
+    struct hr_status status = ledger_prepare(ledger, ledger->reader, sql, &statement);
+    if (hr_is_ok(status)) {
+        status = step_to_row(ledger, statement);
+    }
+    if (hr_is_ok(status)) {
+        *out = ledger_u64(statement, 0);
+    }
+    (void)sqlite3_finalize(statement);
+    unlock_reader(ledger);
+    return status;
+}
+
 struct hr_status ledger_size(void *ctx, uint64_t *n_leaves)
 {
     struct ledger_sqlite *ledger = ctx;
@@ -38,18 +54,20 @@ struct hr_status ledger_size(void *ctx, uint64_t *n_leaves)
         *n_leaves = atomic_load(&ledger->n_leaves);
         return hr_ok();
     }
-    lock_reader(ledger);
-    sqlite3_stmt *statement = NULL;
-    struct hr_status status = ledger_prepare(ledger, ledger->reader, "SELECT size FROM log_head", &statement);
-    if (hr_is_ok(status)) {
-        status = step_to_row(ledger, statement);
+    return read_head_number(ledger, "SELECT size FROM log_head", n_leaves);
+}
+
+struct hr_status ledger_is_writer(void *ctx)
+{
+    struct ledger_sqlite *ledger = ctx;
+    uint64_t epoch = 0;
+    if (ledger->writer == NULL) {
+        return hr_status_of(HR_DENIED);
     }
-    if (hr_is_ok(status)) {
-        *n_leaves = ledger_u64(statement, 0);
+    if (!hr_is_ok(read_head_number(ledger, "SELECT writer_epoch FROM log_head", &epoch))) {
+        return hr_status_of(HR_IO);
     }
-    (void)sqlite3_finalize(statement);
-    unlock_reader(ledger);
-    return status;
+    return hr_status_of(epoch == ledger->writer_epoch ? HR_OK : HR_DENIED);
 }
 
 static void batch_of_row(sqlite3_stmt *row, struct ledger_batch *out)
@@ -63,15 +81,8 @@ static void batch_of_row(sqlite3_stmt *row, struct ledger_batch *out)
     ledger_digest(row, 5, out->digest);
 }
 
-/* What is left of one read. */
-struct read_budget {
-    uint32_t batches;
-    size_t bytes;
-    uint32_t n_read;
-};
-
 static struct hr_status read_rows(const struct ledger_sqlite *ledger, sqlite3_stmt *statement,
-                                  struct read_budget budget,
+                                  struct ledger_budget budget,
                                   void (*each)(void *each_ctx, const struct ledger_batch *batch),
                                   void *each_ctx)
 {
@@ -85,9 +96,7 @@ static struct hr_status read_rows(const struct ledger_sqlite *ledger, sqlite3_st
         struct ledger_batch batch;
         batch_of_row(statement, &batch);
         each(each_ctx, &batch);
-        budget.n_read++;
-        has_room = budget.n_read < budget.batches && batch.envelope.len_bytes < budget.bytes;
-        budget.bytes -= has_room ? batch.envelope.len_bytes : 0;
+        has_room = ledger_budget_spend(&budget, &batch);
     }
     return hr_status_of(budget.n_read > 0 ? HR_OK : HR_NOT_FOUND);
 }
@@ -111,7 +120,7 @@ struct hr_status ledger_read(void *ctx, uint64_t from, uint32_t max_batches, siz
     HR_ASSERT(max_batches > 0);
     lock_reader(ledger);
     ledger_bind_u64(ledger->read_batches, 1, from);
-    struct read_budget budget = {.batches = max_batches, .bytes = max_bytes};
+    struct ledger_budget budget = {.batches = max_batches, .bytes = max_bytes};
     struct hr_status status = read_rows(ledger, ledger->read_batches, budget, each, each_ctx);
     /* Ends the read transaction: an open one would keep the WAL from being moved. */
     (void)sqlite3_reset(ledger->read_batches);
@@ -176,50 +185,34 @@ struct hr_status ledger_load_streams(void *ctx,
     return ledger_each_row(ledger, db, statement, visit_stream, &visit);
 }
 
-/* One row a key, or one with NULLs for a device without; rows of a device follow each other. */
-struct device_visit {
-    struct ledger_device device;
-    bool has_device;
-    void (*each)(void *each_ctx, const struct ledger_device *device);
-    void *each_ctx;
-};
-
-static void add_key(struct ledger_device *device, sqlite3_stmt *row)
+/* False: the row is of a device without keys. */
+static bool key_of_row(sqlite3_stmt *row, struct ledger_key *out)
 {
     struct hr_bytes spki = ledger_bytes(row, 7);
-    if (sqlite3_column_type(row, 6) == SQLITE_NULL || spki.len_bytes > LEDGER_SPKI_MAX_BYTES ||
-        device->n_keys == LEDGER_DEVICE_MAX_KEYS) {
-        return;
+    if (sqlite3_column_type(row, 6) == SQLITE_NULL || spki.len_bytes > LEDGER_SPKI_MAX_BYTES) {
+        return false;
     }
-    struct ledger_key *key = &device->keys[device->n_keys++];
-    *key = (struct ledger_key){.epoch = (uint16_t)ledger_u32(row, 6),
+    *out = (struct ledger_key){.epoch = (uint16_t)ledger_u32(row, 6),
                                .spki_len_bytes = (uint16_t)spki.len_bytes,
                                .from_stream = ledger_u32(row, 8),
                                .from_seq = ledger_u32(row, 9),
                                .to_stream = ledger_u32(row, 10),
                                .to_seq = ledger_u32(row, 11),
                                .revoked = ledger_u32(row, 12) != 0};
-    memcpy(key->spki, spki.data, spki.len_bytes);
+    memcpy(out->spki, spki.data, spki.len_bytes);
+    return true;
 }
 
 static void visit_device(void *ctx, sqlite3_stmt *row)
 {
-    struct device_visit *visit = ctx;
-    uint64_t device_id = ledger_u64(row, 0);
-    if (visit->has_device && visit->device.device_id != device_id) {
-        visit->each(visit->each_ctx, &visit->device);
-        visit->has_device = false;
-    }
-    if (!visit->has_device) {
-        visit->has_device = true;
-        visit->device = (struct ledger_device){.device_id = device_id,
-                                               .state = (enum ledger_device_state)ledger_u32(row, 3),
-                                               .revision = ledger_u32(row, 4)};
-        ledger_text(row, 1, visit->device.name, sizeof visit->device.name);
-        ledger_text(row, 2, visit->device.tenant, sizeof visit->device.tenant);
-        ledger_text(row, 5, visit->device.reason, sizeof visit->device.reason);
-    }
-    add_key(&visit->device, row);
+    struct ledger_device device = {.device_id = ledger_u64(row, 0),
+                                   .state = (enum ledger_device_state)ledger_u32(row, 3),
+                                   .revision = ledger_u32(row, 4)};
+    ledger_text(row, 1, device.name, sizeof device.name);
+    ledger_text(row, 2, device.tenant, sizeof device.tenant);
+    ledger_text(row, 5, device.reason, sizeof device.reason);
+    struct ledger_key key;
+    ledger_device_rows_add(ctx, &device, key_of_row(row, &key) ? &key : NULL);
 }
 
 struct hr_status ledger_load_devices(void *ctx,
@@ -227,7 +220,7 @@ struct hr_status ledger_load_devices(void *ctx,
                                      void *each_ctx)
 {
     struct ledger_sqlite *ledger = ctx;
-    struct device_visit visit = {.each = each, .each_ctx = each_ctx};
+    struct ledger_device_rows rows = {.each = each, .each_ctx = each_ctx};
     sqlite3 *db = connection_for_loading(ledger);
     sqlite3_stmt *statement = NULL;
     HR_TRY(ledger_prepare(
@@ -236,10 +229,8 @@ struct hr_status ledger_load_devices(void *ctx,
         " to_stream, to_seq, revoked FROM device LEFT JOIN device_key USING (device)"
         " ORDER BY device, epoch",
         &statement));
-    HR_TRY(ledger_each_row(ledger, db, statement, visit_device, &visit));
-    if (visit.has_device) {
-        each(each_ctx, &visit.device);
-    }
+    HR_TRY(ledger_each_row(ledger, db, statement, visit_device, &rows));
+    ledger_device_rows_end(&rows);
     return hr_ok();
 }
 
@@ -260,25 +251,10 @@ struct hr_status ledger_find_digest(void *ctx, uint64_t device_id, uint32_t stre
     return status;
 }
 
-/* The pending hint of a sink, if it has one. */
-static bool find_pending(struct ledger_sqlite *ledger, const char *sink, uint64_t *next_leaf)
-{
-    bool is_found = false;
-    HR_ASSERT(pthread_mutex_lock(&ledger->hint_lock) == 0);
-    for (uint32_t i = 0; i < ledger->n_hints; i++) {
-        if (strcmp(ledger->hints[i].sink, sink) == 0) {
-            *next_leaf = ledger->hints[i].next_leaf;
-            is_found = true;
-        }
-    }
-    HR_ASSERT(pthread_mutex_unlock(&ledger->hint_lock) == 0);
-    return is_found;
-}
-
 struct hr_status ledger_get_hint(void *ctx, const char *sink, uint64_t *next_leaf)
 {
     struct ledger_sqlite *ledger = ctx;
-    if (find_pending(ledger, sink, next_leaf)) {
+    if (ledger_hints_find(&ledger->hints, sink, next_leaf)) {
         return hr_ok();
     }
     lock_reader(ledger);

@@ -1,22 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "aggregator/ledger/sqlite/internal.h"
 
-#include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
-
-void ledger_log(const struct ledger_sqlite *ledger, const char *format, ...)
-{
-    if (ledger->log == NULL) {
-        return;
-    }
-    char text[512];
-    va_list args;
-    va_start(args, format);
-    (void)vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    ledger->log(ledger->log_ctx, text);
-}
 
 static enum hr_code code_of(int rc)
 {
@@ -45,7 +30,7 @@ struct hr_status ledger_status(const struct ledger_sqlite *ledger, sqlite3 *db, 
 {
     enum hr_code code = code_of(rc);
     if (code != HR_OK) {
-        ledger_log(ledger, "%s: %s (SQLite %d, errno %d)", doing,
+        ledger_say(&ledger->report, "%s: %s (SQLite %d, errno %d)", doing,
                    db == NULL ? sqlite3_errstr(rc) : sqlite3_errmsg(db), rc,
                    db == NULL ? 0 : sqlite3_system_errno(db));
     }
@@ -88,9 +73,7 @@ struct hr_status ledger_each_row(const struct ledger_sqlite *ledger, sqlite3 *db
 /* Binding numbers and borrowed bytes allocates nothing and can't fail with an index that exists. */
 void ledger_bind_u64(sqlite3_stmt *statement, int at, uint64_t value)
 {
-    int64_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    HR_ASSERT(sqlite3_bind_int64(statement, at, bits) == SQLITE_OK);
+    HR_ASSERT(sqlite3_bind_int64(statement, at, ledger_signed_of(value)) == SQLITE_OK);
 }
 
 void ledger_bind_bytes(sqlite3_stmt *statement, int at, struct hr_bytes bytes)
@@ -107,10 +90,7 @@ void ledger_bind_text(sqlite3_stmt *statement, int at, const char *text)
 
 uint64_t ledger_u64(sqlite3_stmt *row, int column)
 {
-    int64_t bits = sqlite3_column_int64(row, column);
-    uint64_t value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
+    return ledger_unsigned_of(sqlite3_column_int64(row, column));
 }
 
 uint32_t ledger_u32(sqlite3_stmt *row, int column)
@@ -126,11 +106,7 @@ struct hr_bytes ledger_bytes(sqlite3_stmt *row, int column)
 
 void ledger_digest(sqlite3_stmt *row, int column, uint8_t out[WIRE_DIGEST_BYTES])
 {
-    struct hr_bytes bytes = ledger_bytes(row, column);
-    memset(out, 0, WIRE_DIGEST_BYTES);
-    if (bytes.len_bytes == WIRE_DIGEST_BYTES) {
-        memcpy(out, bytes.data, WIRE_DIGEST_BYTES);
-    }
+    ledger_digest_of(ledger_bytes(row, column), out);
 }
 
 void ledger_text(sqlite3_stmt *row, int column, char *out, size_t capacity_bytes)

@@ -1,5 +1,5 @@
-# cmake -D OUT=x.c -D FOLDER=dir -P embed.cmake: the *.sql of the folder, in the order of their names, as
-# ledger_migrations[]. The first four characters of a name are its version.
+# cmake -D OUT=x.c -D FOLDER=dir -D NAME=symbol -P embed.cmake: the *.sql of the folder, in the order of their names, as
+# a struct ledger_migrations of that name. The first four characters of a file's name are its version.
 file(GLOB files ${FOLDER}/*.sql)
 list(SORT files)
 set(texts "")
@@ -15,10 +15,11 @@ foreach(file ${files})
 endforeach()
 list(LENGTH files n)
 file(WRITE ${OUT} "/* Made by embed.cmake. */
-#include \"aggregator/ledger/sqlite/internal.h\"
+#include \"aggregator/ledger/base/migration.h\"
 
 ${texts}
-const struct ledger_migration ledger_migrations[] = {
+static const struct ledger_migration rows[] = {
 ${rows}};
-const int ledger_n_migrations = ${n};
+extern const struct ledger_migrations ${NAME};
+const struct ledger_migrations ${NAME} = {rows, ${n}};
 ")

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "aggregator/ledger/base/rows.h"
+
+#include <string.h>
+
+int64_t ledger_signed_of(uint64_t value)
+{
+    int64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+uint64_t ledger_unsigned_of(int64_t bits)
+{
+    uint64_t value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+void ledger_digest_of(struct hr_bytes bytes, uint8_t out[WIRE_DIGEST_BYTES])
+{
+    memset(out, 0, WIRE_DIGEST_BYTES);
+    if (bytes.len_bytes == WIRE_DIGEST_BYTES) {
+        memcpy(out, bytes.data, WIRE_DIGEST_BYTES);
+    }
+}
+
+bool ledger_budget_spend(struct ledger_budget *budget, const struct ledger_batch *batch)
+{
+    budget->n_read++;
+    bool has_room = budget->n_read < budget->batches && batch->envelope.len_bytes < budget->bytes;
+    budget->bytes -= has_room ? batch->envelope.len_bytes : 0;
+    return has_room;
+}
+
+void ledger_device_rows_add(struct ledger_device_rows *rows, const struct ledger_device *device,
+                            const struct ledger_key *key)
+{
+    if (rows->has_device && rows->device.device_id != device->device_id) {
+        ledger_device_rows_end(rows);
+    }
+    if (!rows->has_device) {
+        rows->has_device = true;
+        rows->device = *device;
+    }
+    if (key != NULL && rows->device.n_keys < LEDGER_DEVICE_MAX_KEYS) {
+        rows->device.keys[rows->device.n_keys++] = *key;
+    }
+}
+
+void ledger_device_rows_end(struct ledger_device_rows *rows)
+{
+    if (rows->has_device) {
+        rows->has_device = false;
+        rows->each(rows->each_ctx, &rows->device);
+    }
+}

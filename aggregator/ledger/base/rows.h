@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * How rows of either database become the structs of io/ledger.h. Both store an unsigned 64-bit number as the
+ * signed one with the same bits, and a digest as exactly 32 bytes. */
+#ifndef LEDGER_ROWS_H
+#define LEDGER_ROWS_H
+
+#include "aggregator/io/ledger.h"
+
+int64_t ledger_signed_of(uint64_t value);
+uint64_t ledger_unsigned_of(int64_t bits);
+
+/* Zeros when the bytes are not 32. */
+void ledger_digest_of(struct hr_bytes bytes, uint8_t out[WIRE_DIGEST_BYTES]);
+
+/* What is left of one read: it ends after `batches`, and with the batch that reaches `bytes`. */
+struct ledger_budget {
+    uint32_t batches;
+    size_t bytes;
+    uint32_t n_read;
+};
+
+/* Counts a batch that was handed out; false: the read ends with it. */
+bool ledger_budget_spend(struct ledger_budget *budget, const struct ledger_batch *batch);
+
+/* Devices from a join with their keys: one row a key, or one without a key; rows of a device follow each
+ * other. */
+struct ledger_device_rows {
+    struct ledger_device device;
+    bool has_device;
+    void (*each)(void *each_ctx, const struct ledger_device *device);
+    void *each_ctx;
+};
+
+/* Takes a row. `device` is its device with n_keys 0, `key` NULL when it has none. A key above
+ * LEDGER_DEVICE_MAX_KEYS is left out. */
+void ledger_device_rows_add(struct ledger_device_rows *rows, const struct ledger_device *device,
+                            const struct ledger_key *key);
+/* After the last row. */
+void ledger_device_rows_end(struct ledger_device_rows *rows);
+
+#endif
