@@ -9,6 +9,11 @@ hr_library(hr_test_fault_vfs SOURCES support/fault_vfs.c
            DEPENDS hr_test_support PRIVATE_DEPENDS dep::sqlite3)
 hr_test(test_ledger_sqlite LABEL unit tsan SOURCES unit/test_ledger_sqlite.c
         DEPENDS agg_ledger_sqlite hr_test_ledger hr_test_fault_vfs dep::sqlite3)
+# A PostgreSQL server of Debian's for each test that wants one, with its data in the build tree.
+hr_library(hr_test_postgres SOURCES support/postgres_server.c DEPENDS agg_ledger_postgres hr_test_ledger dep::pq)
+target_compile_definitions(hr_test_postgres PRIVATE HR_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
+                           HR_TEST_DATA="${CMAKE_BINARY_DIR}/postgres")
+hr_test(test_ledger_postgres LABEL unit tsan SOURCES unit/test_ledger_postgres.c DEPENDS hr_test_postgres)
 hr_library(hr_test_batches SOURCES support/batch_maker.c DEPENDS hr_test_support hr_edge hr_wire hr_base)
 hr_test(test_verify LABEL unit tsan SOURCES unit/test_verify.c support/signature_vector.c
         DEPENDS agg_verify fw_crypto hr_test_batches dep::crypto Threads::Threads)

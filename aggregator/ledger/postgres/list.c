@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Whole tables, handed out row by row: streams, devices, conflicts, losses. */
+#include "aggregator/ledger/postgres/internal.h"
+
+#include <string.h>
+
+/* All rows of a query over the reader's connection, under its lock. */
+static struct hr_status list(struct ledger_postgres *ledger, const char *sql,
+                             const struct ledger_pg_params *params,
+                             void (*each)(void *ctx, const PGresult *result, int row), void *ctx)
+{
+    HR_ASSERT(pthread_mutex_lock(&ledger->reader_lock) == 0);
+    struct hr_status status = ledger_pg_keep_reader(ledger, ledger->target.connect_timeout_ms);
+    if (hr_is_ok(status)) {
+        status = ledger_pg_each_row(&ledger->reader, sql, params, ledger->commit_timeout_ms, each, ctx);
+    }
+    HR_ASSERT(pthread_mutex_unlock(&ledger->reader_lock) == 0);
+    return hr_status_of(hr_is_ok(status) ? HR_OK : HR_IO);
+}
+
+struct stream_visit {
+    void (*each)(void *each_ctx, const struct ledger_stream *stream);
+    void *each_ctx;
+};
+
+static void visit_stream(void *ctx, const PGresult *result, int row)
+{
+    const struct stream_visit *visit = ctx;
+    struct ledger_stream stream = {.device_id = ledger_pg_u64(result, row, 0),
+                                   .stream = ledger_pg_u32(result, row, 1),
+                                   .cum_seq = ledger_pg_u32(result, row, 2),
+                                   .next_record_seq = ledger_pg_u64(result, row, 4),
+                                   .key_epoch = ledger_pg_u32(result, row, 5),
+                                   .boot_id = ledger_pg_u32(result, row, 6),
+                                   .lost_batches = ledger_pg_u64(result, row, 7),
+                                   .lost_records = ledger_pg_u64(result, row, 8)};
+    ledger_digest_of(ledger_pg_bytes(result, row, 3), stream.cum_digest);
+    visit->each(visit->each_ctx, &stream);
+}
+
+static struct hr_status
+load_streams(void *ctx, void (*each)(void *each_ctx, const struct ledger_stream *stream), void *each_ctx)
+{
+    struct stream_visit visit = {each, each_ctx};
+    return list(ctx,
+                "SELECT device, stream, cum_seq, cum_digest, next_record_seq, key_epoch, boot_id,"
+                " lost_batches, lost_records FROM stream_state ORDER BY device, stream",
+                NULL, visit_stream, &visit);
+}
+
+/* False: the row is of a device without keys. */
+static bool key_of_row(const PGresult *result, int row, struct ledger_key *out)
+{
+    struct hr_bytes spki = ledger_pg_bytes(result, row, 7);
+    if (PQgetisnull(result, row, 6) || spki.len_bytes > LEDGER_SPKI_MAX_BYTES) {
+        return false;
+    }
+    *out = (struct ledger_key){.epoch = (uint16_t)ledger_pg_u32(result, row, 6),
+                               .spki_len_bytes = (uint16_t)spki.len_bytes,
+                               .from_stream = ledger_pg_u32(result, row, 8),
+                               .from_seq = ledger_pg_u32(result, row, 9),
+                               .to_stream = ledger_pg_u32(result, row, 10),
+                               .to_seq = ledger_pg_u32(result, row, 11),
+                               .revoked = ledger_pg_u64(result, row, 12) != 0};
+    memcpy(out->spki, spki.data, spki.len_bytes);
+    return true;
+}
+
+static void visit_device(void *ctx, const PGresult *result, int row)
+{
+    struct ledger_device device = {.device_id = ledger_pg_u64(result, row, 0),
+                                   .state = (enum ledger_device_state)ledger_pg_u32(result, row, 3),
+                                   .revision = ledger_pg_u32(result, row, 4)};
+    ledger_pg_text(result, row, 1, device.name, sizeof device.name);
+    ledger_pg_text(result, row, 2, device.tenant, sizeof device.tenant);
+    ledger_pg_text(result, row, 5, device.reason, sizeof device.reason);
+    struct ledger_key key;
+    ledger_device_rows_add(ctx, &device, key_of_row(result, row, &key) ? &key : NULL);
+}
+
+static struct hr_status
+load_devices(void *ctx, void (*each)(void *each_ctx, const struct ledger_device *device), void *each_ctx)
+{
+    struct ledger_device_rows rows = {.each = each, .each_ctx = each_ctx};
+    HR_TRY(list(ctx,
+                "SELECT device, name, tenant, state, revision, reason, epoch, spki, from_stream, from_seq,"
+                " to_stream, to_seq, revoked FROM device LEFT JOIN device_key USING (device)"
+                " ORDER BY device, epoch",
+                NULL, visit_device, &rows));
+    ledger_device_rows_end(&rows);
+    return hr_ok();
+}
+
+struct conflict_visit {
+    void (*each)(void *each_ctx, const struct ledger_conflict *row);
+    void *each_ctx;
+};
+
+static void visit_conflict(void *ctx, const PGresult *result, int row)
+{
+    const struct conflict_visit *visit = ctx;
+    char kind[LEDGER_NAME_MAX_CHARS + 1];
+    ledger_pg_text(result, row, 3, kind, sizeof kind);
+    struct ledger_conflict conflict = {.device_id = ledger_pg_u64(result, row, 0),
+                                       .stream = ledger_pg_u32(result, row, 1),
+                                       .seq = ledger_pg_u32(result, row, 2),
+                                       .kind = kind,
+                                       .received_utc_ms = ledger_signed_of(ledger_pg_u64(result, row, 4)),
+                                       .envelope = ledger_pg_bytes(result, row, 6)};
+    ledger_digest_of(ledger_pg_bytes(result, row, 5), conflict.known_digest);
+    visit->each(visit->each_ctx, &conflict);
+}
+
+static struct hr_status list_conflicts(void *ctx, uint64_t device_id,
+                                       void (*each)(void *each_ctx, const struct ledger_conflict *row),
+                                       void *each_ctx)
+{
+    struct conflict_visit visit = {each, each_ctx};
+    struct ledger_pg_params params = {.n = 0};
+    ledger_pg_put_u64(&params, device_id);
+    return list(ctx,
+                "SELECT device, stream, seq, kind, received_ms, known_digest, envelope FROM conflict"
+                " WHERE $1::bigint IN (0, device) ORDER BY id",
+                &params, visit_conflict, &visit);
+}
+
+struct loss_visit {
+    void (*each)(void *each_ctx, const struct ledger_loss *row);
+    void *each_ctx;
+};
+
+static void visit_loss(void *ctx, const PGresult *result, int row)
+{
+    const struct loss_visit *visit = ctx;
+    struct ledger_loss loss = {.device_id = ledger_pg_u64(result, row, 0),
+                               .stream = ledger_pg_u32(result, row, 1),
+                               .loss = {.from_seq = ledger_pg_u32(result, row, 2),
+                                        .to_seq = ledger_pg_u32(result, row, 3),
+                                        .first_record_seq = ledger_pg_u64(result, row, 4),
+                                        .n_records = ledger_pg_u32(result, row, 5),
+                                        .reason = ledger_pg_u32(result, row, 6)},
+                               .envelope = ledger_pg_bytes(result, row, 8)};
+    ledger_digest_of(ledger_pg_bytes(result, row, 7), loss.loss.last_digest);
+    visit->each(visit->each_ctx, &loss);
+}
+
+static struct hr_status list_losses(void *ctx, uint64_t device_id,
+                                    void (*each)(void *each_ctx, const struct ledger_loss *row),
+                                    void *each_ctx)
+{
+    struct loss_visit visit = {each, each_ctx};
+    struct ledger_pg_params params = {.n = 0};
+    ledger_pg_put_u64(&params, device_id);
+    return list(ctx,
+                "SELECT device, stream, from_seq, to_seq, first_record_seq, n_records, reason, last_digest,"
+                " envelope FROM loss WHERE $1::bigint IN (0, device) ORDER BY id",
+                &params, visit_loss, &visit);
+}
+
+void ledger_pg_fill_lists(struct ledger *out)
+{
+    out->load_streams = load_streams;
+    out->load_devices = load_devices;
+    out->conflicts = list_conflicts;
+    out->losses = list_losses;
+}

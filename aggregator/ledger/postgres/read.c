@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "aggregator/ledger/postgres/internal.h"
+
+#include <string.h>
+
+enum { READ_CHUNK_BATCHES = 64, CHECK_MS = 1000 };
+
+static void lock_reader(struct ledger_postgres *ledger)
+{
+    HR_ASSERT(pthread_mutex_lock(&ledger->reader_lock) == 0);
+}
+
+static void unlock_reader(struct ledger_postgres *ledger)
+{
+    HR_ASSERT(pthread_mutex_unlock(&ledger->reader_lock) == 0);
+}
+
+struct hr_status ledger_pg_keep_reader(struct ledger_postgres *ledger, uint32_t timeout_ms)
+{
+    if (ledger_pg_is_connected(&ledger->reader)) {
+        return hr_ok();
+    }
+    return ledger_pg_connect(&ledger->reader, false, ledger_pg_now_ms() + timeout_ms);
+}
+
+static uint64_t deadline_of(const struct ledger_postgres *ledger)
+{
+    return ledger_pg_now_ms() + ledger->commit_timeout_ms;
+}
+
+/* A query over the reader's connection, under its lock. What fails is HR_IO to a reader: the next call
+ * connects again. */
+static struct hr_status ask(struct ledger_postgres *ledger, const char *sql,
+                            const struct ledger_pg_params *params, PGresult **out)
+{
+    if (!hr_is_ok(ledger_pg_keep_reader(ledger, ledger->target.connect_timeout_ms))) {
+        return hr_status_of(HR_IO);
+    }
+    struct ledger_pg_answer answer = ledger_pg_query(&ledger->reader, sql, params, deadline_of(ledger), out);
+    return hr_status_of(answer.outcome == LEDGER_PG_DONE ? HR_OK : HR_IO);
+}
+
+static struct hr_status get_size(void *ctx, uint64_t *n_leaves)
+{
+    struct ledger_postgres *ledger = ctx;
+    if (ledger->is_writer) {
+        *n_leaves = atomic_load(&ledger->n_leaves);
+        return hr_ok();
+    }
+    PGresult *result = NULL;
+    lock_reader(ledger);
+    struct hr_status status = ask(ledger, "SELECT size FROM log_head", NULL, &result);
+    unlock_reader(ledger);
+    HR_TRY(status);
+    bool is_there = PQntuples(result) == 1;
+    if (is_there) {
+        *n_leaves = ledger_pg_u64(result, 0, 0);
+    }
+    PQclear(result);
+    return hr_status_of(is_there ? HR_OK : HR_IO);
+}
+
+/* Asks with little patience: whoever wants to know has other things to do. */
+static struct hr_status is_writer(void *ctx)
+{
+    struct ledger_postgres *ledger = ctx;
+    if (!ledger->is_writer) {
+        return hr_status_of(HR_DENIED);
+    }
+    struct ledger_pg_params params = {.n = 0};
+    ledger_pg_put_text(&params, ledger->writer_name);
+    PGresult *result = NULL;
+    struct ledger_pg_answer answer = {.outcome = LEDGER_PG_LOST};
+    lock_reader(ledger);
+    if (hr_is_ok(ledger_pg_keep_reader(ledger, CHECK_MS))) {
+        answer = ledger_pg_query(&ledger->reader, "SELECT (writer = $1)::int::bigint FROM log_head", &params,
+                                 ledger_pg_now_ms() + CHECK_MS, &result);
+    }
+    unlock_reader(ledger);
+    if (answer.outcome != LEDGER_PG_DONE || PQntuples(result) != 1) {
+        PQclear(result);
+        return hr_status_of(HR_IO);
+    }
+    bool is_ours = ledger_pg_u64(result, 0, 0) == 1;
+    PQclear(result);
+    return hr_status_of(is_ours ? HR_OK : HR_DENIED);
+}
+
+/* ---- batches ---- */
+
+static struct ledger_batch batch_of_row(const PGresult *result, int row)
+{
+    struct ledger_batch batch = {.leaf = ledger_pg_u64(result, row, 0),
+                                 .device_id = ledger_pg_u64(result, row, 1),
+                                 .stream = ledger_pg_u32(result, row, 2),
+                                 .seq = ledger_pg_u32(result, row, 3),
+                                 .received_utc_ms = ledger_signed_of(ledger_pg_u64(result, row, 4)),
+                                 .envelope = ledger_pg_bytes(result, row, 6)};
+    ledger_digest_of(ledger_pg_bytes(result, row, 5), batch.digest);
+    return batch;
+}
+
+/* Reads one chunk from *from on and hands it out; *from is then behind it. False in *has_more: that was all,
+ * or all that was asked for. */
+static struct hr_status read_chunk(struct ledger_postgres *ledger, uint64_t *from,
+                                   struct ledger_budget *budget,
+                                   void (*each)(void *each_ctx, const struct ledger_batch *batch),
+                                   void *each_ctx, bool *has_more)
+{
+    uint32_t left = budget->batches - budget->n_read;
+    uint32_t limit = left < READ_CHUNK_BATCHES ? left : READ_CHUNK_BATCHES;
+    struct ledger_pg_params params = {.n = 0};
+    ledger_pg_put_u64(&params, *from);
+    ledger_pg_put_u64(&params, limit);
+    PGresult *result = NULL;
+    HR_TRY(ask(ledger,
+               "SELECT leaf, device, stream, seq, received_ms, digest, envelope FROM batch"
+               " WHERE leaf >= $1 ORDER BY leaf LIMIT $2",
+               &params, &result));
+    *has_more = PQntuples(result) == (int)limit;
+    for (int row = 0; row < PQntuples(result); row++) {
+        struct ledger_batch batch = batch_of_row(result, row);
+        each(each_ctx, &batch);
+        *from = batch.leaf + 1;
+        if (!ledger_budget_spend(budget, &batch)) {
+            *has_more = false;
+            break;
+        }
+    }
+    PQclear(result);
+    return hr_ok();
+}
+
+static struct hr_status read_batches(void *ctx, uint64_t from, uint32_t max_batches, size_t max_bytes,
+                                     void (*each)(void *each_ctx, const struct ledger_batch *batch),
+                                     void *each_ctx)
+{
+    struct ledger_postgres *ledger = ctx;
+    HR_ASSERT(max_batches > 0);
+    struct ledger_budget budget = {.batches = max_batches, .bytes = max_bytes};
+    struct hr_status status = hr_ok();
+    lock_reader(ledger);
+    for (bool has_more = true; has_more && hr_is_ok(status);) {
+        status = read_chunk(ledger, &from, &budget, each, each_ctx, &has_more);
+    }
+    unlock_reader(ledger);
+    HR_TRY(status);
+    return hr_status_of(budget.n_read > 0 ? HR_OK : HR_NOT_FOUND);
+}
+
+static struct hr_status anchor_at(void *ctx, uint64_t device_id, uint32_t boot_id, uint64_t leaf,
+                                  struct edge_time_anchor *out)
+{
+    struct ledger_postgres *ledger = ctx;
+    struct ledger_pg_params params = {.n = 0};
+    ledger_pg_put_u64(&params, device_id);
+    ledger_pg_put_u64(&params, boot_id);
+    ledger_pg_put_u64(&params, leaf);
+    PGresult *result = NULL;
+    lock_reader(ledger);
+    struct hr_status status = ask(ledger,
+                                  "SELECT uptime_ms, utc_ms, err_ms, source FROM anchor WHERE device = $1"
+                                  " AND boot_id = $2 AND leaf <= $3 ORDER BY leaf DESC LIMIT 1",
+                                  &params, &result);
+    unlock_reader(ledger);
+    HR_TRY(status);
+    bool is_found = PQntuples(result) == 1;
+    if (is_found) {
+        *out = (struct edge_time_anchor){.boot_id = boot_id,
+                                         .uptime_ms = ledger_pg_u64(result, 0, 0),
+                                         .utc_ms = ledger_pg_u64(result, 0, 1),
+                                         .err_ms = ledger_pg_u32(result, 0, 2),
+                                         .source = ledger_pg_u32(result, 0, 3)};
+    }
+    PQclear(result);
+    return hr_status_of(is_found ? HR_OK : HR_NOT_FOUND);
+}
+
+/* ---- hints ---- */
+
+static struct hr_status set_hint(void *ctx, const char *sink, uint64_t next_leaf)
+{
+    struct ledger_postgres *ledger = ctx;
+    return ledger->is_writer ? ledger_hints_set(&ledger->hints, sink, next_leaf) : hr_status_of(HR_DENIED);
+}
+
+static struct hr_status get_hint(void *ctx, const char *sink, uint64_t *next_leaf)
+{
+    struct ledger_postgres *ledger = ctx;
+    if (ledger_hints_find(&ledger->hints, sink, next_leaf)) {
+        return hr_ok();
+    }
+    struct ledger_pg_params params = {.n = 0};
+    ledger_pg_put_text(&params, sink);
+    PGresult *result = NULL;
+    lock_reader(ledger);
+    struct hr_status status = ask(ledger, "SELECT next_leaf FROM hint WHERE sink = $1", &params, &result);
+    unlock_reader(ledger);
+    HR_TRY(status);
+    bool is_found = PQntuples(result) == 1;
+    if (is_found) {
+        *next_leaf = ledger_pg_u64(result, 0, 0);
+    }
+    PQclear(result);
+    return hr_status_of(is_found ? HR_OK : HR_NOT_FOUND);
+}
+
+void ledger_pg_fill(struct ledger_postgres *ledger, struct ledger *out)
+{
+    ledger_pg_fill_lists(out);
+    out->commit = ledger_pg_commit;
+    out->is_writer = is_writer;
+    out->size = get_size;
+    out->read = read_batches;
+    out->anchor_at = anchor_at;
+    out->find_digest = ledger_pg_find_digest;
+    out->set_hint = set_hint;
+    out->get_hint = get_hint;
+    out->ctx = ledger;
+}
