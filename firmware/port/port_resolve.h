@@ -21,8 +21,9 @@ struct port_ip {
 };
 
 struct port_resolve {
-    /* Starts the look-up of a name of at most PORT_HOST_MAX_CHARS, or of an address as text, which stays where
-     * it is until the outcome was told. Nothing is done when it is under way. HR_IO: it could not start. */
+    /* Starts the look-up of a name of at most PORT_HOST_MAX_CHARS, or of an address as text, which stays
+     * where it is until the outcome was told. Nothing is done when it is under way. HR_IO: it could not
+     * start. */
     HR_MUST_USE struct hr_status (*start)(void *ctx, const char *host);
     /* Asks for the outcome. HR_AGAIN: not yet. HR_NOT_FOUND: no such name, no answer, or not started; *why is
      * static text. On HR_OK out has *n_out addresses, 1 to capacity, in the order in which to try them. The

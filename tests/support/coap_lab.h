@@ -79,6 +79,9 @@ void coap_lab_put(coap_session_t *session, coap_pdu_type_t type, uint32_t index,
 /* Lets both ends and the relay do what there is to do now; one datagram on loopback is there when sent. */
 void coap_lab_turn(struct coap_lab *lab);
 
+/* The same; *busy is true while the client is at it. */
+void coap_lab_turn_client(struct coap_lab *lab, bool *busy);
+
 /* Turns until *count is at least wanted; ends the test after ten seconds. */
 void coap_lab_until(struct coap_lab *lab, const unsigned *count, unsigned wanted);
 

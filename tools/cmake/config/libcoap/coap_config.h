@@ -29,6 +29,10 @@
 #define COAP_RXBUFFER_SIZE 512
 #define COAP_MAX_LOGGING_LEVEL 4 /* up to warnings */
 
+/* One session: a table of two buckets. */
+#define HASH_INITIAL_NUM_BUCKETS 2U
+#define HASH_INITIAL_NUM_BUCKETS_LOG2 1U
+
 #define HAVE_ASSERT_H 1
 #define HAVE_ERRNO_H 1
 #define HAVE_INTTYPES_H 1
