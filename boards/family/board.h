@@ -34,6 +34,8 @@ uint64_t board_uptime_ms(void);
 /* Sleeps until an interrupt, and at the longest until the next tick, a millisecond away. */
 void board_wait(void);
 
+/* From now on the loop has to feed it: at the latest after board_info.watchdog_ms / 2 the console hears where
+ * the loop is, and after watchdog_ms the board starts again. */
 void board_watchdog_start(void);
 void board_watchdog_feed(void);
 
@@ -44,11 +46,16 @@ size_t board_console_read(uint8_t *out, size_t capacity_bytes);
 
 /* The AIS input: bytes that its interrupt put into a ring; 0: none. */
 size_t board_serial_read(uint8_t *out, size_t capacity_bytes);
-/* Bytes that found the ring or the receiver's own buffer full, since boot. */
+/* How often, since boot, something was lost because ring and receiver were full. An emulated line waits
+ * instead. */
 uint32_t board_serial_dropped(void);
+/* Another speed than board_info.serial_baud. */
+void board_serial_speed(uint32_t baud);
 
 /* The whole non-volatile memory, NOR rules enforced (port_flash.h). NULL: it does not answer. */
 const struct port_flash *board_flash(void);
+/* Programs and erases since boot. */
+uint32_t board_flash_operations(void);
 
 enum { BOARD_MAC_BYTES = 6, BOARD_FRAME_MAX_BYTES = 1514 };
 

@@ -5,25 +5,17 @@
 #include "boards/family/fault.h"
 
 #include "boards/family/board.h"
+#include "boards/family/frame.h"
 #include "boards/family/registers.h"
 #include "boards/family/reset.h"
 #include "boards/family/stack.h"
 #include "boards/family/text.h"
 
-/* What the core put on the stack (ARMv7-M Architecture Reference Manual, B1.5.6). */
-struct frame {
-    uint32_t r0_to_r3[4];
-    uint32_t r12;
-    uint32_t lr;
-    uint32_t pc;
-    uint32_t psr;
-};
+_Noreturn void board_fault_report(const struct board_frame *frame);
 
-_Noreturn void board_fault_report(const struct frame *frame);
-
-_Noreturn void board_fault_report(const struct frame *frame)
+_Noreturn void board_fault_report(const struct board_frame *frame)
 {
-    static struct frame seen;
+    static struct board_frame seen;
     uintptr_t at = (uintptr_t)frame;
     bool readable = at >= (uintptr_t)board_stack_low && at + sizeof seen <= (uintptr_t)board_stack_high;
     if (readable) {

@@ -3,6 +3,7 @@
  * Console and AIS input over two UARTs. */
 #include "boards/family/serial.h"
 #include "boards/family/board.h"
+#include "boards/family/line.h"
 #include "boards/family/registers.h"
 #include "boards/family/uart.h"
 
@@ -11,7 +12,36 @@ enum { CONSOLE_BAUD = 115200 };
 void board_serial_start(void)
 {
     board_uart_start(&board_console_uart, board_info.core_hz, CONSOLE_BAUD);
-    board_uart_start(&board_serial_uart, board_info.core_hz, board_info.serial_baud);
+    board_serial_speed(board_info.serial_baud);
+}
+
+void board_serial_speed(uint32_t baud)
+{
+    board_uart_start(&board_serial_uart, board_info.core_hz, baud);
+    board_line_start(&board_serial_uart);
+}
+
+static void to_ring(const struct board_uart *uart, bool (*receive)(const struct board_uart *, uint8_t *))
+{
+    uint8_t byte;
+    board_uart_acknowledge(uart);
+    while (!board_ring_is_full(uart->ring)) {
+        if (!receive(uart, &byte)) {
+            return;
+        }
+        board_ring_put(uart->ring, byte);
+    }
+    board_interrupt_disable(uart->irq);
+}
+
+void board_console_interrupt(void)
+{
+    to_ring(&board_console_uart, board_uart_receive);
+}
+
+void board_serial_interrupt(void)
+{
+    to_ring(&board_serial_uart, board_line_receive);
 }
 
 /* What stands in the ring; the interrupt goes on when it had found the ring full. */

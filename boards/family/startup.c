@@ -5,6 +5,7 @@
 #include "boards/family/clock.h"
 #include "boards/family/fault.h"
 #include "boards/family/stack.h"
+#include "boards/family/watchdog.h"
 
 #include <string.h>
 
@@ -39,7 +40,7 @@ __attribute__((section(".vectors.core"), used)) const struct vectors board_vecto
     .handlers =
         {
             board_startup,
-            board_fault_interrupt, /* NMI: the first alarm of the watchdog on some boards */
+            board_watchdog_interrupt, /* NMI */
             board_fault_interrupt, /* hard fault: takes memory, bus and usage faults as well, which stay off
                                     */
             [14] = board_clock_interrupt,

@@ -30,6 +30,11 @@ void board_uart_start(const struct board_uart *uart, uint32_t clock_hz, uint32_t
     board_interrupt_enable(uart->irq);
 }
 
+void board_uart_mute(const struct board_uart *uart)
+{
+    board_write(uart->base, CONTROL, CONTROL_TRANSMIT | CONTROL_RECEIVE);
+}
+
 void board_uart_put(const struct board_uart *uart, uint8_t byte)
 {
     while ((board_read(uart->base, STATE) & STATE_TRANSMIT_FULL) != 0) {
@@ -37,21 +42,21 @@ void board_uart_put(const struct board_uart *uart, uint8_t byte)
     board_write(uart->base, DATA, byte);
 }
 
-void board_uart_interrupt(const struct board_uart *uart)
+void board_uart_acknowledge(const struct board_uart *uart)
 {
-    /* The interrupt is cleared before the byte is taken: the next byte may come at once, and asks again. */
     board_write(uart->base, INTERRUPT, INTERRUPT_RECEIVE);
+}
+
+bool board_uart_receive(const struct board_uart *uart, uint8_t *byte)
+{
     uint32_t state = board_read(uart->base, STATE);
     if ((state & STATE_RECEIVE_OVERRUN) != 0) {
         board_write(uart->base, STATE, STATE_RECEIVE_OVERRUN);
         (*uart->overruns)++;
     }
     if ((state & STATE_RECEIVE_FULL) == 0) {
-        return;
+        return false;
     }
-    if (board_ring_is_full(uart->ring)) {
-        board_interrupt_disable(uart->irq);
-        return;
-    }
-    board_ring_put(uart->ring, (uint8_t)board_read(uart->base, DATA));
+    *byte = (uint8_t)board_read(uart->base, DATA);
+    return true;
 }

@@ -39,6 +39,11 @@ void board_uart_start(const struct board_uart *uart, uint32_t clock_hz, uint32_t
     board_interrupt_enable(uart->irq);
 }
 
+void board_uart_mute(const struct board_uart *uart)
+{
+    board_write(uart->base, INTERRUPT_MASK, 0);
+}
+
 void board_uart_put(const struct board_uart *uart, uint8_t byte)
 {
     while ((board_read(uart->base, FLAGS) & FLAG_TRANSMIT_FULL) != 0) {
@@ -46,19 +51,20 @@ void board_uart_put(const struct board_uart *uart, uint8_t byte)
     board_write(uart->base, DATA, byte);
 }
 
-void board_uart_interrupt(const struct board_uart *uart)
+void board_uart_acknowledge(const struct board_uart *uart)
 {
-    /* Cleared before the bytes are taken: one that comes in between asks again. */
     board_write(uart->base, INTERRUPT_CLEAR, INTERRUPT_RECEIVE | INTERRUPT_RECEIVE_TIMEOUT);
-    while ((board_read(uart->base, FLAGS) & FLAG_RECEIVE_EMPTY) == 0) {
-        if (board_ring_is_full(uart->ring)) {
-            board_interrupt_disable(uart->irq);
-            return;
-        }
-        uint32_t data = board_read(uart->base, DATA);
-        if ((data & DATA_OVERRUN) != 0) {
-            (*uart->overruns)++;
-        }
-        board_ring_put(uart->ring, (uint8_t)data);
+}
+
+bool board_uart_receive(const struct board_uart *uart, uint8_t *byte)
+{
+    if ((board_read(uart->base, FLAGS) & FLAG_RECEIVE_EMPTY) != 0) {
+        return false;
     }
+    uint32_t data = board_read(uart->base, DATA);
+    if ((data & DATA_OVERRUN) != 0) {
+        (*uart->overruns)++;
+    }
+    *byte = (uint8_t)data;
+    return true;
 }

@@ -1,44 +1,53 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The MPS2 FPGA board with image AN385 (ARM application note 385, table 3-1 and 3-4). */
+ * The MPS2 FPGA board with image AN385 (ARM application note 385, chapter 3: memory map and interrupts). */
 #include "boards/family/board.h"
+#include "boards/family/ethernet.h"
 #include "boards/family/hardware.h"
+#include "boards/family/line.h"
+#include "boards/family/psram.h"
+#include "boards/family/serial.h"
+#include "boards/family/timer.h"
 #include "boards/family/uart.h"
+#include "boards/family/watchdog.h"
 
 const struct board_info board_info = {
     .name = "qemu_mps2_an385",
     .core_hz = 25000000,
     .serial_baud = 38400,
-    .watchdog_ms = 8000,
+    .watchdog_ms = 16000,
 };
 
-enum { IRQ_CONSOLE = 0, IRQ_SERIAL = 2, N_IRQS = 32 };
+enum { IRQ_CONSOLE = 0, IRQ_SERIAL = 2, IRQ_TIMER = 8, N_IRQS = 32 };
 
 static uint8_t console_bytes[128];
-static uint8_t serial_bytes[8192];
+static uint8_t serial_bytes[16384];
 static struct board_ring console_ring = {.bytes = console_bytes, .capacity_bytes = sizeof console_bytes};
 static struct board_ring serial_ring = {.bytes = serial_bytes, .capacity_bytes = sizeof serial_bytes};
 static uint32_t console_overruns;
 static uint32_t serial_overruns;
 
-const struct board_uart board_console_uart = {
-    .base = 0x40004000, .irq = IRQ_CONSOLE, .ring = &console_ring, .overruns = &console_overruns};
-const struct board_uart board_serial_uart = {
-    .base = 0x40005000, .irq = IRQ_SERIAL, .ring = &serial_ring, .overruns = &serial_overruns};
-
-static void console_interrupt(void)
-{
-    board_uart_interrupt(&board_console_uart);
-}
-
-static void serial_interrupt(void)
-{
-    board_uart_interrupt(&board_serial_uart);
-}
+const struct board_uart board_console_uart = {.base = 0x40004000,
+                                              .irq = IRQ_CONSOLE,
+                                              .n_receive_bytes = 1,
+                                              .ring = &console_ring,
+                                              .overruns = &console_overruns};
+const struct board_uart board_serial_uart = {.base = 0x40005000,
+                                             .irq = IRQ_SERIAL,
+                                             .n_receive_bytes = 1,
+                                             .ring = &serial_ring,
+                                             .overruns = &serial_overruns};
+const struct board_timer board_timer = {.base = 0x40000000, .irq = IRQ_TIMER};
+const struct board_watchdog board_watchdog = {.base = 0x40008000, .irq = BOARD_WATCHDOG_NMI};
+const uintptr_t board_ethernet_base = 0x40200000;
+/* The 16 MB of PSRAM, which QEMU keeps in a file. */
+uint8_t *const board_psram = (uint8_t *)0x21000000;
+const uint32_t board_psram_bytes = 16u << 20;
 
 __attribute__((section(".vectors.irq"), used)) static void (*const vectors[N_IRQS])(void) = {
-    [IRQ_CONSOLE] = console_interrupt,
-    [IRQ_SERIAL] = serial_interrupt,
+    [IRQ_CONSOLE] = board_console_interrupt,
+    [IRQ_SERIAL] = board_serial_interrupt,
+    [IRQ_TIMER] = board_line_interrupt,
 };
 
 void board_hardware_start(void)

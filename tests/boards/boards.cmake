@@ -1,6 +1,11 @@
-# Each is linked with the drivers of the board and nothing else.
+# What runs on a board itself, in QEMU. Each image is linked with the drivers of the board and hardly anything else; the
+# test of the same name runs it and looks at it from outside.
 if(HEADRACE_FAULTS)
-  foreach(image boot)
-    hr_program(image_${image} SOURCES ${CMAKE_CURRENT_LIST_DIR}/image_${image}.c DEPENDS hr_base)
+  foreach(subject flash reset serial ethernet)
+    hr_program(image_${subject} SOURCES ${CMAKE_CURRENT_LIST_DIR}/image_${subject}.c DEPENDS hr_base)
+    add_test(NAME test_${subject}
+             COMMAND /usr/bin/python3 -W ignore::ResourceWarning ${CMAKE_CURRENT_LIST_DIR}/test_${subject}.py)
+    set_tests_properties(test_${subject} PROPERTIES LABELS qemu TIMEOUT 1800
+      ENVIRONMENT "HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin;HEADRACE_BOARD=${HEADRACE_BOARD}")
   endforeach()
 endif()

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What arrives at the AIS input reaches the loop; when it can't, the loss is counted, to the byte on a line with a speed."""
+import random
+import threading
+import unittest
+
+from emulator import BOARD, BoardTest
+
+RING = {"qemu_mps2_an385": 16384, "qemu_lm3s6965": 4096}[BOARD]
+RECEIVER = {"qemu_mps2_an385": 1, "qemu_lm3s6965": 16}[BOARD]
+
+
+def crc32c(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return crc ^ 0xFFFFFFFF
+
+
+class Serial(BoardTest):
+    def start(self, *options):
+        self.running = self.board("image_serial", "--net", "none", *options)
+        self.at = self.running.wait_for("ready\n").end()
+        seed = random.randrange(1 << 32)
+        print(f"seed {seed}")
+        self.random = random.Random(seed)
+
+    def ask(self, letter):
+        self.running.type(letter)
+        state = self.running.wait_for(r"state bytes (\d+) crc (\d+) dropped (\d+)\n", after=self.at)
+        self.at = state.end()
+        return tuple(int(number) for number in state.groups())
+
+    def wait_until(self, what, check):
+        for _ in range(100000):
+            state = self.ask("?")
+            if check(state):
+                return state
+        self.fail(f"{what}: {state}")
+
+    def feed(self, data):
+        thread = threading.Thread(target=self.running.serial.send, args=(data,), daemon=True)
+        thread.start()
+        return thread
+
+    def test_bytes_arrive_whole_and_in_order(self):
+        self.start()
+        data = self.random.randbytes(3 * RING + 77)
+        self.feed(data)
+        state = self.wait_until("all bytes", lambda state: state[0] >= len(data))
+        self.assertEqual(state, (len(data), crc32c(data), 0))
+
+    def test_a_line_without_speed_waits_for_a_loop_that_is_away(self):
+        self.start()
+        self.ask("p")
+        data = self.random.randbytes(3 * RING)
+        self.feed(data)
+        for _ in range(50):
+            self.assertEqual(self.ask("?")[0], 0)
+        self.ask("g")
+        state = self.wait_until("all bytes", lambda state: state[0] >= len(data))
+        self.assertEqual(state, (len(data), crc32c(data), 0))
+
+    def test_what_a_full_ring_loses_is_counted_to_the_byte(self):
+        self.start("--line", "115200")
+        self.ask("p")
+        data = self.random.randbytes(2 * RING)
+        self.feed(data)
+        # The ring, then the receiver's own buffer; every byte behind that finds both full.
+        kept = RING + RECEIVER
+        self.wait_until("the losses", lambda state: state[2] >= len(data) - kept)
+        self.ask("g")
+        state = self.wait_until("what was kept", lambda state: state[0] >= kept)
+        self.assertEqual(state, (kept, crc32c(data[:kept]), len(data) - kept))
+        more = self.random.randbytes(1000)
+        self.feed(more)
+        state = self.wait_until("the line goes on", lambda state: state[0] >= kept + len(more))
+        self.assertEqual(state, (kept + len(more), crc32c(data[:kept] + more), len(data) - kept))
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
