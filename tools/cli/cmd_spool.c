@@ -1,26 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * `headrace spool inspect|verify`: what a spool file, or an image of a device's flash, holds. It reads only,
- * takes no lock, and may look at a spool that is in use: what is being written then reads as an unfinished
- * end. */
+ * `headrace spool inspect|verify`: what a spool file, or the spool in an image of a board's memory, holds. It
+ * reads only, takes no lock, and may look at a spool that is in use: what is being written then reads as an
+ * unfinished end. */
 #include "aggregator/verify/verify.h"
-#include "firmware/core/spool_format.h"
 #include "tools/cli/cli.h"
 #include "tools/cli/options.h"
+#include "tools/cli/spool_look.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-enum { ENVELOPE_MAX_BYTES = WIRE_PREFIX_BYTES + UINT16_MAX, PROBE_BYTES = 1024 };
 
 enum option { KEY, JSON };
 
@@ -34,8 +27,9 @@ static const struct cli_usage inspect_usage = {
     .positional = "FILE",
     .options = &options[JSON],
     .n_options = 1,
-    .help = "Lists the sectors, batches, holes and open records of a spool. The file is not changed and\n"
-            "may be in use.",
+    .help =
+        "Lists the sectors, batches, holes and open records of a spool: a gateway's spool file, or an image\n"
+        "of a board's memory. The file is not changed and may be in use.",
 };
 
 static const struct cli_usage verify_usage = {
@@ -47,139 +41,6 @@ static const struct cli_usage verify_usage = {
             "place in the chain and, with --key, its signature. Exit code 0: all is well, 1: damage.",
 };
 
-/* Everything that a run needs; one for the process. */
-struct look {
-    struct port_flash flash;
-    int fd;
-    uint64_t file_bytes;
-    struct fw_spool_config config;
-    struct fw_spool spool;
-    struct fw_spool_state state;
-    struct fw_spool_report report;
-    uint8_t stage[FW_SPOOL_STAGE_MAX_BYTES];
-    uint8_t envelope[ENVELOPE_MAX_BYTES];
-    bool json;
-};
-
-/* ---- the file as flash that can't be written ---- */
-
-static struct hr_status read_at(void *ctx, uint32_t address, void *out, uint32_t len_bytes)
-{
-    const struct look *look = ctx;
-    uint8_t *bytes = out;
-    while (len_bytes > 0) {
-        ssize_t n = pread(look->fd, bytes, len_bytes, (off_t)address);
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n <= 0) {
-            return hr_status_of(HR_IO);
-        }
-        bytes += n;
-        address += (uint32_t)n;
-        len_bytes -= (uint32_t)n;
-    }
-    return hr_ok();
-}
-
-static struct hr_status refuse_program(void *ctx, uint32_t address, const void *data, uint32_t len_bytes)
-{
-    (void)ctx;
-    (void)address;
-    (void)data;
-    (void)len_bytes;
-    return hr_status_of(HR_IO);
-}
-
-static struct hr_status refuse_erase(void *ctx, uint32_t sector)
-{
-    (void)ctx;
-    (void)sector;
-    return hr_status_of(HR_IO);
-}
-
-static struct hr_status refuse_sync(void *ctx)
-{
-    (void)ctx;
-    return hr_status_of(HR_IO);
-}
-
-/* Finds a sector header and takes the geometry from it: one that agrees with where it stands and how long the
- * file is. */
-static bool find_geometry(struct look *look)
-{
-    uint8_t scratch[FW_SPOOL_HEADER_MAX_BYTES];
-    look->flash.sector_bytes = PROBE_BYTES;
-    look->flash.program_unit_bytes = 1;
-    for (uint32_t i = 0; (uint64_t)(i + 1) * PROBE_BYTES <= look->file_bytes; i++) {
-        struct fw_spool_ident ident;
-        uint32_t end_offset;
-        if (!hr_is_ok(fw_spool_header_read(&look->flash, i, scratch, &ident, NULL, &end_offset)) ||
-            ident.sector_bytes == 0 || ident.n_sectors < 4 || ident.program_unit_bytes == 0 ||
-            ident.program_unit_bytes > 32 || ident.sector_bytes % ident.program_unit_bytes != 0 ||
-            FW_SPOOL_SCRATCH_BYTES % ident.program_unit_bytes != 0 ||
-            (uint64_t)ident.sector_bytes * ident.n_sectors != look->file_bytes ||
-            (uint64_t)i * PROBE_BYTES % ident.sector_bytes != 0) {
-            continue;
-        }
-        look->flash.sector_bytes = ident.sector_bytes;
-        look->flash.n_sectors = ident.n_sectors;
-        look->flash.program_unit_bytes = ident.program_unit_bytes;
-        look->config.device_id = ident.device_id;
-        return true;
-    }
-    return false;
-}
-
-/* Opens the file and reads the spool. CLI_OK, or what to end with, after a complaint. */
-static enum cli_exit look_at(struct look *look, const char *path)
-{
-    struct stat info;
-    *look = (struct look){.json = look->json};
-    look->fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (look->fd < 0 || fstat(look->fd, &info) != 0) {
-        (void)fprintf(stderr, "headrace spool: %s: %s\n", path, strerror(errno));
-        return CLI_FAILED;
-    }
-    look->file_bytes = (uint64_t)info.st_size;
-    look->flash.read = read_at;
-    look->flash.program = refuse_program;
-    look->flash.erase = refuse_erase;
-    look->flash.sync = refuse_sync;
-    look->flash.erased_reads_are_true = true;
-    look->flash.ctx = look;
-    if (look->file_bytes > UINT32_MAX || !find_geometry(look)) {
-        (void)fprintf(
-            stderr, "headrace spool: %s: no spool: not one sector header fits a file of %" PRIu64 " bytes\n",
-            path, look->file_bytes);
-        return CLI_INCOMPLETE;
-    }
-    look->config.flash = &look->flash;
-    look->config.hash = verify_hash();
-    look->config.envelope_max_bytes = ENVELOPE_MAX_BYTES;
-    look->config.stage = look->stage;
-    look->config.stage_bytes = sizeof look->stage;
-    look->config.sectors = calloc(look->flash.n_sectors, sizeof *look->config.sectors);
-    struct hr_status status = look->config.sectors == NULL
-                                  ? hr_status_of(HR_IO)
-                                  : fw_spool_inspect(&look->spool, &look->config, &look->report);
-    if (!hr_is_ok(status)) {
-        (void)fprintf(stderr, "headrace spool: %s can't be read as a spool: %s\n", path,
-                      hr_code_name(status.code));
-        return CLI_FAILED;
-    }
-    fw_spool_state(&look->spool, &look->state);
-    return CLI_OK;
-}
-
-static void look_away(struct look *look)
-{
-    free(look->config.sectors);
-    if (look->fd >= 0) {
-        (void)close(look->fd);
-    }
-}
-
 /* ---- inspect ---- */
 
 static const char *reason_name(uint32_t reason)
@@ -189,13 +50,13 @@ static const char *reason_name(uint32_t reason)
 }
 
 /* WIRE_SEQ_NONE as a word, in each of the two languages. */
-static const char *seq_text(const struct look *look, uint32_t seq, char out[16])
+static const char *seq_text(const struct cli_look *look, uint32_t seq, char out[16])
 {
     (void)snprintf(out, 16, "%" PRIu32, seq);
     return seq != WIRE_SEQ_NONE ? out : look->json ? "null" : "none";
 }
 
-static void print_summary(const struct look *look)
+static void print_summary(const struct cli_look *look)
 {
     const struct fw_spool_state *state = &look->state;
     char acked[16];
@@ -229,7 +90,7 @@ static void print_summary(const struct look *look)
     }
 }
 
-static void print_batch(const struct look *look, uint32_t sector, const struct fw_spool_entry *entry)
+static void print_batch(const struct cli_look *look, uint32_t sector, const struct fw_spool_entry *entry)
 {
     struct fw_spool_seal seal;
     struct wire_header header;
@@ -250,7 +111,7 @@ static void print_batch(const struct look *look, uint32_t sector, const struct f
         seal.carried ? "true" : "false");
 }
 
-static void print_sector(const struct look *look, uint32_t sector)
+static void print_sector(const struct cli_look *look, uint32_t sector)
 {
     const struct fw_spool_sector *known = &look->config.sectors[sector];
     struct fw_spool_entry entry = {.offset = 0};
@@ -290,21 +151,21 @@ static void print_sector(const struct look *look, uint32_t sector)
 
 static int inspect(int argc, char **argv)
 {
-    static struct look look;
+    static struct cli_look look;
     struct cli_arguments arguments;
     enum cli_parsed parsed = cli_options_parse(&inspect_usage, argc, argv, &arguments);
     if (parsed != CLI_PARSED) {
         return parsed == CLI_HELPED ? CLI_OK : CLI_USAGE;
     }
     look.json = arguments.n_values[0] > 0;
-    enum cli_exit code = look_at(&look, arguments.positional);
+    enum cli_exit code = cli_look_at(&look, arguments.positional);
     if (code == CLI_OK) {
         print_summary(&look);
         for (uint32_t i = 0; i < look.flash.n_sectors; i++) {
             print_sector(&look, i);
         }
     }
-    look_away(&look);
+    cli_look_away(&look);
     return (int)code;
 }
 
@@ -320,7 +181,7 @@ struct chain {
 };
 
 /* What is wrong with a batch, or NULL; moves the chain to it. */
-static const char *check_batch(struct look *look, uint32_t stream, uint32_t seq, struct chain *chain)
+static const char *check_batch(struct cli_look *look, uint32_t stream, uint32_t seq, struct chain *chain)
 {
     uint32_t len_bytes = 0;
     struct wire_envelope envelope;
@@ -353,7 +214,7 @@ static const char *check_batch(struct look *look, uint32_t stream, uint32_t seq,
     return NULL;
 }
 
-static void check_range(struct look *look, uint32_t stream, uint32_t from_seq, uint32_t end_seq,
+static void check_range(struct cli_look *look, uint32_t stream, uint32_t from_seq, uint32_t end_seq,
                         struct chain *chain)
 {
     for (uint32_t seq = from_seq; seq < end_seq; seq++) {
@@ -369,7 +230,7 @@ static void check_range(struct look *look, uint32_t stream, uint32_t from_seq, u
 }
 
 /* Checks the batches between the holes, and that the chain goes on over them. */
-static void check_current_stream(struct look *look, struct chain *chain)
+static void check_current_stream(struct cli_look *look, struct chain *chain)
 {
     const struct fw_spool_book *book = &look->spool.book;
     uint32_t seq = book->acked_seq + 1;
@@ -414,7 +275,7 @@ static struct verify_key *read_key(const char *path)
     return key;
 }
 
-static enum cli_exit check_all(struct look *look, struct verify_key *key)
+static enum cli_exit check_all(struct cli_look *look, struct verify_key *key)
 {
     struct chain chain = {.key = key};
     for (uint32_t i = 0; i < look->spool.book.n_ranges; i++) {
@@ -431,7 +292,7 @@ static enum cli_exit check_all(struct look *look, struct verify_key *key)
 
 static int verify(int argc, char **argv)
 {
-    static struct look look;
+    static struct cli_look look;
     struct cli_arguments arguments;
     enum cli_parsed parsed = cli_options_parse(&verify_usage, argc, argv, &arguments);
     if (parsed != CLI_PARSED) {
@@ -445,11 +306,11 @@ static int verify(int argc, char **argv)
             return CLI_USAGE;
         }
     }
-    enum cli_exit code = look_at(&look, arguments.positional);
+    enum cli_exit code = cli_look_at(&look, arguments.positional);
     if (code == CLI_OK) {
         code = check_all(&look, key);
     }
-    look_away(&look);
+    cli_look_away(&look);
     if (key != NULL) {
         verify_key_free(key);
     }

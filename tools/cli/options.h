@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { CLI_OPTIONS_MAX = 12, CLI_REPEAT_MAX = 8 };
+enum { CLI_OPTIONS_MAX = 24, CLI_REPEAT_MAX = 8 };
 
 struct cli_option {
     const char *name;  /* with its dashes: "--dir" */

@@ -103,6 +103,52 @@ struct hr_status cli_certificate_pem(X509 *certificate, struct cli_pem *out)
     return take_pem(memory, memory != NULL && PEM_write_bio_X509(memory, certificate) == 1, out);
 }
 
+struct hr_status cli_key_der(EVP_PKEY *key, struct cli_der *out)
+{
+    int len = i2d_PrivateKey(key, NULL);
+    unsigned char *at = out->bytes;
+    if (len <= 0 || (size_t)len > sizeof(out->bytes) || i2d_PrivateKey(key, &at) != len) {
+        return complain("can't write a key as DER");
+    }
+    out->len_bytes = (size_t)len;
+    return hr_ok();
+}
+
+struct hr_status cli_certificate_der(X509 *certificate, struct cli_der *out)
+{
+    int len = i2d_X509(certificate, NULL);
+    unsigned char *at = out->bytes;
+    if (len <= 0 || (size_t)len > sizeof(out->bytes) || i2d_X509(certificate, &at) != len) {
+        return complain("can't write a certificate as DER");
+    }
+    out->len_bytes = (size_t)len;
+    return hr_ok();
+}
+
+struct hr_status cli_pem_key(const struct cli_pem *pem, EVP_PKEY **out)
+{
+    BIO *memory = BIO_new_mem_buf(pem->text, (int)pem->len_bytes);
+    EVP_PKEY *key = memory != NULL ? PEM_read_bio_PrivateKey(memory, NULL, NULL, NULL) : NULL;
+    BIO_free(memory);
+    if (key == NULL) {
+        return complain("can't read a key");
+    }
+    *out = key;
+    return hr_ok();
+}
+
+struct hr_status cli_pem_certificate(const struct cli_pem *pem, X509 **out)
+{
+    BIO *memory = BIO_new_mem_buf(pem->text, (int)pem->len_bytes);
+    X509 *certificate = memory != NULL ? PEM_read_bio_X509(memory, NULL, NULL, NULL) : NULL;
+    BIO_free(memory);
+    if (certificate == NULL) {
+        return complain("can't read a certificate");
+    }
+    *out = certificate;
+    return hr_ok();
+}
+
 void cli_pem_wipe(struct cli_pem *pem)
 {
     OPENSSL_cleanse(pem, sizeof(*pem));

@@ -12,11 +12,17 @@
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 
-enum { CLI_PEM_MAX_BYTES = 4096, CLI_SPKI_BYTES = 91 };
+enum { CLI_PEM_MAX_BYTES = 4096, CLI_DER_MAX_BYTES = 2048, CLI_SPKI_BYTES = 91 };
 
 /* Text of a key or certificate. A private key's should be wiped after use: cli_pem_wipe. */
 struct cli_pem {
     char text[CLI_PEM_MAX_BYTES];
+    size_t len_bytes;
+};
+
+/* The same as DER. */
+struct cli_der {
+    uint8_t bytes[CLI_DER_MAX_BYTES];
     size_t len_bytes;
 };
 
@@ -48,12 +54,17 @@ HR_MUST_USE struct hr_status cli_key_public_pem(EVP_PKEY *key,
                                                 struct cli_pem *out); /* SubjectPublicKeyInfo */
 HR_MUST_USE struct hr_status cli_key_spki(EVP_PKEY *key, uint8_t out[CLI_SPKI_BYTES]); /* the same in DER */
 
+HR_MUST_USE struct hr_status cli_key_der(EVP_PKEY *key, struct cli_der *out); /* ECPrivateKey, RFC 5915 */
+HR_MUST_USE struct hr_status cli_pem_key(const struct cli_pem *pem, EVP_PKEY **out);
+HR_MUST_USE struct hr_status cli_pem_certificate(const struct cli_pem *pem, X509 **out);
+
 /* issuer is NULL for a root. HR_MALFORMED: a name that fits no certificate. */
 HR_MUST_USE struct hr_status cli_certificate_issue(const struct cli_certificate *wanted,
                                                    EVP_PKEY *subject_key, const struct cli_issuer *issuer,
                                                    X509 **out);
 HR_MUST_USE struct hr_status cli_certificate_read(const char *path, X509 **out);
 HR_MUST_USE struct hr_status cli_certificate_pem(X509 *certificate, struct cli_pem *out);
+HR_MUST_USE struct hr_status cli_certificate_der(X509 *certificate, struct cli_der *out);
 
 void cli_pem_wipe(struct cli_pem *pem);
 

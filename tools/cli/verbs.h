@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The verbs of `headrace device`, one a file; as the verbs of cli.h. */
+#ifndef CLI_VERBS_H
+#define CLI_VERBS_H
+
+#include <stdint.h>
+
+/* A device id fits a YAML integer and a person's patience. */
+#define CLI_DEVICE_ID_MAX ((uint64_t)INT64_MAX)
+
+int cli_device_enrol(int argc, char **argv);
+int cli_device_show(int argc, char **argv);
+
+#endif
