@@ -4,6 +4,7 @@
  */
 #include "firmware/core/spool_internal.h"
 #include "firmware/crypto/crypto.h"
+#include "proto/image/image.h"
 #include "tests/support/signature_vector.h"
 #include "tests/support/spool_lab.h"
 #include "tools/cli/cli.h"
@@ -38,6 +39,43 @@ static void write_image(void)
     FILE *file = fopen(image_path, "wb");
     assert_non_null(file);
     assert_int_equal(fwrite(lab.flash.cells, 1, 6 * 2048, file), 6 * 2048);
+    assert_int_equal(fclose(file), 0);
+}
+
+enum { SYSTEM_BYTES = 4 * IMAGE_PAGE_MIN_BYTES, SPOOL_BYTES = 6 * 2048, BEHIND_BYTES = 5000 };
+
+/* The memory of a board whose spool the lab's flash is, with bytes behind it that are nobody's. */
+static void write_memory(uint32_t n_copies)
+{
+    static const uint8_t der[] = {0x30, 0x00};
+    static uint8_t memory[SYSTEM_BYTES + SPOOL_BYTES + BEHIND_BYTES];
+    const struct image_identity identity = {
+        .sequence = 1,
+        .regions = {2048, 8, SYSTEM_BYTES / 2048, 6},
+        .board = "lab",
+        .device_id = 0x1122334455667788,
+        .name = "lab",
+        .key_epoch = 1,
+        .record_key = hr_bytes_of(der, sizeof der),
+        .transport_key = hr_bytes_of(der, sizeof der),
+        .certificate = hr_bytes_of(der, sizeof der),
+        .ca = {hr_bytes_of(der, sizeof der)},
+        .n_ca = 1,
+        .aggregators = {"coaps://a"},
+        .n_aggregators = 1,
+        .server_name = "a",
+        .mac = {2, 0, 0, 0, 0, 1},
+    };
+    memset(memory, 0xFF, sizeof memory);
+    size_t len_bytes = 0;
+    for (uint32_t copy = 0; copy < n_copies; copy++) {
+        uint8_t *page = memory + image_identity_address(2048, copy);
+        assert_true(hr_is_ok(image_identity_encode(&identity, page, IMAGE_PAGE_MIN_BYTES, &len_bytes)));
+    }
+    memcpy(memory + SYSTEM_BYTES, lab.flash.cells, SPOOL_BYTES);
+    FILE *file = fopen(image_path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(memory, 1, sizeof memory, file), sizeof memory);
     assert_int_equal(fclose(file), 0);
 }
 
@@ -135,6 +173,38 @@ static void a_sound_spool_is_listed_and_verifies_and_is_not_changed(void **state
     assert_memory_equal(after, lab.flash.cells, sizeof after);
 }
 
+/* With its identity, or, when both copies are gone, by the headers of the spool itself. */
+static void the_spool_in_the_memory_of_a_board_is_found(void **state)
+{
+    (void)state;
+    for (uint32_t n_copies = 0; n_copies <= 2; n_copies += 2) {
+        lab_reset(&lab);
+        assert_true(lab_open(&lab));
+        for (uint32_t i = 0; i < 5; i++) {
+            assert_true(lab_batch(&lab, 5));
+        }
+        write_memory(n_copies);
+        assert_int_equal(run("inspect", image_path, NULL), CLI_OK);
+        assert_int_equal(count_of("batch    sector"), 5);
+        assert_non_null(strstr(output, "device 1122334455667788  6 sectors of 2048 bytes, unit 8"));
+        assert_int_equal(run("verify", image_path, NULL), CLI_OK);
+        assert_non_null(strstr(output, "5 batches good, 0 bad"));
+        struct fw_spool_place place;
+        assert_true(hr_is_ok(fw_spool_find(&lab.spool, 1, 2, &place)));
+        sim_flash_flip(&lab.flash, place.sector * 2048 + place.start_offset + 50, 4);
+        write_memory(n_copies);
+        assert_int_equal(run("verify", image_path, NULL), CLI_FAILED);
+        assert_non_null(strstr(output, "4 batches good, 1 bad"));
+    }
+    memset(lab.flash.cells, 0xFF, SPOOL_BYTES);
+    write_memory(2);
+    assert_int_equal(run("inspect", image_path, NULL), CLI_INCOMPLETE);
+    assert_non_null(strstr(output, "no spool yet"));
+    write_memory(0);
+    assert_int_equal(run("inspect", image_path, NULL), CLI_INCOMPLETE);
+    assert_non_null(strstr(output, "neither a board's identity nor one sector header"));
+}
+
 static void a_hole_by_overflow_is_no_damage(void **state)
 {
     (void)state;
@@ -222,6 +292,7 @@ int main(void)
 #define CLI_TEST(test) cmocka_unit_test_setup_teardown(test, make_lab, free_lab)
     const struct CMUnitTest tests[] = {
         CLI_TEST(a_sound_spool_is_listed_and_verifies_and_is_not_changed),
+        CLI_TEST(the_spool_in_the_memory_of_a_board_is_found),
         CLI_TEST(a_hole_by_overflow_is_no_damage),
         CLI_TEST(a_batch_that_rots_is_found),
         CLI_TEST(signatures_are_checked_with_the_key_that_is_given),
