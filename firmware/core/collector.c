@@ -59,19 +59,33 @@ static uint32_t dt_of(uint64_t uptime_ms, uint64_t base_uptime_ms)
     return dt_ms < UINT32_MAX ? (uint32_t)dt_ms : UINT32_MAX;
 }
 
+/* What is to be appended: a record, or a message that is none yet. One of them is NULL. */
+struct content {
+    struct edge_record *record;
+    const struct edge_ais *ais;
+};
+
+static struct hr_status encode(struct content content, uint32_t dt_ms, uint8_t *out, size_t capacity_bytes,
+                               size_t *len_bytes)
+{
+    if (content.ais != NULL) {
+        return edge_ais_encode(content.ais, dt_ms, out, capacity_bytes, len_bytes);
+    }
+    content.record->dt_ms = dt_ms;
+    return edge_record_encode(content.record, out, capacity_bytes, len_bytes);
+}
+
 /* HR_FULL: the open batch has no room for it. Nothing is open then that was not open before. */
-static struct hr_status try_append(struct fw_collector *collector, struct edge_record *record,
-                                   uint64_t uptime_ms)
+static struct hr_status try_append(struct fw_collector *collector, struct content content, uint64_t uptime_ms)
 {
     if (!fw_spool_is_open(collector->config.spool)) {
         HR_TRY(begin_batch(collector, uptime_ms));
     }
-    record->dt_ms = dt_of(uptime_ms, collector->base_uptime_ms);
+    uint32_t dt_ms = dt_of(uptime_ms, collector->base_uptime_ms);
     size_t len_bytes = 0;
     /* No record is longer than an envelope, and the uplink has nothing in it while others are called. */
     uint8_t *encoded = collector->config.envelope;
-    if (!hr_is_ok(
-            edge_record_encode(record, encoded, collector->config.envelope_capacity_bytes, &len_bytes))) {
+    if (!hr_is_ok(encode(content, dt_ms, encoded, collector->config.envelope_capacity_bytes, &len_bytes))) {
         return hr_status_of(HR_MALFORMED);
     }
     struct hr_status status = fw_spool_append(collector->config.spool, hr_bytes_of(encoded, len_bytes));
@@ -86,13 +100,13 @@ static struct hr_status try_append(struct fw_collector *collector, struct edge_r
     return hr_ok();
 }
 
-static struct hr_status append(struct fw_collector *collector, struct edge_record *record, uint64_t uptime_ms)
+static struct hr_status append(struct fw_collector *collector, struct content content, uint64_t uptime_ms)
 {
-    struct hr_status status = try_append(collector, record, uptime_ms);
+    struct hr_status status = try_append(collector, content, uptime_ms);
     if (hr_is(status, HR_FULL)) {
         collector->counters.seals_by_size++;
         HR_TRY(seal_open(collector));
-        status = try_append(collector, record, uptime_ms);
+        status = try_append(collector, content, uptime_ms);
     }
     if (hr_is(status, HR_FULL)) {
         return hr_status_of(HR_MALFORMED); /* it has no room in an empty batch either */
@@ -105,14 +119,13 @@ static struct hr_status append(struct fw_collector *collector, struct edge_recor
     return hr_ok();
 }
 
-struct hr_status fw_collector_offer(struct fw_collector *collector, struct edge_record *record,
-                                    uint64_t uptime_ms)
+static struct hr_status offer(struct fw_collector *collector, struct content content, uint64_t uptime_ms)
 {
     struct hr_status status = hr_status_of(HR_AGAIN);
     if (collector->failed) {
         status = hr_status_of(HR_IO);
     } else if (fw_collector_is_ready(collector)) {
-        status = append(collector, record, uptime_ms);
+        status = append(collector, content, uptime_ms);
     }
     if (hr_is_ok(status)) {
         collector->counters.records++;
@@ -122,12 +135,16 @@ struct hr_status fw_collector_offer(struct fw_collector *collector, struct edge_
     return status;
 }
 
+struct hr_status fw_collector_offer(struct fw_collector *collector, struct edge_record *record,
+                                    uint64_t uptime_ms)
+{
+    return offer(collector, (struct content){.record = record}, uptime_ms);
+}
+
 struct hr_status fw_collector_offer_ais(struct fw_collector *collector, const struct edge_ais *ais,
                                         uint64_t uptime_ms)
 {
-    collector->scratch.kind = EDGE_AIS;
-    collector->scratch.as.ais = *ais;
-    return fw_collector_offer(collector, &collector->scratch, uptime_ms);
+    return offer(collector, (struct content){.ais = ais}, uptime_ms);
 }
 
 /* ---- records about itself ---- */
@@ -140,7 +157,8 @@ static uint64_t now_ms(const struct fw_collector *collector)
 /* Appends the record in scratch. A record of our own that fits no batch is our own bug. */
 static struct hr_status append_scratch(struct fw_collector *collector)
 {
-    struct hr_status status = append(collector, &collector->scratch, now_ms(collector));
+    struct hr_status status =
+        append(collector, (struct content){.record = &collector->scratch}, now_ms(collector));
     HR_ASSERT(!hr_is(status, HR_MALFORMED));
     return status;
 }
@@ -386,7 +404,8 @@ static struct hr_status seal_losses(struct fw_collector *collector)
         }
         collector->scratch.kind = EDGE_LOSS;
         collector->scratch.as.loss = loss;
-        struct hr_status status = try_append(collector, &collector->scratch, now_ms(collector));
+        struct hr_status status =
+            try_append(collector, (struct content){.record = &collector->scratch}, now_ms(collector));
         if (hr_is_ok(status)) {
             collector->open_flags |= WIRE_FLAG_LOSS;
             collector->counters.losses++;

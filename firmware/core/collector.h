@@ -75,7 +75,7 @@ struct fw_collector {
     uint32_t recovered_records;
     bool closing;               /* no further records about itself */
     bool failed;                /* the flash or the key failed: the spool must be opened again */
-    struct edge_record scratch; /* for records that the collector makes itself, and a tap's message */
+    struct edge_record scratch; /* for records that the collector makes itself */
 };
 
 /* Seals what an earlier boot left unsealed. The first steps carry what an older stream left, if anything;

@@ -272,27 +272,40 @@ static void write_body(struct hr_writer *writer, const struct edge_record *recor
     end_message(writer, start);
 }
 
+static struct hr_status end_record(const struct hr_writer *writer, size_t *len_bytes)
+{
+    if (!hr_writer_ok(writer)) {
+        return hr_status_of(HR_FULL);
+    }
+    *len_bytes = writer->at;
+    return hr_ok();
+}
+
+struct hr_status edge_ais_encode(const struct edge_ais *ais, uint32_t dt_ms, uint8_t *out,
+                                 size_t capacity_bytes, size_t *len_bytes)
+{
+    struct edge_ais_view view = edge_ais_view_of(ais);
+    if (!edge_ais_view_in_range(&view)) {
+        return hr_status_of(HR_MALFORMED);
+    }
+    struct hr_writer writer = hr_writer_over(out, capacity_bytes);
+    write_number(&writer, EDGE_TAG_DT_MS, dt_ms);
+    write_ais(&writer, &view);
+    return end_record(&writer, len_bytes);
+}
+
 struct hr_status edge_record_encode(const struct edge_record *record, uint8_t *out, size_t capacity_bytes,
                                     size_t *len_bytes)
 {
     HR_ASSERT(record->kind != EDGE_NONE);
+    if (record->kind == EDGE_AIS) {
+        return edge_ais_encode(&record->as.ais, record->dt_ms, out, capacity_bytes, len_bytes);
+    }
+    if (!edge_record_in_range(record)) {
+        return hr_status_of(HR_MALFORMED);
+    }
     struct hr_writer writer = hr_writer_over(out, capacity_bytes);
     write_number(&writer, EDGE_TAG_DT_MS, record->dt_ms);
-    if (record->kind == EDGE_AIS) {
-        struct edge_ais_view view = edge_ais_view_of(&record->as.ais);
-        if (!edge_ais_view_in_range(&view)) {
-            return hr_status_of(HR_MALFORMED);
-        }
-        write_ais(&writer, &view);
-    } else {
-        if (!edge_record_in_range(record)) {
-            return hr_status_of(HR_MALFORMED);
-        }
-        write_body(&writer, record);
-    }
-    if (!hr_writer_ok(&writer)) {
-        return hr_status_of(HR_FULL);
-    }
-    *len_bytes = writer.at;
-    return hr_ok();
+    write_body(&writer, record);
+    return end_record(&writer, len_bytes);
 }

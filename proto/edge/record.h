@@ -157,6 +157,10 @@ struct edge_record {
 HR_MUST_USE struct hr_status edge_record_encode(const struct edge_record *record, uint8_t *out,
                                                 size_t capacity_bytes, size_t *len_bytes);
 
+/* The same for an AIS message that is not in a record. */
+HR_MUST_USE struct hr_status edge_ais_encode(const struct edge_ais *ais, uint32_t dt_ms, uint8_t *out,
+                                             size_t capacity_bytes, size_t *len_bytes);
+
 /* Decodes one record. HR_MALFORMED: not a valid Record or a field out of its range (fill_bits, payload_chars
  * that don't match the payload, set padding bits, times of 2^48 ms and more or below 0, a Loss that ends
  * before it starts, digests and keys of another length, text that is not UTF-8 or has control characters). An
