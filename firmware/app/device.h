@@ -65,8 +65,8 @@ void app_device_start(struct app_device *device);
  * something arrives or is due. Returns after a second at the latest. */
 void app_device_turn(struct app_device *device);
 
-/* Brings the counts up to date. */
-void app_device_count(struct app_device *device);
+/* The counts, brought up to date, as a Stats record of source "device". */
+void app_device_stats(struct app_device *device, struct edge_stats *out);
 
 /* Seals and saves what is there, and starts the board again. Never comes back. */
 _Noreturn void app_device_reboot(struct app_device *device);

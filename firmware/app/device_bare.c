@@ -39,7 +39,7 @@ static const struct port_clock device_clock = {clock_uptime_ms, NULL};
 
 /* ---- counters ---- */
 
-void app_device_count(struct app_device *device)
+static void count(struct app_device *device)
 {
     struct app_device_counts *counts = &device->counts;
     struct port_netif_state net = {.frames_in = 0};
@@ -62,7 +62,7 @@ void app_device_count(struct app_device *device)
 
 #define COUNT(name) {#name, offsetof(struct app_device_counts, name)}
 
-static void device_stats(void *ctx, struct edge_stats *out)
+void app_device_stats(struct app_device *device, struct edge_stats *out)
 {
     static const struct fw_counter table[] = {
         COUNT(serial_bytes),   COUNT(serial_dropped), COUNT(serial_unused),    COUNT(frames_in),
@@ -70,9 +70,13 @@ static void device_stats(void *ctx, struct edge_stats *out)
         COUNT(pool_refused),   COUNT(stack_bytes),    COUNT(stack_peak_bytes), COUNT(longest_turn_ms),
         COUNT(spool_reopened), COUNT(reset_cause),
     };
-    struct app_device *device = ctx;
-    app_device_count(device);
+    count(device);
     fw_counters_to_stats("device", table, HR_ARRAY_LEN(table), &device->counts, out);
+}
+
+static void device_stats(void *ctx, struct edge_stats *out)
+{
+    app_device_stats(ctx, out);
 }
 
 static void framer_stats(void *ctx, struct edge_stats *out)

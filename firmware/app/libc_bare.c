@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The ways out that a C library offers. On a board there is none: a library that gives up is told on the
- * console like a failed assertion of our own, and the board starts again. */
+ * What libraries expect of a C library and a board has not. A way out: a library that gives up is told on the
+ * console like a failed assertion of our own, and the board starts again. And files: libcoap's own log, which
+ * firmware/net takes from it, would bring newlib's streams in. */
 #include "proto/base/assert.h"
 
 #include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 void __assert_func(const char *file, int line, const char *function, const char *expression)
@@ -22,4 +25,12 @@ void exit(int code)
 void abort(void)
 {
     hr_assert_failed("abort", __FILE__, __LINE__);
+}
+
+int vfprintf(FILE *stream, const char *format, va_list arguments)
+{
+    (void)stream;
+    (void)format;
+    (void)arguments;
+    return 0;
 }

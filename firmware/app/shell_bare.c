@@ -41,19 +41,22 @@ static const char *state_name(const struct app_device *device)
 
 static void run_status(struct app_device *device)
 {
-    app_device_count(device);
     APP_SAY("status", {"board", board_info.name, 0}, {"version", APP_VERSION, 0},
             {"state", state_name(device), 0}, {"uptime_ms", NULL, (int64_t)board_uptime_ms()},
             {"refused_lines", NULL, device->shell.refused});
     if (device->trouble != APP_FINE) {
         APP_SAY("trouble", {"what", app_trouble_name(device->trouble), 0},
                 {"advice", app_trouble_advice(device->trouble), 0});
-        return;
     }
-    struct edge_stats *stats = &device->stats;
-    for (uint32_t i = 0; i < device->collector.n_sources; i++) {
-        device->collector.sources[i].stats(device->collector.sources[i].ctx, stats);
-        say_stats(stats);
+    const struct fw_collector *collector = &device->collector;
+    uint32_t n_sources = device->trouble == APP_FINE ? collector->n_sources : 0;
+    for (uint32_t i = 0; i < n_sources; i++) {
+        collector->sources[i].stats(collector->sources[i].ctx, &device->stats);
+        say_stats(&device->stats);
+    }
+    if (n_sources == 0) {
+        app_device_stats(device, &device->stats);
+        say_stats(&device->stats);
     }
 }
 
