@@ -6,7 +6,7 @@ import unittest
 
 from emulator import BOARD, BoardTest
 
-RING = {"qemu_mps2_an385": 16384, "qemu_lm3s6965": 4096}[BOARD]
+RING = {"qemu_mps2_an385": 32768, "qemu_lm3s6965": 8192}[BOARD]
 RECEIVER = {"qemu_mps2_an385": 1, "qemu_lm3s6965": 16}[BOARD]
 
 

@@ -74,6 +74,17 @@ function(hr_image name)
     LINK_DEPENDS "${CMAKE_SOURCE_DIR}/boards/${HEADRACE_BOARD}/memory.ld;${CMAKE_SOURCE_DIR}/boards/family/sections.ld")
 endfunction()
 
+# hr_budget(IMAGE): the build fails when the image takes more flash, RAM or stack than its board has for it.
+function(hr_budget name)
+  set(tools elf.py size stack indirect.toml)
+  list(TRANSFORM tools PREPEND ${CMAKE_SOURCE_DIR}/tools/boards/)
+  add_custom_command(TARGET ${name} POST_BUILD
+    COMMAND ${CMAKE_SOURCE_DIR}/tools/boards/size ${HEADRACE_BOARD} $<TARGET_FILE:${name}> --check
+    COMMAND ${CMAKE_SOURCE_DIR}/tools/boards/stack ${HEADRACE_BOARD} $<TARGET_FILE:${name}> --check VERBATIM)
+  set_property(TARGET ${name} APPEND PROPERTY LINK_DEPENDS
+    ${CMAKE_SOURCE_DIR}/boards/${HEADRACE_BOARD}/budget.json ${tools})
+endfunction()
+
 # hr_program(NAME SOURCES ... DEPENDS ...): an installed program.
 function(hr_program name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
