@@ -33,10 +33,18 @@ if(CMAKE_TOOLCHAIN_FILE)
   list(APPEND _hr_command --toolchain-file ${CMAKE_TOOLCHAIN_FILE})
 endif()
 execute_process(COMMAND ${_hr_command} ${_hr_pinned} RESULT_VARIABLE _hr_result)
+if(HEADRACE_BARE AND HEADRACE_FAULTS AND _hr_result EQUAL 0)
+  # The other end of a board under test runs on this machine: HEADRACE_DEP_mbedtls and _libcoap, as on a gateway.
+  execute_process(COMMAND /usr/bin/python3 ${CMAKE_SOURCE_DIR}/tools/deps build --cc gcc --out ${_hr_prefixes}.host
+                  --work ${CMAKE_BINARY_DIR}/deps/host --setting MBEDTLS_SSL_IN_CONTENT_LEN=${HEADRACE_TLS_CONTENT_LEN}
+                  --setting MBEDTLS_SSL_OUT_CONTENT_LEN=${HEADRACE_TLS_CONTENT_LEN} mbedtls libcoap
+                  RESULT_VARIABLE _hr_result)
+endif()
 if(NOT _hr_result EQUAL 0)
   message(FATAL_ERROR "The dependency step stopped; the lines above say why and what to do.")
 endif()
 include(${_hr_prefixes})
+include(${_hr_prefixes}.host OPTIONAL)
 # The step runs again by itself when one of its inputs has changed.
 file(GLOB_RECURSE _hr_inputs CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tools/cmake/patches/*.patch
      ${CMAKE_SOURCE_DIR}/tools/cmake/config/*)
@@ -56,15 +64,13 @@ function(hr_dep_static name)
 endfunction()
 
 if(HEADRACE_BARE)
-  set(HEADRACE_DEP_mbedtls ${HEADRACE_DEP_mbedtls_cortex_m})
-  set(HEADRACE_DEP_libcoap ${HEADRACE_DEP_libcoap_cortex_m})
   hr_dep_static(lwip LIBRARY ${HEADRACE_DEP_lwip}/lib/liblwip.a INCLUDE ${HEADRACE_DEP_lwip}/include)
-  hr_dep_static(mbedcrypto LIBRARY ${HEADRACE_DEP_mbedtls}/lib/libmbedcrypto.a INCLUDE ${HEADRACE_DEP_mbedtls}/include)
-  hr_dep_static(mbedx509 LIBRARY ${HEADRACE_DEP_mbedtls}/lib/libmbedx509.a INCLUDE ${HEADRACE_DEP_mbedtls}/include
+  hr_dep_static(mbedcrypto LIBRARY ${HEADRACE_DEP_mbedtls_cortex_m}/lib/libmbedcrypto.a INCLUDE ${HEADRACE_DEP_mbedtls_cortex_m}/include)
+  hr_dep_static(mbedx509 LIBRARY ${HEADRACE_DEP_mbedtls_cortex_m}/lib/libmbedx509.a INCLUDE ${HEADRACE_DEP_mbedtls_cortex_m}/include
                 DEPENDS dep::mbedcrypto)
-  hr_dep_static(mbedtls LIBRARY ${HEADRACE_DEP_mbedtls}/lib/libmbedtls.a INCLUDE ${HEADRACE_DEP_mbedtls}/include
+  hr_dep_static(mbedtls LIBRARY ${HEADRACE_DEP_mbedtls_cortex_m}/lib/libmbedtls.a INCLUDE ${HEADRACE_DEP_mbedtls_cortex_m}/include
                 DEPENDS dep::mbedx509)
-  hr_dep_static(coap LIBRARY ${HEADRACE_DEP_libcoap}/lib/libcoap-3.a INCLUDE ${HEADRACE_DEP_libcoap}/include
+  hr_dep_static(coap LIBRARY ${HEADRACE_DEP_libcoap_cortex_m}/lib/libcoap-3.a INCLUDE ${HEADRACE_DEP_libcoap_cortex_m}/include
                 DEPENDS "dep::mbedtls;dep::lwip")
   set_target_properties(dep::coap PROPERTIES INTERFACE_COMPILE_DEFINITIONS WITH_LWIP=1)
 else()
