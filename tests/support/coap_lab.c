@@ -148,6 +148,8 @@ static int server_event(coap_session_t *session, const coap_event_t event)
     struct coap_lab *lab = coap_context_get_app_data(coap_session_get_context(session));
 
     lab->sessions_closed += event == COAP_EVENT_SESSION_CLOSED;
+    lab->handshakes_done += event == COAP_EVENT_DTLS_CONNECTED;
+    lab->handshakes_renewed += event == COAP_EVENT_DTLS_RENEGOTIATE;
     return 0;
 }
 

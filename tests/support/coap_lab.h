@@ -38,6 +38,8 @@ struct coap_lab {
     unsigned requests;
     unsigned requests_out_of_order; /* by the index in the first four bytes */
     unsigned sessions_closed;
+    unsigned handshakes_done;    /* over DTLS and TLS */
+    unsigned handshakes_renewed; /* begun at the address of an open session */
     size_t last_body_bytes;
     coap_session_t *server_session; /* of the last request; referenced */
     bool disconnect;                /* true: the server ends the session while it handles the request */

@@ -123,6 +123,7 @@ class Relay:
         self.drop_to_client = 0  # so many of the next answers are lost
         self.drop_to_server = 0
         self.double_to_server = False
+        self.ignored = None  # the address of a client of which nothing is passed on any more
         self._lock = threading.Lock()
         self._running = True
         self.back = self._new_back()
@@ -160,6 +161,8 @@ class Relay:
             return
         with self._lock:
             if ready is self.front:
+                if sender == self.ignored:
+                    return
                 self.client = sender
                 self.to_server.append(data)
                 if self.drop_to_server > 0:

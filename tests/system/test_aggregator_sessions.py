@@ -167,12 +167,12 @@ class AdmissionTest(SessionTest):
 
     def test_a_sixth_session_of_a_device_takes_the_place_of_the_oldest(self):
         self.aggregator.start()
-        probes = [self.connect() for _ in range(6)]
-        for probe in probes:
-            self.commit_next(probe)
+        for _ in range(6):
+            newest = self.connect()
+            self.commit_next(newest)
         self.aggregator.wait_metric("headrace_coap_sessions_evicted_total", 2)
         harness.wait_for("four sessions", lambda: self.aggregator.metric("headrace_coap_sessions") == 4)
-        self.commit_next(probes[-1])
+        self.commit_next(newest)
 
     def test_sessions_are_bounded(self):
         self.aggregator.limits = {"max_sessions": 2}
@@ -181,6 +181,45 @@ class AdmissionTest(SessionTest):
         for device in devices:
             self.assertEqual(self.connect(device=device).head().ack.status, wire.OK)
         harness.wait_for("two sessions", lambda: self.aggregator.metric("headrace_coap_sessions") == 2)
+        self.commit_next(self.connect())
+
+    def test_strangers_end_nobodys_session(self):
+        """With every place taken, and whatever strangers send."""
+        self.aggregator.limits = {"max_sessions": 2}
+        second = self.site.enrol("gw2")
+        self.aggregator.start()
+        relay = self.own(Relay(self.aggregator.port))
+        probes = [self.connect(f"coaps://127.0.0.1:{relay.port}"), self.connect(device=second)]
+        self.commit_next(probes[0])
+        self.assertEqual(probes[1].head().ack.status, wire.OK)
+        hello = relay.to_server[0]
+        self.assertEqual((hello[0], hello[13]), (22, 1), "a ClientHello")
+        for number in range(40):
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+                for datagram in (os.urandom(60), hello, relay.to_server[-1], bytes([25]) + os.urandom(80)):
+                    stranger.sendto(datagram, ("127.0.0.1", self.aggregator.port))
+            with socket.create_connection(("127.0.0.1", self.aggregator.port)) as stranger:
+                stranger.sendall(os.urandom(60))
+            if number % 10 == 0:
+                self.commit_next(probes[0])  # and with it all that came before has been read
+        other = harness.Site(self.folder / "other")
+        self.connect(device=other.enrol("gw1"), trusted=self.device.trusted).wait_closed()
+        self.aggregator.wait_metric("headrace_coap_certificates_untrusted_total", 1)
+        self.commit_next(probes[0])
+        self.assertEqual(probes[1].head().ack.status, wire.OK)
+        metrics = self.aggregator.metrics()
+        self.assertEqual([metrics[f"headrace_coap_sessions_{what}_total"] for what in ("opened", "closed", "evicted")],
+                         [2, 0, 0])
+
+    def test_a_session_that_is_silent_too_long_is_closed(self):
+        self.aggregator.limits = {"session_idle": "5s"}
+        self.aggregator.start()
+        for uri in (self.aggregator.coaps, self.aggregator.coaps_tcp):
+            probe = self.connect(uri)
+            self.commit_next(probe)
+            probe.wait_closed()
+        harness.wait_for("no session", lambda: self.aggregator.metric("headrace_coap_sessions") == 0)
+        self.assertEqual(self.aggregator.metric("headrace_coap_sessions_closed_total"), 2)
         self.commit_next(self.connect())
 
     def test_connections_that_say_nothing_are_ended(self):
@@ -218,6 +257,22 @@ class NetworkTest(SessionTest):
             relay.rebind()
             self.commit_next(probe)
         self.assertEqual(self.aggregator.metric("headrace_coap_sessions_opened_total"), 1)
+
+    def test_who_is_behind_the_address_of_anothers_session_is_served_as_itself(self):
+        """A device goes without a word, and the next one is given its port by the NAT."""
+        second = self.site.enrol("gw2")
+        self.aggregator.start()
+        relay, first = self.relay()
+        self.commit_next(first)
+        relay.ignored = relay.client  # its last words don't arrive
+        first.close()
+        probe = self.connect(f"coaps://127.0.0.1:{relay.port}", second)
+        batch = wire.Stream(second.device_id).next([wire.ais_record(AIS)])
+        answer = probe.post(batch.envelope(wire.Key(second.record_key)))
+        self.assertEqual((answer.code, answer.ack.status, answer.ack.cum_seq), ("2.04", wire.OK, 0), answer)
+        self.assertEqual(self.aggregator.metric("headrace_coap_handshakes_renewed_total"), 1)
+        self.assertEqual(self.aggregator.metric("headrace_coap_sessions"), 1)
+        self.assertEqual(probe.post(self.next_envelope()).ack.status, wire.UNKNOWN_DEVICE)
 
     def test_a_forged_datagram_does_not_move_a_session(self):
         self.aggregator.start()

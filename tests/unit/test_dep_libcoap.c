@@ -151,6 +151,41 @@ static void record_that_ends_within_the_cid_is_dropped(void **state)
     coap_session_release(session);
 }
 
+static void handshake_at_the_address_of_an_open_session_begins_another(void **state)
+{
+    struct coap_lab *lab = *state;
+    coap_session_t *first = session_with_cid(lab);
+    coap_session_t *second;
+
+    assert_int_equal(lab->handshakes_done, 1);
+    lab->hold = true; /* the server hears nothing of the end of the first */
+    coap_session_release(first);
+    coap_lab_turn(lab);
+    lab->hold = false;
+    second = coap_lab_connect(lab, COAP_PROTO_DTLS, LAB_SERVER_NAME);
+    coap_lab_put(second, COAP_MESSAGE_CON, 1, 16);
+    coap_lab_until(lab, &lab->responses, 2);
+
+    assert_int_equal(lab->handshakes_renewed, 1);
+    assert_int_equal(lab->handshakes_done, 2);
+    assert_int_equal(lab->requests, 2);
+    assert_int_equal(coap_lab_session_port(lab), coap_lab_port(lab->back));
+    coap_session_release(second);
+}
+
+static void ack_timeout_may_be_below_a_second(void **state)
+{
+    struct coap_lab *lab = *state;
+    coap_session_t *session = session_with_cid(lab);
+
+    coap_session_set_ack_timeout(session, (coap_fixed_point_t){0, 200});
+    assert_int_equal(coap_session_get_ack_timeout(session).integer_part, 0);
+    assert_int_equal(coap_session_get_ack_timeout(session).fractional_part, 200);
+    coap_session_set_ack_timeout(session, (coap_fixed_point_t){0, 0});
+    assert_int_equal(coap_session_get_ack_timeout(session).fractional_part, 200);
+    coap_session_release(session);
+}
+
 /* ---- TLS ---- */
 
 static void message_of_several_tls_records_is_sent_once(void **state)
@@ -384,6 +419,8 @@ int main(void)
         LAB_TEST(session_stays_when_a_stranger_delivers_an_older_record_late),
         LAB_TEST(session_follows_its_client_to_a_new_port_with_the_next_request),
         LAB_TEST(record_that_ends_within_the_cid_is_dropped),
+        LAB_TEST(handshake_at_the_address_of_an_open_session_begins_another),
+        LAB_TEST(ack_timeout_may_be_below_a_second),
         LAB_TEST(message_of_several_tls_records_is_sent_once),
         LAB_TEST(messages_arrive_whole_and_in_order_when_the_socket_is_full),
         LAB_TEST(header_may_come_in_single_bytes),

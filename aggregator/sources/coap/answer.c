@@ -74,6 +74,7 @@ uint32_t source_waiting_new(struct source_coap *source, struct source_session *s
         .is_head = is_head,
         .generation = generation,
         .session = (uint32_t)(session - source->sessions),
+        .finished = SOURCE_NONE,
         .since_ms = source_now_ms(),
     };
     source_exchange_of(request, &waiting->exchange);
@@ -125,7 +126,7 @@ bool source_reply_write(const struct source_reply *reply, coap_pdu_t *pdu)
 {
     uint8_t value[4];
     coap_pdu_set_code(pdu, (coap_pdu_code_t)reply->code);
-    if (reply->has_payload &&
+    if (reply->has_format &&
         coap_add_option(pdu, COAP_OPTION_CONTENT_FORMAT,
                         coap_encode_var_safe(value, sizeof(value), SOURCE_COAP_CONTENT_FORMAT), value) == 0) {
         return false;
@@ -140,7 +141,7 @@ bool source_reply_write(const struct source_reply *reply, coap_pdu_t *pdu)
                         value) == 0) {
         return false;
     }
-    return !reply->has_payload || coap_add_data(pdu, WIRE_ACK_BYTES, reply->payload) != 0;
+    return reply->payload_len_bytes == 0 || coap_add_data(pdu, reply->payload_len_bytes, reply->payload) != 0;
 }
 
 void source_recent_keep(struct source_session *session, const struct source_exchange *exchange,
@@ -222,14 +223,20 @@ static void send_answer(struct source_coap *source, const struct source_answer *
         return;
     }
     struct source_session *session = &source->sessions[waiting->session];
-    struct source_reply reply = {
-        .code = code_for(waiting, answer->ack.status), .has_payload = true, .max_age_s = answer->max_age_s};
+    struct source_reply reply = {.code = code_for(waiting, answer->ack.status),
+                                 .has_format = true,
+                                 .payload_len_bytes = WIRE_ACK_BYTES,
+                                 .max_age_s = answer->max_age_s};
     wire_ack_encode(&answer->ack, reply.payload);
     reply.has_block1 = waiting->has_block1 && reply.code >> 5 == 2;
     reply.block1 = waiting->block1;
 
+    if (waiting->finished != SOURCE_NONE) {
+        session->finished[waiting->finished].reply = reply;
+        session->finished[waiting->finished].answered = true;
+    }
     coap_pdu_type_t type = COAP_MESSAGE_NON;
-    enum source_coap_counter counter = SOURCE_COAP_ANSWERS_SEPARATE;
+    enum source_coap_counter counter = SOURCE_COAP_ANSWERS_UNCONFIRMED;
     if (coap_session_get_proto(session->coap) != COAP_PROTO_DTLS) {
         type = COAP_MESSAGE_CON; /* as libcoap wants it over TCP */
         counter = SOURCE_COAP_ANSWERS_STREAMED;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Block1 by hand: libcoap's own reassembly allocates whatever Size1 or the last block number asks for,
- * forgets the body when the last block is retransmitted, and can't be bounded over all sessions. Blocks are
- * taken in order only; a client sends them so, because it waits for each 2.31. */
+ * Bodies in blocks, put together by hand: libcoap's own reassembly allocates whatever Size1 or the last block
+ * number asks for, forgets the body when the last block is retransmitted, and can't be bounded over all
+ * sessions. Blocks of a plain RFC 7959 client come in order; the parts of a collector (proto/SPEC.md 4.8) in
+ * any, and any number of times. */
 #include "aggregator/sources/coap/internal.h"
 
 #include <string.h>
@@ -13,24 +14,73 @@ static uint8_t *memory_of(struct source_coap *source, const struct source_body *
     return source->body_memory + index * source->config.max_body_bytes;
 }
 
-static void read_tag(const coap_pdu_t *request, struct source_body *out)
+/* ---- which units are there ---- */
+
+static uint8_t *units_of(struct source_coap *source, const struct source_body *body)
 {
-    coap_opt_iterator_t iterator;
-    const coap_opt_t *option = coap_check_option(request, COAP_OPTION_RTAG, &iterator);
-    out->tag_len_bytes = 0;
-    if (option != NULL && coap_opt_length(option) <= SOURCE_TAG_MAX_BYTES) {
-        out->tag_len_bytes = (uint8_t)coap_opt_length(option);
-        memcpy(out->tag, coap_opt_value(option), out->tag_len_bytes);
+    size_t index = (size_t)(body - source->bodies);
+    return source->body_units + index * source->units_len_bytes;
+}
+
+static uint32_t units_in(uint32_t len_bytes)
+{
+    return (len_bytes + SOURCE_BODY_UNIT_BYTES - 1) / SOURCE_BODY_UNIT_BYTES;
+}
+
+static bool has_unit(const uint8_t *units, uint32_t unit)
+{
+    return (units[unit / 8] >> (unit % 8) & 1u) != 0;
+}
+
+static bool has_units(const uint8_t *units, uint32_t from, uint32_t to)
+{
+    for (uint32_t unit = from; unit < to; unit++) {
+        if (!has_unit(units, unit)) {
+            return false;
+        }
     }
+    return true;
+}
+
+/* How many of them are new. */
+static uint32_t add_units(uint8_t *units, uint32_t from, uint32_t to)
+{
+    uint32_t n_new = 0;
+    for (uint32_t unit = from; unit < to; unit++) {
+        n_new += !has_unit(units, unit);
+        units[unit / 8] |= (uint8_t)(1u << (unit % 8));
+    }
+    return n_new;
+}
+
+static uint16_t parts_of(struct source_coap *source, const struct source_body *body)
+{
+    enum { UNITS_PER_PART = SOURCE_PART_BYTES / SOURCE_BODY_UNIT_BYTES };
+    uint32_t end = units_in(body->end_is_known ? body->end_bytes : source->config.max_body_bytes);
+    const uint8_t *units = units_of(source, body);
+    uint16_t parts = 0;
+    for (uint32_t i = 0; i < SOURCE_PARTS_TOLD && i * UNITS_PER_PART < end; i++) {
+        uint32_t to = (i + 1) * UNITS_PER_PART < end ? (i + 1) * UNITS_PER_PART : end;
+        if (has_units(units, i * UNITS_PER_PART, to)) {
+            parts |= (uint16_t)(1u << i);
+        }
+    }
+    return parts;
+}
+
+/* ---- places ---- */
+
+static bool same_tag(const struct source_tag *a, const struct source_tag *b)
+{
+    return a->len_bytes == b->len_bytes && memcmp(a->bytes, b->bytes, a->len_bytes) == 0;
 }
 
 static struct source_body *find_body(struct source_coap *source, uint32_t session,
-                                     const struct source_body *tag)
+                                     const struct source_tag *tag)
 {
     for (uint32_t i = 0; i < source->config.max_bodies; i++) {
         struct source_body *body = &source->bodies[i];
-        if (body->session == session && body->tag_len_bytes == tag->tag_len_bytes &&
-            memcmp(body->tag, tag->tag, tag->tag_len_bytes) == 0) {
+        if (body->session == session && same_tag(&body->tag, tag)) {
             return body;
         }
     }
@@ -38,7 +88,7 @@ static struct source_body *find_body(struct source_coap *source, uint32_t sessio
 }
 
 /* A free place; else the oldest of a session that has its share; else one that nobody touched for long. */
-static struct source_body *new_body(struct source_coap *source, uint32_t session, uint64_t now_ms)
+static struct source_body *new_place(struct source_coap *source, uint32_t session, uint64_t now_ms)
 {
     struct source_body *free_one = NULL;
     struct source_body *oldest = NULL;
@@ -71,59 +121,120 @@ static struct source_body *new_body(struct source_coap *source, uint32_t session
     return victim;
 }
 
-static struct source_body *start_body(struct source_coap *source, uint32_t session,
-                                      const struct source_body *tag)
+static struct source_body *start_body(struct source_coap *source, struct source_body *place, uint32_t session,
+                                      const struct source_tag *tag)
 {
-    uint64_t now_ms = source_now_ms();
-    struct source_body *body = find_body(source, session, tag);
-    if (body == NULL) {
-        body = new_body(source, session, now_ms);
+    if (place == NULL) {
+        place = new_place(source, session, source_now_ms());
     }
-    if (body != NULL) {
-        *body = *tag;
-        body->session = session;
-        body->len_bytes = 0;
-        body->touched_ms = now_ms;
+    if (place != NULL) {
+        *place = (struct source_body){.session = session, .tag = *tag};
+        memset(units_of(source, place), 0, source->units_len_bytes);
+    }
+    return place;
+}
+
+/* ---- blocks ---- */
+
+bool source_block_read(const coap_pdu_t *request, const coap_block_b_t *block, struct source_block *out)
+{
+    enum { SZX_MAX = 6 };
+    *out = (struct source_block){.is_last = block->m == 0};
+    if (coap_get_data(request, &out->data.len_bytes, &out->data.data) == 0 || block->szx > SZX_MAX) {
+        return false;
+    }
+    size_t block_bytes = (size_t)16 << block->szx;
+    if (out->data.len_bytes > block_bytes || (block->m != 0 && out->data.len_bytes != block_bytes)) {
+        return false;
+    }
+    out->offset_bytes = block->num << (block->szx + 4); /* 20 bits and 10: it fits */
+    coap_opt_iterator_t iterator;
+    const coap_opt_t *option = coap_check_option(request, COAP_OPTION_RTAG, &iterator);
+    if (option != NULL && coap_opt_length(option) <= SOURCE_TAG_MAX_BYTES) {
+        out->tag.len_bytes = (uint8_t)coap_opt_length(option);
+        memcpy(out->tag.bytes, coap_opt_value(option), out->tag.len_bytes);
+    }
+    out->any_order = coap_pdu_get_type(request) == COAP_MESSAGE_NON && out->tag.len_bytes != 0;
+    return true;
+}
+
+/* What was told of the body's end stays true. */
+static bool fits(struct source_coap *source, const struct source_body *body, const struct source_block *block)
+{
+    uint32_t end_bytes = block->offset_bytes + (uint32_t)block->data.len_bytes;
+    if (body->end_is_known && (block->is_last ? end_bytes != body->end_bytes : end_bytes > body->end_bytes)) {
+        return false;
+    }
+    if (!block->is_last || body->end_is_known) {
+        return true;
+    }
+    const uint8_t *units = units_of(source, body);
+    for (uint32_t unit = units_in(end_bytes); unit < units_in(source->config.max_body_bytes); unit++) {
+        if (has_unit(units, unit)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The body that the block belongs to. In order, block 0 begins anew, since without a tag nothing else tells
+ * one body from the next. */
+static struct source_body *body_of(struct source_coap *source, uint32_t session,
+                                   const struct source_block *block, enum source_body_verdict *why_not)
+{
+    struct source_body *body = find_body(source, session, &block->tag);
+    if (block->any_order ? body == NULL : block->offset_bytes == 0) {
+        body = start_body(source, body, session, &block->tag);
+        *why_not = SOURCE_BODY_NO_ROOM;
+        return body;
+    }
+    *why_not = SOURCE_BODY_MISSING;
+    if (body != NULL && !block->any_order &&
+        !has_unit(units_of(source, body), block->offset_bytes / SOURCE_BODY_UNIT_BYTES - 1)) {
+        return NULL;
     }
     return body;
 }
 
 enum source_body_verdict source_body_add(struct source_coap *source, uint32_t session,
-                                         const coap_pdu_t *request, const coap_block_b_t *block,
-                                         struct hr_bytes *out)
+                                         const struct source_block *block, struct hr_bytes *out,
+                                         uint16_t *parts)
 {
-    const uint8_t *data = NULL;
-    size_t len_bytes = 0;
-    size_t offset = (size_t)block->num << (block->szx + 4);
-    if (coap_get_data(request, &len_bytes, &data) == 0 || block->szx > 6 ||
-        (block->m != 0 && len_bytes != (size_t)16 << block->szx) || len_bytes > (size_t)16 << block->szx) {
-        return SOURCE_BODY_MALFORMED;
-    }
-    struct source_body tag = {.session = session};
-    read_tag(request, &tag);
-    struct source_body *body =
-        block->num == 0 ? start_body(source, session, &tag) : find_body(source, session, &tag);
-    if (body == NULL) {
-        return block->num == 0 ? SOURCE_BODY_NO_ROOM : SOURCE_BODY_MISSING;
-    }
-    if (offset + len_bytes > source->config.max_body_bytes) {
-        body->session = SOURCE_NONE;
+    if (block->offset_bytes + block->data.len_bytes > source->config.max_body_bytes) {
+        struct source_body *body = find_body(source, session, &block->tag);
+        if (body != NULL) {
+            body->session = SOURCE_NONE;
+        }
         return SOURCE_BODY_TOO_LARGE;
     }
-    body->touched_ms = source_now_ms();
-    if (block->m != 0 && offset + len_bytes == body->len_bytes) {
-        return SOURCE_BODY_MORE; /* the block before, once more, under a new message id */
+    enum source_body_verdict why_not = SOURCE_BODY_MISSING;
+    struct source_body *body = body_of(source, session, block, &why_not);
+    if (body == NULL) {
+        return why_not;
     }
-    if (offset != body->len_bytes) {
+    if (!fits(source, body, block)) {
+        body->session = SOURCE_NONE;
+        source_count(source, SOURCE_COAP_BODIES_ABANDONED, 1);
         return SOURCE_BODY_MISSING;
     }
-    memcpy(memory_of(source, body) + offset, data, len_bytes);
-    body->len_bytes += (uint32_t)len_bytes;
-    source_count(source, SOURCE_COAP_BLOCKS, 1);
-    if (block->m != 0) {
+    uint32_t end_bytes = block->offset_bytes + (uint32_t)block->data.len_bytes;
+    uint32_t n_new =
+        add_units(units_of(source, body), block->offset_bytes / SOURCE_BODY_UNIT_BYTES, units_in(end_bytes));
+    body->touched_ms = source_now_ms();
+    body->n_units += n_new;
+    if (n_new != 0) {
+        memcpy(memory_of(source, body) + block->offset_bytes, block->data.data, block->data.len_bytes);
+        source_count(source, SOURCE_COAP_BLOCKS, 1);
+    }
+    if (block->is_last) {
+        body->end_is_known = true;
+        body->end_bytes = end_bytes;
+    }
+    *parts = parts_of(source, body);
+    if (!body->end_is_known || body->n_units < units_in(body->end_bytes)) {
         return SOURCE_BODY_MORE;
     }
-    *out = hr_bytes_of(memory_of(source, body), body->len_bytes);
+    *out = hr_bytes_of(memory_of(source, body), body->end_bytes);
     body->session = SOURCE_NONE;
     return SOURCE_BODY_WHOLE;
 }
@@ -136,4 +247,31 @@ void source_bodies_drop(struct source_coap *source, uint32_t session)
             source_count(source, SOURCE_COAP_BODIES_ABANDONED, 1);
         }
     }
+}
+
+/* ---- bodies that came whole ---- */
+
+struct source_finished *source_finished_find(struct source_session *session, const struct source_tag *tag)
+{
+    for (uint32_t i = 0; i < SOURCE_FINISHED; i++) {
+        if (session->finished[i].used && same_tag(&session->finished[i].tag, tag)) {
+            return &session->finished[i];
+        }
+    }
+    return NULL;
+}
+
+uint32_t source_finished_new(struct source_session *session, const struct source_tag *tag)
+{
+    for (uint32_t i = 0; i < SOURCE_FINISHED; i++) {
+        uint32_t index = (session->next_finished + i) % SOURCE_FINISHED;
+        struct source_finished *finished = &session->finished[index];
+        if (!finished->used || finished->answered) {
+            *finished = (struct source_finished){.used = true, .tag = *tag};
+            session->next_finished = (index + 1) % SOURCE_FINISHED;
+            return index;
+        }
+    }
+    HR_ASSERT(false); /* no more requests wait than there are places */
+    return SOURCE_NONE;
 }

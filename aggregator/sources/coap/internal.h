@@ -17,7 +17,12 @@ enum {
     SOURCE_RECENT = 8,             /* answers a session keeps for retransmitted requests */
     SOURCE_BODIES_PER_SESSION = 4, /* the window of a gateway */
     SOURCE_BODY_STALE_MS = 30000,
-    SOURCE_HANDSHAKE_MS = 10000, /* a TCP connection must come to its first request in this time */
+    SOURCE_BODY_UNIT_BYTES = 16, /* the smallest block; what has come of a body is known in these */
+    SOURCE_PART_BYTES = 1024,    /* proto/SPEC.md 4.8: what a bit of the answer to a part stands for */
+    SOURCE_PARTS_TOLD = 16,      /* bits of that answer */
+    SOURCE_FINISHED = SOURCE_COAP_WAITING_PER_SESSION, /* whole bodies that a session remembers */
+    SOURCE_HANDSHAKE_MS = 10000,  /* a TCP connection must come to its first request in this time */
+    SOURCE_NOBODY_TIMEOUT_S = 60, /* of sessions without a place: libcoap ends them */
     SOURCE_EVENTS_PER_S = 20,
 };
 
@@ -32,8 +37,9 @@ struct source_exchange {
 
 /* What went out, for those who ask again. */
 struct source_reply {
-    uint8_t code; /* CoAP: class << 5 | detail */
-    bool has_payload;
+    uint8_t code;    /* CoAP: class << 5 | detail */
+    bool has_format; /* the payload is an ack */
+    uint8_t payload_len_bytes;
     uint8_t payload[WIRE_ACK_BYTES];
     uint32_t max_age_s; /* 0: no option */
     uint32_t block1;    /* value of the Block1 option */
@@ -47,18 +53,35 @@ struct source_recent {
     struct source_reply reply;
 };
 
-/* A block-wise body (RFC 7959) on its way in; the bytes stand in source->body_memory. */
+/* Request-Tag (RFC 9175 section 3): which body of a session a block belongs to. */
+struct source_tag {
+    uint8_t len_bytes; /* 0: none */
+    uint8_t bytes[SOURCE_TAG_MAX_BYTES];
+};
+
+/* A body (RFC 7959) on its way in; its bytes stand in source->body_memory, and which of its units are there
+ * in source->body_units. */
 struct source_body {
     uint32_t session; /* index, or SOURCE_NONE: free */
-    uint8_t tag[SOURCE_TAG_MAX_BYTES];
-    uint8_t tag_len_bytes;
-    uint32_t len_bytes; /* received so far, without a gap */
+    struct source_tag tag;
+    bool end_is_known;
+    uint32_t end_bytes; /* length of the body, once its last block has come */
+    uint32_t n_units;   /* that are there */
     uint64_t touched_ms;
 };
 
-/* A session of a device that has shown its key. */
+/* A body that came whole. Its parts may still come again, each as a request of its own: they are told what
+ * became of it. */
+struct source_finished {
+    bool used;
+    bool answered; /* `reply` is what the core said; else it has not said it yet */
+    struct source_tag tag;
+    struct source_reply reply;
+};
+
+/* A session of a device that has shown its key. libcoap ends sessions that nobody holds: the place does. */
 struct source_session {
-    coap_session_t *coap; /* NULL: free */
+    coap_session_t *coap; /* NULL: free; else referenced */
     uint64_t device_id;
     uint64_t last_request_ms;
     uint32_t n_waiting;
@@ -66,6 +89,8 @@ struct source_session {
     char peer[SOURCE_COAP_PEER_CHARS];
     struct source_recent recent[SOURCE_RECENT];
     uint32_t next_recent;
+    struct source_finished finished[SOURCE_FINISHED];
+    uint32_t next_finished;
 };
 
 /* A request that has a ticket. In the list of unconfirmed ones while no ACK has gone out for it. */
@@ -79,6 +104,7 @@ struct source_waiting {
     struct source_exchange exchange;
     uint32_t block1;
     bool has_block1;
+    uint32_t finished; /* index in session->finished of a body that came in parts, or SOURCE_NONE */
     uint64_t since_ms;
     uint32_t previous, next; /* unconfirmed list, oldest first; `next` alone in the free list */
 };
@@ -98,6 +124,8 @@ struct source_coap {
     struct source_waiting *waiting;    /* config.max_waiting */
     struct source_body *bodies;        /* config.max_bodies */
     uint8_t *body_memory;              /* max_bodies times max_body_bytes */
+    uint8_t *body_units;               /* max_bodies times units_len_bytes: a bit for each unit */
+    size_t units_len_bytes;
     uint32_t n_session_places;
     uint32_t n_doomed;
     uint32_t first_free; /* of waiting */
@@ -138,25 +166,45 @@ int source_on_event(coap_session_t *session, coap_event_t event);
 /* The place of this session, made on its first request; NULL: it may have none and will be closed. */
 struct source_session *source_session_of(struct source_coap *source, coap_session_t *coap);
 void source_session_doom(struct source_coap *source, struct source_session *session, const char *why);
-/* Closes what is doomed; on a recheck also whose device is no longer admitted. */
+/* Closes what is doomed or was silent for too long; on a recheck also whose device is no longer admitted. */
 void source_sessions_sweep(struct source_coap *source, uint64_t now_ms);
+/* Closes all. */
+void source_sessions_end(struct source_coap *source);
 
 /* ---- body.c ---- */
 
 enum source_body_verdict {
     SOURCE_BODY_WHOLE,   /* *out is the envelope */
     SOURCE_BODY_MORE,    /* 2.31, go on */
-    SOURCE_BODY_MISSING, /* 4.08: this block's predecessor never came, or was given up */
+    SOURCE_BODY_MISSING, /* 4.08: the block before it never came, or the body was given up, or the blocks
+                            contradict each other: all of it must come again */
     SOURCE_BODY_TOO_LARGE,
     SOURCE_BODY_MALFORMED, /* a block shorter than its size that is not the last, or a reserved size */
     SOURCE_BODY_NO_ROOM,
 };
 
-/* Adds the block in `request`. After SOURCE_BODY_WHOLE, *out is borrowed until the next call of this room. */
+/* A block of a body, taken apart. */
+struct source_block {
+    struct source_tag tag;
+    uint32_t offset_bytes;
+    struct hr_bytes data;
+    bool is_last;
+    bool any_order; /* a part (proto/SPEC.md 4.8): its predecessor may come later */
+};
+
+/* False: the block is not as long as it says, or of a reserved size. */
+bool source_block_read(const coap_pdu_t *request, const coap_block_b_t *block, struct source_block *out);
+/* Adds a block. *parts has a bit for each part of SOURCE_PART_BYTES that is there, the first
+ * SOURCE_PARTS_TOLD of them. After SOURCE_BODY_WHOLE, *out is borrowed until the next call of this room. */
 enum source_body_verdict source_body_add(struct source_coap *source, uint32_t session,
-                                         const coap_pdu_t *request, const coap_block_b_t *block,
-                                         struct hr_bytes *out);
+                                         const struct source_block *block, struct hr_bytes *out,
+                                         uint16_t *parts);
 void source_bodies_drop(struct source_coap *source, uint32_t session);
+
+/* The body of this tag that came whole already; NULL: none. */
+struct source_finished *source_finished_find(struct source_session *session, const struct source_tag *tag);
+/* Remembers a whole body in parts that waits for its answer: an index in session->finished. */
+uint32_t source_finished_new(struct source_session *session, const struct source_tag *tag);
 
 /* ---- request.c ---- */
 

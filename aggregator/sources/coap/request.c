@@ -38,7 +38,8 @@ static void refuse(struct source_coap *source, struct source_session *session, c
 {
     const struct wire_ack ack = {
         .status = status, .cum_seq = WIRE_SEQ_NONE, .server_utc_ms = source_utc_ms()};
-    struct source_reply reply = {.code = wire_ack_coap_code(status), .has_payload = true};
+    struct source_reply reply = {
+        .code = wire_ack_coap_code(status), .has_format = true, .payload_len_bytes = WIRE_ACK_BYTES};
     wire_ack_encode(&ack, reply.payload);
     if (status == WIRE_ACK_SLOW_DOWN) {
         reply.max_age_s = BUSY_SLOW_S;
@@ -87,22 +88,60 @@ static uint32_t block1_value(const coap_block_b_t *block)
     return block->num << 4 | (uint32_t)(block->m != 0 ? 1u : 0u) << 3 | block->szx;
 }
 
+static void reply_more(struct source_session *session, const coap_pdu_t *request, const coap_block_b_t *block,
+                       bool is_part, uint16_t parts, coap_pdu_t *response)
+{
+    struct source_reply reply = {.code = CODE_CONTINUE, .has_block1 = true, .block1 = block1_value(block)};
+    if (is_part) {
+        reply.payload[0] = (uint8_t)(parts >> 8);
+        reply.payload[1] = (uint8_t)(parts & 0xFF);
+        reply.payload_len_bytes = 2;
+    }
+    reply_now(session, request, &reply, response);
+}
+
+/* A part of a body that is whole already is told what became of it. */
+static bool finished_before(struct source_coap *source, struct source_session *session,
+                            const coap_pdu_t *request, const coap_block_b_t *block,
+                            const struct source_block *part, coap_pdu_t *response)
+{
+    const struct source_finished *finished =
+        part->any_order ? source_finished_find(session, &part->tag) : NULL;
+    if (finished == NULL) {
+        return false;
+    }
+    source_count(source, SOURCE_COAP_DUPLICATES, 1);
+    if (finished->answered) {
+        reply_now(session, request, &finished->reply, response);
+    } else {
+        reply_more(session, request, block, true, UINT16_MAX, response);
+    }
+    return true;
+}
+
 /* Takes the body of a request in blocks. True: *envelope is whole. False: answered. */
 static bool take_block(struct source_coap *source, struct source_session *session, const coap_pdu_t *request,
-                       const coap_block_b_t *block, struct hr_bytes *envelope, coap_pdu_t *response)
+                       const coap_block_b_t *block, struct source_block *part, struct hr_bytes *envelope,
+                       coap_pdu_t *response)
 {
     uint32_t index = (uint32_t)(session - source->sessions);
-    struct source_reply reply = {.code = CODE_CONTINUE, .has_block1 = true, .block1 = block1_value(block)};
-    switch (source_body_add(source, index, request, block, envelope)) {
+    uint16_t parts = 0;
+    enum source_body_verdict verdict = SOURCE_BODY_MALFORMED;
+    if (source_block_read(request, block, part)) {
+        if (finished_before(source, session, request, block, part, response)) {
+            return false;
+        }
+        verdict = source_body_add(source, index, part, envelope, &parts);
+    }
+    switch (verdict) {
     case SOURCE_BODY_WHOLE:
         return true;
     case SOURCE_BODY_MORE:
-        reply_now(session, request, &reply, response);
+        reply_more(session, request, block, part->any_order, parts, response);
         return false;
     case SOURCE_BODY_MISSING:
         source_count(source, SOURCE_COAP_BLOCKS_REFUSED, 1);
-        reply = (struct source_reply){.code = CODE_INCOMPLETE};
-        reply_now(session, request, &reply, response);
+        reply_now(session, request, &(struct source_reply){.code = CODE_INCOMPLETE}, response);
         return false;
     case SOURCE_BODY_TOO_LARGE:
         source_count(source, SOURCE_COAP_OVERSIZED, 1);
@@ -152,6 +191,28 @@ static void handed_over(struct source_coap *source, struct source_session *sessi
     refuse(source, session, request, WIRE_ACK_UNAVAILABLE, response);
 }
 
+/* `block`: the last that came of a body in blocks, else NULL. */
+static void hand_over(struct source_coap *source, struct source_session *session, const coap_pdu_t *request,
+                      const coap_block_b_t *block, const struct source_block *part, struct hr_bytes envelope,
+                      coap_pdu_t *response)
+{
+    uint32_t place = take_place(source, session, request, false, response);
+    if (place == SOURCE_NONE) {
+        return;
+    }
+    struct source_waiting *waiting = &source->waiting[place];
+    waiting->has_block1 = block != NULL;
+    waiting->block1 = block != NULL ? block1_value(block) : 0;
+    source_count(source, SOURCE_COAP_BATCHES, 1);
+    source_count(source, SOURCE_COAP_BATCH_BYTES, envelope.len_bytes);
+    struct hr_status status = source->config.handler.batch(
+        source->config.handler.ctx, source_ticket_of(source, place), session->device_id, envelope);
+    if (hr_is_ok(status) && part->any_order) {
+        waiting->finished = source_finished_new(session, &part->tag);
+    }
+    handed_over(source, session, place, status, request, response);
+}
+
 void source_on_batch(coap_resource_t *resource, coap_session_t *coap, const coap_pdu_t *request,
                      const coap_string_t *query, coap_pdu_t *response)
 {
@@ -169,9 +230,10 @@ void source_on_batch(coap_resource_t *resource, coap_session_t *coap, const coap
     }
     struct hr_bytes envelope = hr_bytes_of("", 0);
     coap_block_b_t block;
+    struct source_block part = {.any_order = false};
     bool in_blocks = coap_get_block_b(coap, request, COAP_OPTION_BLOCK1, &block) != 0;
     if (in_blocks) {
-        if (!take_block(source, session, request, &block, &envelope, response)) {
+        if (!take_block(source, session, request, &block, &part, &envelope, response)) {
             return;
         }
     } else if (coap_get_data(request, &envelope.len_bytes, &envelope.data) == 0) {
@@ -183,17 +245,7 @@ void source_on_batch(coap_resource_t *resource, coap_session_t *coap, const coap
                        "the body is larger than an envelope may be", response);
         return;
     }
-    uint32_t place = take_place(source, session, request, false, response);
-    if (place == SOURCE_NONE) {
-        return;
-    }
-    source->waiting[place].has_block1 = in_blocks;
-    source->waiting[place].block1 = in_blocks ? block1_value(&block) : 0;
-    source_count(source, SOURCE_COAP_BATCHES, 1);
-    source_count(source, SOURCE_COAP_BATCH_BYTES, envelope.len_bytes);
-    struct hr_status status = source->config.handler.batch(
-        source->config.handler.ctx, source_ticket_of(source, place), session->device_id, envelope);
-    handed_over(source, session, place, status, request, response);
+    hand_over(source, session, request, in_blocks ? &block : NULL, &part, envelope, response);
 }
 
 /* "s=N" and nothing else. */

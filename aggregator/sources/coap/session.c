@@ -117,7 +117,7 @@ static void newcomers_expire(struct source_coap *source, uint64_t now_ms)
 {
     for (uint32_t i = 0; i < source->config.max_handshakes; i++) {
         coap_session_t *coap = source->newcomers[i].coap;
-        if (coap != NULL && now_ms - source->newcomers[i].since_ms >= SOURCE_HANDSHAKE_MS) {
+        if (coap != NULL && source->newcomers[i].since_ms + SOURCE_HANDSHAKE_MS <= now_ms) {
             source->newcomers[i].coap = NULL;
             source_count(source, SOURCE_COAP_HANDSHAKES_EXPIRED, 1);
             coap_session_disconnected(coap, COAP_NACK_NOT_DELIVERABLE);
@@ -143,6 +143,7 @@ static void session_end(struct source_coap *source, struct source_session *sessi
     source_waiting_orphan(source, index);
     source_bodies_drop(source, index);
     coap_session_set_app_data(session->coap, NULL);
+    coap_session_release(session->coap); /* a server's session outlives this: libcoap frees it in its turn */
     if (session->doomed != NULL) {
         source->n_doomed--;
     }
@@ -223,7 +224,7 @@ static struct source_session *session_open(struct source_coap *source, coap_sess
     *session =
         (struct source_session){.coap = coap, .device_id = device_id, .last_request_ms = source_now_ms()};
     source_peer_text(coap, session->peer);
-    coap_session_set_app_data(coap, session);
+    coap_session_set_app_data(coap_session_reference(coap), session);
     newcomer_remove(source, coap);
     source_count(source, SOURCE_COAP_SESSIONS_OPENED, 1);
     atomic_fetch_add_explicit(&source->n_sessions, 1, memory_order_relaxed);
@@ -254,12 +255,20 @@ static void recheck(struct source_coap *source)
     }
 }
 
-void source_sessions_sweep(struct source_coap *source, uint64_t now_ms)
+static void doom_silent(struct source_coap *source, uint64_t now_ms)
 {
-    if (atomic_exchange(&source->recheck, false)) {
-        recheck(source);
+    uint64_t idle_ms = (uint64_t)source->config.idle_timeout_s * 1000;
+    for (uint32_t i = 0; i < source->n_session_places; i++) {
+        struct source_session *session = &source->sessions[i];
+        if (session->coap != NULL && session->n_waiting == 0 &&
+            session->last_request_ms + idle_ms <= now_ms) {
+            source_session_doom(source, session, "silent for too long");
+        }
     }
-    newcomers_expire(source, now_ms);
+}
+
+static void close_doomed(struct source_coap *source)
+{
     for (uint32_t i = 0; source->n_doomed > 0 && i < source->n_session_places; i++) {
         struct source_session *session = &source->sessions[i];
         if (session->coap != NULL && session->doomed != NULL) {
@@ -268,6 +277,26 @@ void source_sessions_sweep(struct source_coap *source, uint64_t now_ms)
             coap_session_disconnected(coap, COAP_NACK_NOT_DELIVERABLE);
         }
     }
+}
+
+void source_sessions_sweep(struct source_coap *source, uint64_t now_ms)
+{
+    if (atomic_exchange(&source->recheck, false)) {
+        recheck(source);
+    }
+    newcomers_expire(source, now_ms);
+    doom_silent(source, now_ms);
+    close_doomed(source);
+}
+
+void source_sessions_end(struct source_coap *source)
+{
+    for (uint32_t i = 0; i < source->n_session_places; i++) {
+        if (source->sessions[i].coap != NULL) {
+            source_session_doom(source, &source->sessions[i], "the aggregator ends");
+        }
+    }
+    close_doomed(source);
 }
 
 static void handshake_failed(struct source_coap *source, const coap_session_t *coap)
@@ -299,8 +328,20 @@ int source_on_event(coap_session_t *coap, coap_event_t event)
             newcomer_add(source, coap);
         }
         break;
+    case COAP_EVENT_DTLS_CONNECTED:
+        if (coap_session_get_proto(coap) == COAP_PROTO_DTLS) {
+            /* It has shown its key. Sessions without a place are libcoap's to end, and any stranger makes it.
+             */
+            (void)source_session_of(source, coap);
+        }
+        break;
+    case COAP_EVENT_DTLS_RENEGOTIATE:
+        /* Somebody at the address of this session begins a handshake: who it is will show at its end. */
+        source_count(source, SOURCE_COAP_HANDSHAKES_RENEWED, 1);
+        ended(source, coap, "another handshake came from its address");
+        break;
     case COAP_EVENT_SERVER_SESSION_DEL:
-        ended(source, coap, "silent for too long");
+        ended(source, coap, "closed before its first request");
         break;
     case COAP_EVENT_DTLS_CLOSED:
     case COAP_EVENT_TCP_CLOSED:

@@ -172,9 +172,11 @@ static void add_resource(struct source_coap *source, const char *path, coap_requ
 static struct hr_status set_context(struct source_coap *source)
 {
     coap_context_set_app_data(source->coap, source);
-    coap_context_set_max_idle_sessions(source->coap, source->config.max_sessions);
+    /* These bound sessions that have no place in our table, which alone libcoap counts and ends. */
+    coap_context_set_max_idle_sessions(source->coap,
+                                       source->config.max_sessions + source->config.max_handshakes);
     coap_context_set_max_handshake_sessions(source->coap, source->config.max_handshakes);
-    coap_context_set_session_timeout(source->coap, source->config.idle_timeout_s);
+    coap_context_set_session_timeout(source->coap, SOURCE_NOBODY_TIMEOUT_S);
     coap_context_set_max_token_size(source->coap, SOURCE_TOKEN_MAX_BYTES);
     coap_context_set_csm_max_message_size(source->coap, source->config.max_body_bytes + 1024);
     coap_register_event_handler(source->coap, source_on_event);
@@ -206,6 +208,7 @@ static void free_all(struct source_coap *source)
     free(source->waiting);
     free(source->bodies);
     free(source->body_memory);
+    free(source->body_units);
     free(source->answers);
     free(source);
 }
@@ -219,11 +222,13 @@ static bool allocate(struct source_coap *source)
     source->waiting = calloc(config->max_waiting, sizeof(source->waiting[0]));
     source->bodies = calloc(config->max_bodies, sizeof(source->bodies[0]));
     source->body_memory = calloc(config->max_bodies, config->max_body_bytes);
+    source->units_len_bytes = config->max_body_bytes / SOURCE_BODY_UNIT_BYTES / 8 + 1;
+    source->body_units = calloc(config->max_bodies, source->units_len_bytes);
     source->answers = calloc(config->max_waiting, sizeof(source->answers[0]));
     source->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     return source->sessions != NULL && source->newcomers != NULL && source->waiting != NULL &&
-           source->bodies != NULL && source->body_memory != NULL && source->answers != NULL &&
-           source->wake >= 0;
+           source->bodies != NULL && source->body_memory != NULL && source->body_units != NULL &&
+           source->answers != NULL && source->wake >= 0;
 }
 
 static void link_places(struct source_coap *source)
@@ -333,6 +338,7 @@ uint32_t source_coap_waiting(const struct source_coap *source)
 
 void source_coap_close(struct source_coap *source)
 {
+    source_sessions_end(source);
     coap_free_context(source->coap);
     coap_cleanup();
     free_all(source);

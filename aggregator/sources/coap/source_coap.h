@@ -29,7 +29,7 @@ enum {
 
 enum source_event_kind {
     SOURCE_EVENT_LISTENING,           /* text: the address */
-    SOURCE_EVENT_SESSION_OPENED,      /* the device has shown its key and sent its first request */
+    SOURCE_EVENT_SESSION_OPENED,      /* the device has shown its key; over TCP, and sent its first request */
     SOURCE_EVENT_SESSION_CLOSED,      /* text: why */
     SOURCE_EVENT_SESSION_REFUSED,     /* text: why; device_id 0 when the certificate names none */
     SOURCE_EVENT_HANDSHAKE_FAILED,    /* text: the reason that the TLS library gives */
@@ -57,6 +57,8 @@ struct source_event {
       "Sessions closed because the device may no longer connect")                                            \
     X(SESSIONS_REFUSED, "coap_sessions_refused_total", "Sessions refused because all places are taken")      \
     X(HANDSHAKES_FAILED, "coap_handshakes_failed_total", "Handshakes that failed, for any reason")           \
+    X(HANDSHAKES_RENEWED, "coap_handshakes_renewed_total",                                                   \
+      "Handshakes begun at the address of an open session, which they ended")                                \
     X(HANDSHAKES_EXPIRED, "coap_handshakes_expired_total",                                                   \
       "TCP connections that came to no request in time")                                                     \
     X(CERTIFICATES_UNTRUSTED, "coap_certificates_untrusted_total",                                           \
@@ -69,8 +71,8 @@ struct source_event {
     X(BATCHES, "coap_batches_received_total", "Envelopes received whole")                                    \
     X(BATCH_BYTES, "coap_envelope_bytes_received_total", "Bytes of these envelopes")                         \
     X(HEADS, "coap_heads_received_total", "GET /h requests received")                                        \
-    X(BLOCKS, "coap_blocks_received_total", "Blocks of block-wise bodies received in order")                 \
-    X(BLOCKS_REFUSED, "coap_blocks_refused_total", "Blocks without their predecessor")                       \
+    X(BLOCKS, "coap_blocks_received_total", "Blocks of block-wise bodies received, each once")               \
+    X(BLOCKS_REFUSED, "coap_blocks_refused_total", "Blocks that fit no body: predecessor, size or end")      \
     X(BODIES_ABANDONED, "coap_bodies_abandoned_total", "Block-wise bodies given up unfinished")              \
     X(OVERSIZED, "coap_oversized_total", "Bodies larger than an envelope may be")                            \
     X(WRONG_FORMAT, "coap_wrong_format_total", "Bodies of another Content-Format than 65001")                \
@@ -81,6 +83,8 @@ struct source_event {
     X(DUPLICATES, "coap_duplicate_requests_total", "Retransmitted requests recognized")                      \
     X(ANSWERS_PIGGYBACKED, "coap_answers_piggybacked_total", "Answers sent with the acknowledgement")        \
     X(ANSWERS_SEPARATE, "coap_answers_separate_total", "Answers that came after an empty acknowledgement")   \
+    X(ANSWERS_UNCONFIRMED, "coap_answers_unconfirmed_total",                                                 \
+      "Answers to requests that were not confirmable")                                                       \
     X(ANSWERS_STREAMED, "coap_answers_streamed_total", "Answers sent over TCP")                              \
     X(ANSWERS_VOID, "coap_answers_void_total", "Answers whose session had gone")                             \
     X(ANSWERS_UNSENT, "coap_answers_unsent_total", "Answers that libcoap could not send")                    \
