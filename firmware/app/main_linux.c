@@ -39,6 +39,7 @@ struct app {
     struct app_spool_file spool_file;
     struct net_address addresses[NET_MAX_ADDRESSES];
     struct net_client net;
+    struct net_parts parts;
     struct fw_collector collector;
     struct app_taps *taps;
     uint8_t envelope[WIRE_GATEWAY_ENVELOPE_MAX_BYTES];
@@ -142,6 +143,7 @@ static struct net_config net_config_of(const struct app_config *config)
         .silence_ms = config->silence_ms,
         .ack_timeout_ms = config->ack_timeout_ms,
         .max_retransmit = (uint16_t)config->max_retransmit,
+        .parts = &app.parts,
         .clock = port_linux_clock(),
         .log = &app.log.port,
         .resolve = port_linux_resolve(),

@@ -172,6 +172,15 @@ void net_client_answered(struct net_client *client, uint32_t token, uint8_t coap
     }
 }
 
+void net_client_progressed(struct net_client *client)
+{
+    for (size_t i = 0; i < NET_MAX_EXCHANGES; i++) {
+        if (client->exchanges[i].state == NET_WAITING && client->exchanges[i].is_post) {
+            client->exchanges[i].deadline_ms = now_ms(client) + client->config.exchange_timeout_ms;
+        }
+    }
+}
+
 void net_client_gave_up(struct net_client *client, uint32_t token)
 {
     struct net_exchange *exchange = waiting_exchange(client, token);
@@ -307,6 +316,7 @@ static void look_at_deadlines(struct net_client *client)
         struct net_exchange *exchange = &client->exchanges[i];
         if (exchange->state == NET_WAITING && now >= exchange->deadline_ms) {
             exchange->state = NET_GAVE_UP;
+            net_session_forget(client, exchange->token);
         }
     }
 }

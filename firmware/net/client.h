@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * port_net over libcoap: one session to one of several aggregators, by coaps (DTLS 1.2 with CID; an envelope
- * longer than a datagram goes by Block1) or by coaps+tcp (one message in one TLS record), with X.509 on both
- * sides. The same on a gateway and on a microcontroller: what differs is in session_linux.c and
- * session_lwip.c, and how much of it there is, the board says (NET_MAX_ADDRESSES, NET_HOST_MAX_CHARS,
- * NET_MAX_WINDOW and NET_BODY_MAX_BYTES come from its board.cmake). Nothing here blocks, names are looked up
- * in the background, and every wait has a deadline from the configuration. Why a session could not be had is
- * logged once, in words, until the reason changes.
+ * port_net over libcoap: one session to one of several aggregators, by coaps (DTLS 1.2 with CID; envelopes go
+ * in parts of 1,024 bytes, or in one confirmable message each where there is no room for parts) or by
+ * coaps+tcp (one message in one TLS record), with X.509 on both sides. The same on a gateway and on a
+ * microcontroller: what differs is in session_linux.c and session_lwip.c, and how much of it there is, the
+ * board says (NET_MAX_ADDRESSES, NET_HOST_MAX_CHARS, NET_MAX_WINDOW and NET_BODY_MAX_BYTES come from its
+ * board.cmake). Nothing here blocks, names are looked up in the background, and every wait has a deadline
+ * from the configuration. Why a session could not be had is logged once, in words, until the reason changes.
  *
  * libcoap and mbedTLS allocate while a session is set up and for messages in flight; all of it is freed with
  * the session, and a session is bounded by the window. One client a process (libcoap's log has one taker).
@@ -14,11 +14,11 @@
 #ifndef NET_CLIENT_H
 #define NET_CLIENT_H
 
+#include "firmware/net/parts.h"
 #include "firmware/port/port_clock.h"
 #include "firmware/port/port_log.h"
 #include "firmware/port/port_net.h"
 #include "firmware/port/port_resolve.h"
-#include "proto/wire/batch.h"
 
 enum {
     NET_MAX_EXCHANGES = NET_MAX_WINDOW + 1,
@@ -68,11 +68,13 @@ struct net_config {
         *server_name; /* that the aggregator's certificate must have; a DNS name, not an address. Kept */
     struct net_credentials credentials;
     uint32_t open_timeout_ms;     /* from the look-up of the name to the end of the handshake */
-    uint32_t exchange_timeout_ms; /* of one request, retransmissions included */
+    uint32_t exchange_timeout_ms; /* of one request, retransmissions included; of envelopes in parts, since a
+                                     part last arrived */
     uint32_t silence_ms; /* a session that answers nothing for so long is pinged, and given up when it then
                             says nothing for twice as long */
-    uint32_t ack_timeout_ms; /* RFC 7252 ACK_TIMEOUT, of coaps */
+    uint32_t ack_timeout_ms; /* RFC 7252 ACK_TIMEOUT, of coaps; of parts until a round trip is known */
     uint16_t max_retransmit; /* RFC 7252 MAX_RETRANSMIT, of coaps */
+    struct net_parts *parts; /* storage for envelopes over coaps, kept; NULL: each goes in one message */
     const struct port_clock *clock;
     const struct port_log *log;
     const struct port_resolve *resolve;
@@ -92,17 +94,6 @@ struct net_exchange {
     uint8_t answer[NET_ANSWER_MAX_BYTES];
     size_t answer_len_bytes;
     uint32_t max_age_s;
-};
-
-/* Whether there are envelopes that don't fit one message: then libcoap reads each next block from a copy. */
-enum {
-    NET_HAS_BLOCKS = NET_BODY_MAX_BYTES > WIRE_MCU_ENVELOPE_MAX_BYTES,
-    NET_BODY_BYTES = NET_HAS_BLOCKS ? NET_BODY_MAX_BYTES : 1,
-};
-
-struct net_body {
-    bool in_use;
-    uint8_t bytes[NET_BODY_BYTES];
 };
 
 struct coap_context_t;
@@ -126,7 +117,6 @@ struct net_client {
     struct coap_context_t *context;
     struct coap_session_t *session;
     struct net_exchange exchanges[NET_MAX_EXCHANGES];
-    struct net_body bodies[NET_MAX_WINDOW];
     char reason[NET_REASON_MAX_CHARS + 1];      /* the first complaint of this attempt */
     uint32_t logged_reasons[NET_MAX_ADDRESSES]; /* CRC-32C of what was logged last of each */
 };

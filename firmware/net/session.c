@@ -54,11 +54,18 @@ static bool token_of(const coap_pdu_t *pdu, uint32_t *token)
     return true;
 }
 
-static uint32_t max_age_of(const coap_pdu_t *pdu)
+uint32_t net_session_max_age_s(const coap_pdu_t *answer)
 {
     coap_opt_iterator_t iterator;
-    coap_opt_t *option = coap_check_option(pdu, COAP_OPTION_MAXAGE, &iterator);
+    coap_opt_t *option = coap_check_option(answer, COAP_OPTION_MAXAGE, &iterator);
     return option == NULL ? 0 : coap_decode_var_bytes(coap_opt_value(option), coap_opt_length(option));
+}
+
+struct hr_bytes net_session_payload(const coap_pdu_t *answer)
+{
+    size_t len_bytes = 0;
+    const uint8_t *data = NULL;
+    return coap_get_data(answer, &len_bytes, &data) != 0 ? hr_bytes_of(data, len_bytes) : hr_bytes_of("", 0);
 }
 
 static coap_response_t on_response(coap_session_t *session, const coap_pdu_t *sent,
@@ -68,16 +75,11 @@ static coap_response_t on_response(coap_session_t *session, const coap_pdu_t *se
     (void)mid;
     struct net_client *client = client_of(session);
     uint32_t token = 0;
-    size_t len_bytes = 0;
-    const uint8_t *data = NULL;
-    if (client == NULL || !token_of(received, &token)) {
+    if (client == NULL || net_session_part_answered(client, received) || !token_of(received, &token)) {
         return COAP_RESPONSE_OK;
     }
-    if (coap_get_data(received, &len_bytes, &data) == 0) {
-        len_bytes = 0;
-    }
-    net_client_answered(client, token, (uint8_t)coap_pdu_get_code(received), hr_bytes_of(data, len_bytes),
-                        max_age_of(received));
+    net_client_answered(client, token, (uint8_t)coap_pdu_get_code(received), net_session_payload(received),
+                        net_session_max_age_s(received));
     return COAP_RESPONSE_OK;
 }
 
@@ -174,9 +176,7 @@ static coap_context_t *new_context(struct net_client *client)
     coap_context_t *context = coap_new_context(NULL);
     if (context != NULL) {
         coap_context_set_app_data(context, client);
-        /* Without blocks libcoap keeps no copy of each request for the blocks of its answer. */
-        coap_context_set_block_mode(context,
-                                    NET_HAS_BLOCKS ? COAP_BLOCK_USE_LIBCOAP | COAP_BLOCK_SINGLE_BODY : 0);
+        coap_context_set_block_mode(context, 0); /* no copies of requests for the blocks of their answers */
         coap_context_set_csm_timeout_ms(context, CSM_TIMEOUT_MS);
         coap_register_response_handler(context, on_response);
         coap_register_nack_handler(context, on_nack);
@@ -246,6 +246,9 @@ struct hr_status net_session_connect(struct net_client *client, const struct por
     coap_session_set_nstart(client->session, NET_MAX_EXCHANGES + 1); /* and a ping */
     coap_session_set_max_retransmit(client->session, client->config.max_retransmit);
     coap_session_set_ack_timeout(client->session, fixed_point_s(client->config.ack_timeout_ms));
+    if (net_session_has_parts(client)) {
+        net_parts_init(client->config.parts, client->config.ack_timeout_ms);
+    }
     return hr_ok();
 }
 
@@ -263,9 +266,6 @@ void net_session_close(struct net_client *client)
         coap_free_context(client->context);
         client->context = NULL;
     }
-    for (size_t i = 0; i < NET_MAX_WINDOW; i++) {
-        client->bodies[i].in_use = false;
-    }
 }
 
 uint32_t net_session_process(struct net_client *client)
@@ -276,29 +276,42 @@ uint32_t net_session_process(struct net_client *client)
     if (net_platform_process(client->context) < 0) {
         net_client_went_down(client, false);
     }
+    uint32_t parts_ms = net_session_send_parts(client);
     uint32_t wait_ms = net_platform_wait_ms(client->context);
-    return wait_ms != 0 ? wait_ms : NET_NEVER_MS;
+    return wait_ms != 0 && wait_ms < parts_ms ? wait_ms : parts_ms;
 }
 
 /* ---- requests ---- */
 
-static coap_pdu_t *new_request(struct net_client *client, uint32_t token, coap_pdu_code_t code,
-                               const char *path)
+coap_pdu_t *net_session_request(struct net_client *client, coap_pdu_type_t type, struct hr_bytes token,
+                                coap_pdu_code_t code, const char *path)
 {
-    coap_pdu_t *pdu = coap_pdu_init(COAP_MESSAGE_CON, code, coap_new_message_id(client->session),
+    coap_pdu_t *pdu = coap_pdu_init(type, code, coap_new_message_id(client->session),
                                     coap_session_max_pdu_size(client->session));
-    if (pdu == NULL) {
-        return NULL;
-    }
-    uint8_t bytes[TOKEN_BYTES];
-    struct hr_writer writer = hr_writer_over(bytes, sizeof bytes);
-    hr_write_u32(&writer, token);
-    if (coap_add_token(pdu, sizeof bytes, bytes) == 0 ||
-        coap_add_option(pdu, COAP_OPTION_URI_PATH, strlen(path), (const uint8_t *)path) == 0) {
+    if (pdu != NULL &&
+        (coap_add_token(pdu, token.len_bytes, token.data) == 0 ||
+         coap_add_option(pdu, COAP_OPTION_URI_PATH, strlen(path), (const uint8_t *)path) == 0)) {
         coap_delete_pdu(pdu);
         return NULL;
     }
     return pdu;
+}
+
+static coap_pdu_t *new_request(struct net_client *client, uint32_t token, coap_pdu_code_t code,
+                               const char *path)
+{
+    uint8_t bytes[TOKEN_BYTES];
+    struct hr_writer writer = hr_writer_over(bytes, sizeof bytes);
+    hr_write_u32(&writer, token);
+    return net_session_request(client, COAP_MESSAGE_CON, hr_bytes_of(bytes, sizeof bytes), code, path);
+}
+
+bool net_session_add_format(coap_pdu_t *pdu)
+{
+    uint8_t format[2];
+    struct hr_writer writer = hr_writer_over(format, sizeof format);
+    hr_write_u16(&writer, CONTENT_FORMAT_BATCH);
+    return coap_add_option(pdu, COAP_OPTION_CONTENT_FORMAT, sizeof format, format) != 0;
 }
 
 static struct hr_status send_request(struct net_client *client, coap_pdu_t *pdu)
@@ -319,58 +332,25 @@ void net_session_ping(struct net_client *client)
     }
 }
 
-static void on_body_released(coap_session_t *session, void *app_ptr)
-{
-    (void)session;
-    struct net_body *body = app_ptr;
-    body->in_use = false;
-}
-
-static struct net_body *take_body(struct net_client *client, struct hr_bytes envelope)
-{
-    for (size_t i = 0; i < NET_MAX_WINDOW; i++) {
-        if (!client->bodies[i].in_use) {
-            client->bodies[i].in_use = true;
-            HR_ASSERT(envelope.len_bytes <= sizeof client->bodies[i].bytes);
-            memcpy(client->bodies[i].bytes, envelope.data, envelope.len_bytes);
-            return &client->bodies[i];
-        }
-    }
-    return NULL;
-}
-
-static struct hr_status add_envelope(struct net_client *client, coap_pdu_t *pdu, struct hr_bytes envelope)
-{
-    if (envelope.len_bytes <= WIRE_MCU_ENVELOPE_MAX_BYTES) { /* fits one message by any transport */
-        return coap_add_data(pdu, envelope.len_bytes, envelope.data) != 0 ? hr_ok() : hr_status_of(HR_IO);
-    }
-    struct net_body *body = take_body(client, envelope);
-    if (body == NULL) {
-        return hr_status_of(HR_AGAIN);
-    }
-    /* libcoap calls on_body_released in every case, at once when the body is refused. */
-    return coap_add_data_large_request(client->session, pdu, envelope.len_bytes, body->bytes,
-                                       on_body_released, body) != 0
-               ? hr_ok()
-               : hr_status_of(HR_IO);
-}
-
 struct hr_status net_session_post(struct net_client *client, uint32_t token, struct hr_bytes envelope)
 {
+    if (net_session_has_parts(client)) {
+        return net_parts_add(client->config.parts, token, envelope);
+    }
     coap_pdu_t *pdu = new_request(client, token, COAP_REQUEST_CODE_POST, "b");
-    uint8_t format[2];
-    struct hr_writer writer = hr_writer_over(format, sizeof format);
-    hr_write_u16(&writer, CONTENT_FORMAT_BATCH);
-    if (pdu == NULL || coap_add_option(pdu, COAP_OPTION_CONTENT_FORMAT, sizeof format, format) == 0) {
+    if (pdu == NULL || !net_session_add_format(pdu) ||
+        coap_add_data(pdu, envelope.len_bytes, envelope.data) == 0) {
         coap_delete_pdu(pdu);
         return hr_status_of(HR_IO);
     }
-    struct hr_status status = add_envelope(client, pdu, envelope);
-    if (!hr_is_ok(status)) {
-        coap_delete_pdu(pdu);
-        return status;
-    }
     return send_request(client, pdu);
+}
+
+void net_session_forget(struct net_client *client, uint32_t token)
+{
+    if (net_session_has_parts(client)) {
+        net_parts_drop(client->config.parts, token);
+    }
 }
 
 struct hr_status net_session_get_head(struct net_client *client, uint32_t token, uint32_t stream)

@@ -27,19 +27,39 @@ int net_platform_process(coap_context_t *context);
 /* Runs the timers that are due; returns after how many milliseconds the next one is, 0: there is none. */
 uint32_t net_platform_wait_ms(coap_context_t *context);
 
-/* HR_AGAIN: no room for another body. HR_IO: libcoap would not take it. */
+/* HR_AGAIN: no room for another envelope. HR_IO: libcoap would not take it. */
 HR_MUST_USE struct hr_status net_session_post(struct net_client *client, uint32_t token,
                                               struct hr_bytes envelope);
+/* Nobody waits for the answer to this post any more. */
+void net_session_forget(struct net_client *client, uint32_t token);
 HR_MUST_USE struct hr_status net_session_get_head(struct net_client *client, uint32_t token, uint32_t stream);
 
 /* Asks whether the other side still hears this session; net_client_heard follows if it does. */
 void net_session_ping(struct net_client *client);
+
+/* A request to /path with its token; NULL: no memory. */
+coap_pdu_t *net_session_request(struct net_client *client, coap_pdu_type_t type, struct hr_bytes token,
+                                coap_pdu_code_t code, const char *path);
+bool net_session_add_format(coap_pdu_t *pdu);
+uint32_t net_session_max_age_s(const coap_pdu_t *answer);
+struct hr_bytes net_session_payload(const coap_pdu_t *answer);
+
+/* ---- session_parts.c ---- */
+
+/* Whether envelopes of this session go in parts. */
+bool net_session_has_parts(const struct net_client *client);
+/* Sends what is due; returns after how many milliseconds more will be. */
+uint32_t net_session_send_parts(struct net_client *client);
+/* False: it is no answer to a part. */
+bool net_session_part_answered(struct net_client *client, const coap_pdu_t *answer);
 
 /* From inside libcoap's callbacks, to be acted upon when libcoap has returned. */
 void net_client_complain(struct net_client *client, const char *text);
 void net_client_answered(struct net_client *client, uint32_t token, uint8_t coap_code,
                          struct hr_bytes payload, uint32_t max_age_s);
 void net_client_heard(struct net_client *client);
+/* Posts get through, if in parts: none of them has timed out. */
+void net_client_progressed(struct net_client *client);
 void net_client_gave_up(struct net_client *client, uint32_t token);
 void net_client_went_down(struct net_client *client, bool handshake_refused);
 

@@ -4,3 +4,4 @@ hr_test(test_uplink_sim LABEL sim boards SOURCES sim/test_uplink_sim.c support/u
         DEPENDS fw_core hr_edge hr_wire hr_base hr_test_support)
 hr_test(test_small_collector LABEL sim boards SOURCES sim/test_small_collector.c support/uplink_lab.c
         DEPENDS fw_core fw_tap_ais hr_edge hr_wire hr_base hr_test_support)
+hr_test(test_parts LABEL sim boards SOURCES sim/test_parts.c DEPENDS fw_net hr_base hr_test_support)

@@ -33,27 +33,84 @@ static void answer(struct net_peer *peer, coap_session_t *session, const coap_pd
     assert_int_not_equal(coap_add_data(response, sizeof peer->answer, peer->answer), 0);
 }
 
+static void take_whole(struct net_peer *peer, const uint8_t *data, size_t len_bytes)
+{
+    uint32_t slot = peer->n_posts++ % PEER_MAX_BODIES;
+    assert_true(len_bytes <= PEER_BODY_MAX_BYTES);
+    memcpy(peer->bodies[slot], data, len_bytes);
+    peer->body_len_bytes[slot] = len_bytes;
+}
+
+/* The body that this tag stands for, which may be a new one. */
+static struct peer_parts *parts_of(struct net_peer *peer, const coap_pdu_t *request)
+{
+    coap_opt_iterator_t iterator;
+    const coap_opt_t *option = coap_check_option(request, COAP_OPTION_RTAG, &iterator);
+    assert_non_null(option);
+    uint32_t tag = coap_decode_var_bytes(coap_opt_value(option), coap_opt_length(option));
+    struct peer_parts *vacant = NULL;
+    for (size_t i = 0; i < PEER_MAX_BODIES; i++) {
+        struct peer_parts *parts = &peer->parts[i];
+        if (parts->in_use && parts->tag == tag) {
+            return parts;
+        }
+        vacant = parts->in_use ? vacant : parts;
+    }
+    assert_non_null(vacant);
+    *vacant = (struct peer_parts){.in_use = true, .tag = tag};
+    return vacant;
+}
+
+/* True when the body is whole with it. */
+static bool take_part(struct net_peer *peer, const coap_pdu_t *request, const coap_block_b_t *block,
+                      coap_pdu_t *response)
+{
+    const uint8_t *data = NULL;
+    size_t len_bytes = 0;
+    struct peer_parts *parts = parts_of(peer, request);
+    assert_int_equal(coap_pdu_get_type(request), COAP_MESSAGE_NON);
+    assert_int_equal(block->szx, 6);
+    assert_int_not_equal(coap_get_data(request, &len_bytes, &data), 0);
+    assert_true((block->num + 1) * 1024 <= PEER_BODY_MAX_BYTES);
+    memcpy(parts->bytes + block->num * 1024, data, len_bytes);
+    parts->there |= 1u << block->num;
+    if (block->m == 0) {
+        parts->n_parts = block->num + 1;
+        parts->len_bytes = block->num * 1024 + len_bytes;
+    }
+    if (parts->n_parts == 0 || parts->there + 1 != 1u << parts->n_parts) {
+        const uint8_t there[2] = {(uint8_t)(parts->there >> 8), (uint8_t)(parts->there & 0xFF)};
+        coap_pdu_set_code(response, COAP_RESPONSE_CODE(231));
+        assert_int_not_equal(coap_add_data(response, sizeof there, there), 0);
+        return false;
+    }
+    take_whole(peer, parts->bytes, parts->len_bytes);
+    parts->in_use = false;
+    return true;
+}
+
 static void on_post(coap_resource_t *resource, coap_session_t *session, const coap_pdu_t *request,
                     const coap_string_t *query, coap_pdu_t *response)
 {
     (void)query;
     struct net_peer *peer = coap_resource_get_userdata(resource);
     size_t len_bytes = 0;
-    size_t offset = 0;
-    size_t total = 0;
     const uint8_t *data = NULL;
     coap_opt_iterator_t iterator;
+    coap_block_b_t block;
+    peer->confirmable = coap_pdu_get_type(request) == COAP_MESSAGE_CON;
     coap_opt_t *format = coap_check_option(request, COAP_OPTION_CONTENT_FORMAT, &iterator);
     peer->content_format =
         format == NULL ? 0 : coap_decode_var_bytes(coap_opt_value(format), coap_opt_length(format));
-    if (coap_find_async(session, coap_pdu_get_token(request)) == NULL) {
-        assert_int_not_equal(coap_get_data_large(request, &len_bytes, &data, &offset, &total), 0);
-        uint32_t slot = peer->n_posts++ % PEER_MAX_BODIES;
-        assert_true(len_bytes <= PEER_BODY_MAX_BYTES);
-        memcpy(peer->bodies[slot], data, len_bytes);
-        peer->body_len_bytes[slot] = len_bytes;
+    if (coap_find_async(session, coap_pdu_get_token(request)) != NULL) {
+        answer(peer, session, request, response);
+    } else if (coap_get_block_b(session, request, COAP_OPTION_BLOCK1, &block) == 0) {
+        assert_int_not_equal(coap_get_data(request, &len_bytes, &data), 0);
+        take_whole(peer, data, len_bytes);
+        answer(peer, session, request, response);
+    } else if (take_part(peer, request, &block, response)) {
+        answer(peer, session, request, response);
     }
-    answer(peer, session, request, response);
 }
 
 static void on_head(coap_resource_t *resource, coap_session_t *session, const coap_pdu_t *request,
@@ -97,7 +154,6 @@ void net_peer_open(struct net_peer *peer, const char *ca, const char *certificat
     peer->code = COAP_RESPONSE_CODE_CHANGED;
     peer->context = coap_new_context(NULL);
     assert_non_null(peer->context);
-    coap_context_set_block_mode(peer->context, COAP_BLOCK_USE_LIBCOAP | COAP_BLOCK_SINGLE_BODY);
     coap_dtls_pki_t pki = {
         .version = COAP_DTLS_PKI_SETUP_VERSION,
         .verify_peer_cert = 1,

@@ -18,6 +18,16 @@ enum peer_manner {
     PEER_IS_SILENT,    /* an empty acknowledgement and nothing more */
 };
 
+/* An envelope in parts (proto/SPEC.md 4.8) on its way in. */
+struct peer_parts {
+    bool in_use;
+    uint32_t tag;
+    uint32_t there;   /* a bit for each part */
+    uint32_t n_parts; /* 0: the last has not come */
+    size_t len_bytes;
+    uint8_t bytes[PEER_BODY_MAX_BYTES];
+};
+
 struct net_peer {
     coap_context_t *context;
     uint16_t dtls_port;
@@ -31,7 +41,9 @@ struct net_peer {
     uint32_t n_heads;
     size_t body_len_bytes[PEER_MAX_BODIES];
     uint8_t bodies[PEER_MAX_BODIES][PEER_BODY_MAX_BYTES];
+    struct peer_parts parts[PEER_MAX_BODIES];
     uint32_t content_format;
+    bool confirmable; /* the last post was */
     char query[32];
 };
 

@@ -34,6 +34,7 @@ struct bench {
     char key[160];
     struct net_peer peer;
     struct net_client client;
+    struct net_parts parts;
     struct net_address address;
     struct net_config config;
     uint64_t skipped_ms; /* of the client's clock */
@@ -228,6 +229,7 @@ static int set_up(void **state)
         .silence_ms = 5000,
         .ack_timeout_ms = 2000,
         .max_retransmit = 4,
+        .parts = &bench->parts,
         .clock = &bench->clock,
         .log = &bench->log,
         .resolve = port_linux_resolve(),
@@ -332,7 +334,7 @@ static void four_envelopes_at_once_arrive_whole(struct bench *bench, enum net_sc
     assert_int_equal(bench->n_timeouts, 0);
 }
 
-static void envelopes_of_15_kb_go_by_block1_over_dtls_four_at_once(void **state)
+static void envelopes_of_15_kb_go_in_parts_over_dtls_four_at_once(void **state)
 {
     four_envelopes_at_once_arrive_whole(*state, NET_COAPS);
 }
@@ -340,6 +342,18 @@ static void envelopes_of_15_kb_go_by_block1_over_dtls_four_at_once(void **state)
 static void envelopes_of_15_kb_go_in_one_message_over_tcp_four_at_once(void **state)
 {
     four_envelopes_at_once_arrive_whole(*state, NET_COAPS_TCP);
+}
+
+static void without_room_for_parts_an_envelope_goes_in_one_confirmable_message(void **state)
+{
+    struct bench *bench = *state;
+    bench->config.parts = NULL;
+    connect_by(bench, NET_COAPS);
+    assert_true(hr_is_ok(post(bench, 7, WIRE_MCU_ENVELOPE_MAX_BYTES)));
+    until_at_least(bench, &bench->n_answers, 1);
+    assert_true(was_received(&bench->peer, 7, WIRE_MCU_ENVELOPE_MAX_BYTES));
+    assert_true(bench->peer.confirmable);
+    assert_int_equal(bench->answers[0].token, 7);
 }
 
 static void a_hundred_windows_of_posts_leave_no_body_taken(void **state)
@@ -621,8 +635,9 @@ int main(void)
         NET_TEST(head_is_asked_and_answered_over_tcp),
         NET_TEST(credentials_may_stand_in_memory_as_der),
         NET_TEST(credentials_may_stand_in_memory_as_der_over_tcp),
-        NET_TEST(envelopes_of_15_kb_go_by_block1_over_dtls_four_at_once),
+        NET_TEST(envelopes_of_15_kb_go_in_parts_over_dtls_four_at_once),
         NET_TEST(envelopes_of_15_kb_go_in_one_message_over_tcp_four_at_once),
+        NET_TEST(without_room_for_parts_an_envelope_goes_in_one_confirmable_message),
         NET_TEST(a_hundred_windows_of_posts_leave_no_body_taken),
         NET_TEST(a_separate_response_reaches_its_request),
         NET_TEST(a_request_that_is_never_answered_times_out_and_the_session_stays),
