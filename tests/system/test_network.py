@@ -71,21 +71,18 @@ class Dtls(NetworkTest):
         print(f"{dict(self.proxy.counts)}, one handshake", flush=True)
 
     def test_loss_doubling_reordering_and_an_outage(self):
-        # CoAP has one exchange on its way at a time (NSTART 1), and 36 in 100 fail: there is room for little.
-        self.start_collector(f"coaps://127.0.0.1:{self.proxy.port}",
-                             "seal: {max_age: 2s}\nuplink: {ack_timeout: 200ms, max_retransmit: 6}\n", 10)
+        """Envelopes of up to 15 parts, of which 36 in 100 find no answer, and a backlog besides: all of it arrives while
+        the network stays as bad as it is."""
+        self.start_collector(f"coaps://127.0.0.1:{self.proxy.port}", "seal: {max_age: 2s}\n", 300)
         self.wait_leaves(2)
         self.proxy.loss, self.proxy.doubling, self.proxy.delay_s = 0.2, 0.1, 0.06
         for _ in range(40 if LONG else 12):
-            self.wait_leaves(1, 60)
+            self.wait_leaves(1)
             self.proxy.rebind()
         self.proxy.down = True
-        before = self.proxy.counts["lost"]
-        wait_for("the outage to be felt", lambda: self.proxy.counts["lost"] > before + 10, 60)
-        self.collector.wait_status("a backlog", lambda s: s["sealed_batches"] > s["acked_batches"] + 3, 60)
+        self.collector.wait_status("a backlog", lambda s: s["sealed_batches"] > s["acked_batches"] + 6)
         self.proxy.down = False
-        self.wait_leaves(3, 120)
-        self.proxy.loss = 0.05
+        self.wait_leaves(8)
         self.finish()
         print(f"{dict(self.proxy.counts)}, {self.aggregator.metric(OPENED):.0f} handshakes, "
               f"{self.aggregator.metric('headrace_coap_duplicate_requests_total'):.0f} retransmitted requests", flush=True)
