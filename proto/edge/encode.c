@@ -209,7 +209,7 @@ static bool is_zero(const uint8_t *at, size_t size_bytes)
 
 static void write_scalar(struct hr_writer *writer, const struct field *field, const uint8_t *at)
 {
-    uint8_t tag_number = (uint8_t)(field->number << 3);
+    uint8_t tag_number = (uint8_t)((unsigned)field->number << 3);
     uint8_t tag_bytes = (uint8_t)(tag_number | 2u);
     uint64_t number;
     switch ((enum form)field->form) {
@@ -257,10 +257,10 @@ static void write_body(struct hr_writer *writer, const struct edge_record *recor
 {
     HR_ASSERT((size_t)record->kind < HR_ARRAY_LEN(messages) && messages[record->kind].n_fields > 0);
     const struct message *message = &messages[record->kind];
-    size_t start = begin_message(writer, (uint8_t)(message->number << 3 | 2u));
+    size_t start = begin_message(writer, (uint8_t)((unsigned)message->number << 3 | 2u));
     for (size_t i = 0; i < message->n_fields; i++) {
         const struct field *field = &message->fields[i];
-        uint8_t tag = (uint8_t)(field->number << 3 | 2u);
+        uint8_t tag = (uint8_t)((unsigned)field->number << 3 | 2u);
         if (field->form == CHUNK_DATA) {
             write_bytes(writer, tag, hr_bytes_of(record->as.chunk.data, record->as.chunk.len_bytes));
         } else if (field->form == COUNTERS) {

@@ -36,6 +36,7 @@ enum {
     BAUD_MAX = 1000000,
     SEAL_AGE_MIN_MS = 100,
     SEAL_AGE_MAX_MS = 60 * 60 * 1000,
+    IPV4_FIELD_BYTES = 4 * IMAGE_IPV4_BYTES, /* address, mask, gateway, DNS */
 };
 
 static bool is_power_of_two(uint32_t value)
@@ -204,7 +205,7 @@ static void read_network(struct hr_reader *reader, struct image_identity *out)
     reader->failed = reader->failed || !mac_ok(out->mac);
     out->has_ipv4 = is_next(reader, TAG_IPV4);
     if (out->has_ipv4) {
-        struct hr_reader ipv4 = take_whole(reader, TAG_IPV4, 4 * IMAGE_IPV4_BYTES);
+        struct hr_reader ipv4 = take_whole(reader, TAG_IPV4, IPV4_FIELD_BYTES);
         hr_read_raw(&ipv4, out->ipv4.address, sizeof out->ipv4.address);
         hr_read_raw(&ipv4, out->ipv4.mask, sizeof out->ipv4.mask);
         hr_read_raw(&ipv4, out->ipv4.gateway, sizeof out->ipv4.gateway);
@@ -286,7 +287,7 @@ static void write_network(struct hr_writer *writer, const struct image_identity 
     give(writer, TAG_MAC, identity->mac, sizeof identity->mac);
     if (identity->has_ipv4) {
         hr_write_u8(writer, TAG_IPV4);
-        hr_write_u16(writer, 4 * IMAGE_IPV4_BYTES);
+        hr_write_u16(writer, IPV4_FIELD_BYTES);
         hr_write_raw(writer, identity->ipv4.address, sizeof identity->ipv4.address);
         hr_write_raw(writer, identity->ipv4.mask, sizeof identity->ipv4.mask);
         hr_write_raw(writer, identity->ipv4.gateway, sizeof identity->ipv4.gateway);

@@ -7,6 +7,7 @@
 #include "tools/cli/verbs.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -239,16 +240,17 @@ static bool take_mac(const struct cli_arguments *given, uint64_t device_id, stru
     if (text == NULL) {
         return true;
     }
-    unsigned parts[IMAGE_MAC_BYTES];
-    int end = 0;
-    int n = sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%n", &parts[0], &parts[1], &parts[2], &parts[3], &parts[4],
-                   &parts[5], &end);
-    bool good = n == IMAGE_MAC_BYTES && text[end] == '\0' && (parts[0] & 1u) == 0;
+    /* Twelve digits with a colon behind every second but the last. */
+    bool good = strlen(text) == 3 * IMAGE_MAC_BYTES - 1;
     bool zero = true;
     for (size_t i = 0; good && i < IMAGE_MAC_BYTES; i++) {
-        out->mac[i] = (uint8_t)parts[i];
-        zero = zero && parts[i] == 0;
+        const char *digits = text + 3 * i;
+        good = isxdigit((unsigned char)digits[0]) && isxdigit((unsigned char)digits[1]) &&
+               digits[2] == (i + 1 < IMAGE_MAC_BYTES ? ':' : '\0');
+        out->mac[i] = good ? (uint8_t)strtoul(digits, NULL, 16) : 0;
+        zero = zero && out->mac[i] == 0;
     }
+    good = good && (out->mac[0] & 1u) == 0;
     return (good && !zero) ||
            complain("--mac", text, "is no MAC address of one machine, as 02:00:00:00:00:07");
 }
