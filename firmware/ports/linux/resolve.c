@@ -40,16 +40,18 @@ static struct lookup *lookup_of(struct resolver *resolver, const char *host)
     return NULL;
 }
 
-/* A vacant place, or that of an outcome that nobody came for. */
+/* A vacant place, or, when there is none, that of an outcome that nobody came for. */
 static struct lookup *place_for_lookup(struct resolver *resolver)
 {
     for (size_t i = 0; i < MAX_LOOKUPS; i++) {
-        struct lookup *lookup = &resolver->lookups[i];
-        if (lookup->request != NULL && gai_error(lookup->request) != EAI_INPROGRESS) {
-            end_lookup(lookup);
+        if (resolver->lookups[i].request == NULL) {
+            return &resolver->lookups[i];
         }
-        if (lookup->request == NULL) {
-            return lookup;
+    }
+    for (size_t i = 0; i < MAX_LOOKUPS; i++) {
+        if (gai_error(resolver->lookups[i].request) != EAI_INPROGRESS) {
+            end_lookup(&resolver->lookups[i]);
+            return &resolver->lookups[i];
         }
     }
     return NULL;
