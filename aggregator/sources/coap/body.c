@@ -29,7 +29,7 @@ static uint32_t units_in(uint32_t len_bytes)
 
 static bool has_unit(const uint8_t *units, uint32_t unit)
 {
-    return (units[unit / 8] >> (unit % 8) & 1u) != 0;
+    return ((unsigned)units[unit / 8] >> (unit % 8) & 1u) != 0;
 }
 
 static bool has_units(const uint8_t *units, uint32_t from, uint32_t to)
