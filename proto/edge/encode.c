@@ -5,27 +5,32 @@
 
 #include <string.h>
 
-static void write_varint64(struct hr_writer *writer, uint64_t value)
+enum { TAGGED_MAX_BYTES = 11 }; /* a tag and the longest varint */
+
+/* A tag and a varint behind it, put together first: a call for each byte is what such small fields cost most.
+ */
+static void write_tagged(struct hr_writer *writer, uint8_t tag, uint64_t value)
 {
+    uint8_t bytes[TAGGED_MAX_BYTES] = {tag};
+    size_t n = 1;
     for (; value >= 0x80u; value >>= 7) {
-        hr_write_u8(writer, (uint8_t)(value | 0x80u));
+        bytes[n++] = (uint8_t)(value | 0x80u);
     }
-    hr_write_u8(writer, (uint8_t)value);
+    bytes[n++] = (uint8_t)value;
+    hr_write_raw(writer, bytes, n);
 }
 
 static void write_number(struct hr_writer *writer, uint8_t tag, uint64_t value)
 {
     if (value != 0) {
-        hr_write_u8(writer, tag);
-        write_varint64(writer, value);
+        write_tagged(writer, tag, value);
     }
 }
 
 static void write_bytes(struct hr_writer *writer, uint8_t tag, struct hr_bytes bytes)
 {
     if (bytes.len_bytes > 0) {
-        hr_write_u8(writer, tag);
-        hr_write_varint32(writer, (uint32_t)bytes.len_bytes);
+        write_tagged(writer, tag, bytes.len_bytes);
         hr_write_raw(writer, bytes.data, bytes.len_bytes);
     }
 }
