@@ -7,10 +7,14 @@
 
 #include <stddef.h>
 
-enum { BITS_A_BYTE = 10, BUFFER_MAX_BYTES = 16 };
+enum { BITS_A_BYTE = 10, RECEIVER_MAX_BYTES = 16, CABLE_BYTES = 1024 };
 
-static uint8_t buffer_bytes[BUFFER_MAX_BYTES];
-static struct board_ring buffer = {.bytes = buffer_bytes};
+/* What the emulator has brought and the line has not: without it the line would be as slow as the machine
+ * that emulates it. And what the line has brought into the receiver, whose size is the real one's. */
+static uint8_t cable_bytes[CABLE_BYTES + 1];
+static struct board_ring cable = {.bytes = cable_bytes, .n_places = sizeof cable_bytes};
+static uint8_t receiver_bytes[RECEIVER_MAX_BYTES + 1];
+static struct board_ring receiver = {.bytes = receiver_bytes};
 static const struct board_uart *line_uart; /* NULL: a line without speed */
 
 void board_line_start(const struct board_uart *uart)
@@ -19,24 +23,31 @@ void board_line_start(const struct board_uart *uart)
     if (baud == NULL) {
         return;
     }
-    /* A byte asks for nothing when it comes, but when the line has brought it. */
-    board_uart_mute(uart);
-    buffer.capacity_bytes = uart->n_receive_bytes;
+    receiver.n_places = uart->n_receive_bytes + 1;
     line_uart = uart;
     board_timer_start(board_info.core_hz / board_command_number(baud, NULL) * BITS_A_BYTE);
+}
+
+static void fill_cable(void)
+{
+    uint8_t byte;
+    while (!board_ring_is_full(&cable) && board_uart_receive(line_uart, &byte)) {
+        board_ring_put(&cable, byte);
+    }
 }
 
 void board_line_interrupt(void)
 {
     uint8_t byte;
     board_timer_acknowledge();
-    if (!board_uart_receive(line_uart, &byte)) {
+    fill_cable();
+    if (board_ring_take(&cable, &byte, 1) == 0) {
         return;
     }
-    if (board_ring_is_full(&buffer)) {
+    if (board_ring_is_full(&receiver)) {
         (*line_uart->overruns)++;
     } else {
-        board_ring_put(&buffer, byte);
+        board_ring_put(&receiver, byte);
     }
     board_interrupt_pend(line_uart->irq);
 }
@@ -46,5 +57,6 @@ bool board_line_receive(const struct board_uart *uart, uint8_t *byte)
     if (line_uart == NULL) {
         return board_uart_receive(uart, byte);
     }
-    return board_ring_take(&buffer, byte, 1) == 1;
+    fill_cable();
+    return board_ring_take(&receiver, byte, 1) == 1;
 }

@@ -3,15 +3,16 @@
 
 size_t board_ring_take(struct board_ring *ring, uint8_t *out, size_t capacity_bytes)
 {
-    uint32_t from = ring->n_taken;
-    uint32_t waiting = ring->n_put - from;
-    uint32_t len_bytes = waiting < capacity_bytes ? waiting : (uint32_t)capacity_bytes;
-    for (uint32_t i = 0; i < len_bytes; i++) {
-        out[i] = ring->bytes[(from + i) & (ring->capacity_bytes - 1)];
+    const uint32_t end = ring->put_at;
+    uint32_t at = ring->take_at;
+    size_t len_bytes = 0;
+    while (at != end && len_bytes < capacity_bytes) {
+        out[len_bytes++] = ring->bytes[at];
+        at = board_ring_behind(ring, at);
     }
-    /* Only now may the interrupt write over them; both sides are volatile, and a Cortex-M3 keeps the order.
-     */
+    /* Only now may the interrupt write over them: the compiler keeps the order here, and a Cortex-M3 always
+     * does. */
     __asm volatile("" ::: "memory");
-    ring->n_taken = from + len_bytes;
+    ring->take_at = at;
     return len_bytes;
 }

@@ -23,8 +23,6 @@ extern const struct board_uart board_serial_uart;
 
 /* 8 data bits, no parity, one stop bit. clock_hz is that of the UART. Its interrupt is enabled. */
 void board_uart_start(const struct board_uart *uart, uint32_t clock_hz, uint32_t baud);
-/* The receiver asks for no interrupt any more; bytes can still be taken. */
-void board_uart_mute(const struct board_uart *uart);
 /* Waits while the transmitter is full: one byte time at the longest. [any] */
 void board_uart_put(const struct board_uart *uart, uint8_t byte);
 /* What the interrupt asked for is seen to; a byte that comes after asks again. [isr] */

@@ -30,11 +30,6 @@ void board_uart_start(const struct board_uart *uart, uint32_t clock_hz, uint32_t
     board_interrupt_enable(uart->irq);
 }
 
-void board_uart_mute(const struct board_uart *uart)
-{
-    board_write(uart->base, CONTROL, CONTROL_TRANSMIT | CONTROL_RECEIVE);
-}
-
 void board_uart_put(const struct board_uart *uart, uint8_t byte)
 {
     while ((board_read(uart->base, STATE) & STATE_TRANSMIT_FULL) != 0) {

@@ -39,11 +39,6 @@ void board_uart_start(const struct board_uart *uart, uint32_t clock_hz, uint32_t
     board_interrupt_enable(uart->irq);
 }
 
-void board_uart_mute(const struct board_uart *uart)
-{
-    board_write(uart->base, INTERRUPT_MASK, 0);
-}
-
 void board_uart_put(const struct board_uart *uart, uint8_t byte)
 {
     while ((board_read(uart->base, FLAGS) & FLAG_TRANSMIT_FULL) != 0) {

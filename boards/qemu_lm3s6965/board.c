@@ -21,10 +21,10 @@ const struct board_info board_info = {
 
 enum { IRQ_CONSOLE = 5, IRQ_SERIAL = 6, IRQ_WATCHDOG = 18, IRQ_TIMER = 19, N_IRQS = 44 };
 
-static uint8_t console_bytes[64];
-static uint8_t serial_bytes[8192]; /* 2.1 s of a full line: a handshake at 50 MHz */
-static struct board_ring console_ring = {.bytes = console_bytes, .capacity_bytes = sizeof console_bytes};
-static struct board_ring serial_ring = {.bytes = serial_bytes, .capacity_bytes = sizeof serial_bytes};
+static uint8_t console_bytes[65];
+static uint8_t serial_bytes[10241]; /* 2.6 s of a full line: a handshake at 50 MHz, and a signature */
+static struct board_ring console_ring = {.bytes = console_bytes, .n_places = sizeof console_bytes};
+static struct board_ring serial_ring = {.bytes = serial_bytes, .n_places = sizeof serial_bytes};
 static uint32_t console_overruns;
 static uint32_t serial_overruns;
 

@@ -20,10 +20,10 @@ const struct board_info board_info = {
 
 enum { IRQ_CONSOLE = 0, IRQ_SERIAL = 2, IRQ_TIMER = 8, N_IRQS = 32 };
 
-static uint8_t console_bytes[128];
-static uint8_t serial_bytes[32768]; /* 8.5 s of a full line: two handshakes at 25 MHz */
-static struct board_ring console_ring = {.bytes = console_bytes, .capacity_bytes = sizeof console_bytes};
-static struct board_ring serial_ring = {.bytes = serial_bytes, .capacity_bytes = sizeof serial_bytes};
+static uint8_t console_bytes[129];
+static uint8_t serial_bytes[32769]; /* 8.5 s of a full line: two handshakes at 25 MHz */
+static struct board_ring console_ring = {.bytes = console_bytes, .n_places = sizeof console_bytes};
+static struct board_ring serial_ring = {.bytes = serial_bytes, .n_places = sizeof serial_bytes};
 static uint32_t console_overruns;
 static uint32_t serial_overruns;
 

@@ -8,4 +8,14 @@ if(HEADRACE_FAULTS)
     set_tests_properties(test_${subject} PROPERTIES LABELS qemu TIMEOUT 1800
       ENVIRONMENT "HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin;HEADRACE_BOARD=${HEADRACE_BOARD}")
   endforeach()
+
+  # The way of a record, without and with what signs it: for the figures of boards/README.md.
+  foreach(kind plain crypto)
+    set(libraries fw_tap_ais fw_core hr_edge hr_wire hr_base fw_port_cortex_m dep::mbedcrypto)
+    if(kind STREQUAL crypto)
+      list(APPEND libraries fw_crypto)
+    endif()
+    hr_program(image_figures_${kind} SOURCES ${CMAKE_CURRENT_LIST_DIR}/image_figures.c
+               ${CMAKE_CURRENT_LIST_DIR}/figures_${kind}.c DEPENDS ${libraries})
+  endforeach()
 endif()

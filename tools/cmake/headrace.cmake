@@ -23,7 +23,9 @@ target_compile_options(hr_warnings INTERFACE
   -Wimplicit-fallthrough -Wformat=2 -Wnull-dereference -Wvla -ffunction-sections -fdata-sections)
 target_include_directories(hr_warnings INTERFACE ${CMAKE_SOURCE_DIR})
 if(HEADRACE_BARE)
-  target_compile_options(hr_warnings INTERFACE -fstack-usage -Wstack-usage=512)
+  # An assertion names its file from the top of the tree: shorter, and the same wherever the tree lies.
+  target_compile_options(hr_warnings INTERFACE -fstack-usage -Wstack-usage=512
+    -fmacro-prefix-map=${CMAKE_SOURCE_DIR}/=)
 else()
   # POSIX is asked for once, here; cores don't include POSIX headers (tools/lint/rooms checks that).
   # Time and file offsets have 64 bits on 32-bit ARM too.
