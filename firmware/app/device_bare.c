@@ -123,6 +123,23 @@ static void start_framer(struct app_device *device)
     tap_ais_stream_init(&device->line, 0);
 }
 
+/* What was found to be missing is told at once; its Loss record follows. */
+static void say_hole(const struct fw_spool *spool)
+{
+    static const char *const reasons[] = {
+        [EDGE_LOSS_OVERFLOW] = "overflow",
+        [EDGE_LOSS_DAMAGED] = "damaged",
+        [EDGE_LOSS_REFUSED] = "refused",
+    };
+    struct edge_loss loss;
+    if (hr_is_ok(fw_spool_pending_loss(spool, &loss))) {
+        const char *reason = loss.reason < HR_ARRAY_LEN(reasons) ? reasons[loss.reason] : NULL;
+        PORT_LOG(app_console_log(), PORT_LOG_WARN, "spool_hole", {"reason", reason, 0},
+                 {"from_batch", NULL, loss.from_seq}, {"to_batch", NULL, loss.to_seq},
+                 {"records", NULL, loss.n_records});
+    }
+}
+
 static enum app_trouble open_spool(struct app_device *device)
 {
     const struct fw_spool_config config = {
@@ -152,6 +169,7 @@ static enum app_trouble open_spool(struct app_device *device)
             {"acked_batches", NULL, (uint32_t)(state.acked_seq + 1)}, /* WIRE_SEQ_NONE + 1 is 0 */
             {"recovered_records", NULL, report->recovered_records},
             {"torn_entries", NULL, report->torn_entries});
+    say_hole(&device->spool);
     return APP_FINE;
 }
 
@@ -408,6 +426,7 @@ void app_device_turn(struct app_device *device)
     uint32_t wait_ms = until(device->next_tick_ms);
     if (device->has_network) {
         wait_ms = least(wait_ms, port_netif_step());
+        (void)pump_serial(device); /* a handshake may have taken seconds */
     }
     if (device->trouble == APP_FINE) {
         wait_ms = least(wait_ms, step_collector(device));

@@ -20,7 +20,7 @@ from board import HOST, Died, fields_of  # noqa: E402,F401
 BOARD = os.environ.get("HEADRACE_BOARD", "qemu_mps2_an385")
 FIRMWARE = pathlib.Path(os.environ.get("HEADRACE_FIRMWARE", ROOT / f"build/{BOARD}_faults/bin")) / "headrace-collector.elf"
 CUT_EXIT_CODE = 88  # boards/family/cut.h
-DEADLINE_S = 300
+DEADLINE_S = float(os.environ.get("HEADRACE_DEADLINE_S", "300"))
 SOCKET_BYTES = 4608  # the least that a socket may hold: what stands there when power goes is lost
 
 
@@ -39,13 +39,13 @@ def wait_progress(what, check, progress, deadline_s=DEADLINE_S):
         time.sleep(0.05)
 
 
-def enrol_board(site, name, aggregators, board_name=BOARD, ca=None, server_name=SERVER_NAME, more=()):
+def enrol_board(site, name, aggregators, board_name=BOARD, ca=None, registry=None, server_name=SERVER_NAME, more=()):
     """Enrols a device whose identity is an image of a board's memory: .memory of what it returns."""
     out = site.folder / "devices" / name
     out.parent.mkdir(exist_ok=True)
     words = [word for uri in aggregators for word in ("--aggregator", uri)]
-    done = site.headrace("device", "enrol", "--ca", ca or site.ca, "--registry", site.registry, "--out", out, "--name", name,
-                         "--board", board_name, "--server-name", server_name, *words, *more)
+    done = site.headrace("device", "enrol", "--ca", ca or site.ca, "--registry", registry or site.registry, "--out", out,
+                         "--name", name, "--board", board_name, "--server-name", server_name, *words, *more)
     device = Device(out, int(re.search(r"device (\d+) ", done.stdout).group(1)))
     device.memory = out / "memory.img"
     return device
@@ -92,7 +92,7 @@ class Board(board.Board):
         def enough():
             seen[0] = self.status()
             return seen[0]["ais"]["messages"] >= n_messages
-        wait_progress(f"{n_messages} messages", enough, lambda: seen[0] and seen[0]["device"]["serial_bytes"])
+        wait_progress(f"{n_messages} messages", enough, lambda: seen[0] and (seen[0]["ais"], seen[0]["device"]["serial_bytes"]))
 
     def wait_drained(self):
         """Until everything it has is acknowledged; the spool's state then."""

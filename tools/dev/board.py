@@ -138,15 +138,15 @@ class Board:
 
     def ask(self, command, first=None, last=None, deadline_s=CONNECT_S):
         """Types a command and gives the lines of its answer, from the one that begins with `first` (default: the
-        command) to the one that begins with `last` (default: the same line)."""
-        first = first or command
+        command and a space) to the one that begins with `last` (default: the same line)."""
+        first = first or command + " "
         begin, end = len(self.lines), time.monotonic() + deadline_s
         self.type(command + "\r")
         while True:
             lines = self.lines[begin:]
-            at = next((i for i, line in enumerate(lines) if line.startswith(first + " ")), None)
-            to = at if last is None else next((i for i, line in enumerate(lines) if line.startswith(last + " ")), None)
-            if at is not None and to is not None:
+            at = next((i for i, line in enumerate(lines) if line.startswith(first)), len(lines))
+            to = next((i for i in range(at, len(lines)) if lines[i].startswith(last or first)), None)
+            if to is not None:
                 return lines[at:to + 1]
             if not self.alive():
                 raise Died(f"power went before {command!r} was answered:\n{self.end_of_console()}")
@@ -155,9 +155,9 @@ class Board:
             time.sleep(0.02)
 
     def spool(self):
-        line = self.ask("spool")[0]
+        line = self.ask("spool", "spool stream=")[0]  # the boot banner has a line of the spool too
         return {**fields_of(line), **numbers_of(line)}
 
     def status(self):
         """{source: counters} of what the board counts, as in its Stats records."""
-        return {line.split()[0]: Counters(numbers_of(line)) for line in self.ask("status", "status", "device")}
+        return {line.split()[0]: Counters(numbers_of(line)) for line in self.ask("status", last="device ")}
