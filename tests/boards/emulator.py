@@ -3,6 +3,7 @@
 becomes QEMU, so that ending the process ends everything. HEADRACE_BOARD and HEADRACE_BIN (set by ctest) name the board
 and the folder of its images."""
 import contextlib
+import json
 import os
 import pathlib
 import re
@@ -18,6 +19,7 @@ import unittest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BOARD = os.environ.get("HEADRACE_BOARD", "qemu_mps2_an385")
 BIN = pathlib.Path(os.environ.get("HEADRACE_BIN", ROOT / "build" / f"{BOARD}_faults" / "bin"))
+BOARD_DATA = json.loads((ROOT / "boards" / BOARD / "qemu.json").read_text())
 DEADLINE_S = float(os.environ.get("HEADRACE_DEADLINE_S", "240"))
 CUT_EXIT_CODE = 88
 

@@ -4,6 +4,7 @@
 #include "boards/family/board.h"
 #include "boards/family/semihost.h"
 #include "boards/family/text.h"
+#include "boards/family/uart.h"
 #include "proto/base/crc32c.h"
 
 static uint32_t n_bytes;
@@ -30,7 +31,10 @@ int main(void)
 {
     bool reads = true;
     board_start();
-    board_text("ready\r\n");
+    board_text("ready");
+    tell("ring", board_serial_uart.ring->n_places - 1);
+    tell("receiver", board_serial_uart.n_receive_bytes);
+    board_text("\r\n");
     for (;;) {
         uint8_t bytes[100];
         uint8_t letter;

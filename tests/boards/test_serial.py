@@ -5,10 +5,7 @@ import threading
 import time
 import unittest
 
-from emulator import BOARD, DEADLINE_S, BoardTest
-
-RING = {"qemu_mps2_an385": 32768, "qemu_lm3s6965": 10240}[BOARD]
-RECEIVER = {"qemu_mps2_an385": 1, "qemu_lm3s6965": 16}[BOARD]
+from emulator import DEADLINE_S, BoardTest
 
 
 def crc32c(data):
@@ -23,7 +20,9 @@ def crc32c(data):
 class Serial(BoardTest):
     def start(self, *options):
         self.running = self.board("image_serial", "--net", "none", *options)
-        self.at = self.running.wait_for("ready\n").end()
+        ready = self.running.wait_for(r"ready ring (\d+) receiver (\d+)\n")
+        self.at = ready.end()
+        self.ring, self.receiver = int(ready.group(1)), int(ready.group(2))
         seed = random.randrange(1 << 32)
         print(f"seed {seed}")
         self.random = random.Random(seed)
@@ -52,7 +51,7 @@ class Serial(BoardTest):
 
     def test_bytes_arrive_whole_and_in_order(self):
         self.start()
-        data = self.random.randbytes(RING + 4077)
+        data = self.random.randbytes(self.ring + 4077)
         self.feed(data)
         state = self.wait_until("all bytes", lambda state: state[0] >= len(data))
         self.assertEqual(state, (len(data), crc32c(data), 0))
@@ -60,7 +59,7 @@ class Serial(BoardTest):
     def test_a_line_without_speed_waits_for_a_loop_that_is_away(self):
         self.start()
         self.ask("p")
-        data = self.random.randbytes(RING + 4000)
+        data = self.random.randbytes(self.ring + 4000)
         self.feed(data)
         for _ in range(50):
             self.assertEqual(self.ask("?")[0], 0)
@@ -71,10 +70,10 @@ class Serial(BoardTest):
     def test_what_a_full_ring_loses_is_counted_to_the_byte(self):
         self.start("--line", "115200")
         self.ask("p")
-        data = self.random.randbytes(RING + 3000)
+        data = self.random.randbytes(self.ring + 3000)
         self.feed(data)
         # The ring, then the receiver's own buffer; every byte behind that finds both full.
-        kept = RING + RECEIVER
+        kept = self.ring + self.receiver
         self.wait_until("the losses", lambda state: state[2] >= len(data) - kept)
         self.ask("g")
         state = self.wait_until("what was kept", lambda state: state[0] >= kept)
