@@ -82,7 +82,7 @@ class Emulator:
         self.console = Stream(self.folder / "console")
         self.serial = Stream(self.folder / "serial")
         argv = [ROOT / "tools/dev/qemu", BOARD, "--image", BIN / f"{image}.elf", "--console", f"connect:{self.console.path}",
-                "--serial", f"connect:{self.serial.path}", *options]
+                "--serial", f"connect:{self.serial.path}", "--with-parent", *options]
         if memory is not None:
             argv += ["--memory", memory]
         self._log_path = pathlib.Path(folder) / "qemu.log"
