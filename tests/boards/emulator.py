@@ -75,14 +75,15 @@ class Stream:
 
 
 class Emulator:
-    """A board that runs. As a context manager it is killed at the end, whatever happened."""
+    """A board that runs. As a context manager it is killed at the end, whatever happened. Its serial line is a Stream, or
+    leads where `serial` says (tools/dev/qemu)."""
 
-    def __init__(self, image, folder, *options, memory=None):
+    def __init__(self, image, folder, *options, memory=None, serial=None):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="hr-"))
         self.console = Stream(self.folder / "console")
-        self.serial = Stream(self.folder / "serial")
+        self.serial = None if serial else Stream(self.folder / "serial")
         argv = [ROOT / "tools/dev/qemu", BOARD, "--image", BIN / f"{image}.elf", "--console", f"connect:{self.console.path}",
-                "--serial", f"connect:{self.serial.path}", "--with-parent", *options]
+                "--serial", serial or f"connect:{self.serial.path}", "--with-parent", *options]
         if memory is not None:
             argv += ["--memory", memory]
         self._log_path = pathlib.Path(folder) / "qemu.log"
@@ -91,7 +92,8 @@ class Emulator:
                                              start_new_session=True)
         try:
             self.console.accept(self.alive)
-            self.serial.accept(self.alive)
+            if self.serial is not None:
+                self.serial.accept(self.alive)
         except AssertionError as error:
             self.close()
             raise AssertionError(f"{error}; QEMU said: {self._log_path.read_text()}") from error
@@ -144,7 +146,8 @@ class Emulator:
     def close(self):
         self.kill()
         self.console.close()
-        self.serial.close()
+        if self.serial is not None:
+            self.serial.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -157,7 +160,7 @@ class BoardTest(unittest.TestCase):
         self.folder = pathlib.Path(folder.name)
         self.memory = self.folder / "memory"
 
-    def board(self, image, *options, memory=None):
-        board = Emulator(image, self.folder, *options, memory=memory)
+    def board(self, image, *options, memory=None, serial=None):
+        board = Emulator(image, self.folder, *options, memory=memory, serial=serial)
         self.addCleanup(board.close)
         return board

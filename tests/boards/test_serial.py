@@ -18,8 +18,8 @@ def crc32c(data):
 
 
 class Serial(BoardTest):
-    def start(self, *options):
-        self.running = self.board("image_serial", "--net", "none", *options)
+    def start(self, *options, serial=None):
+        self.running = self.board("image_serial", "--net", "none", *options, serial=serial)
         ready = self.running.wait_for(r"ready ring (\d+) receiver (\d+)\n")
         self.at = ready.end()
         self.ring, self.receiver = int(ready.group(1)), int(ready.group(2))
@@ -53,6 +53,13 @@ class Serial(BoardTest):
         self.start()
         data = self.random.randbytes(self.ring + 4077)
         self.feed(data)
+        state = self.wait_until("all bytes", lambda state: state[0] >= len(data))
+        self.assertEqual(state, (len(data), crc32c(data), 0))
+
+    def test_a_file_is_read_to_its_end(self):
+        data = random.randbytes(10000)
+        (self.folder / "feed").write_bytes(data)
+        self.start(serial=f"file:{self.folder / 'feed'}")
         state = self.wait_until("all bytes", lambda state: state[0] >= len(data))
         self.assertEqual(state, (len(data), crc32c(data), 0))
 
