@@ -32,7 +32,7 @@ class Line(SystemTest):
 
         def taken():
             seen.update(self.counts()["device"])
-            return seen["serial_bytes"] + seen["serial_dropped"] >= n_bytes
+            return seen["serial_bytes"] + seen.get("serial_dropped", 0) >= n_bytes
         wait_progress(f"{n_bytes} bytes of the line", taken, lambda: seen.get("serial_bytes"))
 
     def test_no_byte_is_lost_through_signatures_sending_and_two_handshakes(self):

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""What tools/demo runs once everything is built: simulated (or recorded, or live) AIS traffic through a collector and an
-aggregator, both killed with SIGKILL on the way, and then the proof that each sealed record came out exactly once."""
+"""What tools/demo runs once everything is built: simulated (or recorded, or live) AIS traffic through a collector, which
+may be a microcontroller board, and an aggregator, both killed with SIGKILL on the way, and then the proof that each
+sealed record came out exactly once."""
 import argparse
 import base64
 import collections
@@ -16,6 +17,8 @@ import sys
 import threading
 import time
 import urllib.request
+
+import board
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 WORK = ROOT / "build/demo"
@@ -65,12 +68,48 @@ class Feeder(threading.Thread):
         self.done.set()
 
 
+class Microcontroller(board.Board):
+    """The collector as firmware on a board in QEMU, with what a program offers: poll, kill, wait. What its console says
+    is shown."""
+
+    def __init__(self, name, serial):
+        super().__init__(name, WORK / "board", WORK / "device/memory.img",
+                         ROOT / f"build/{name}/bin/headrace-collector.elf", serial)
+        self.shown = 0
+        self.last = {}  # what its spool held when it was last asked
+
+    def start(self, *options):
+        self.shown = 0
+        return super().start(*options)
+
+    def show(self):
+        # What the shell was asked for the status lines, and its answers, are left out.
+        for line in self.lines[self.shown:]:
+            self.shown += 1
+            if line.startswith(("headrace ", "identity ", "[")):
+                print(f"       board: {line}", flush=True)
+
+    def poll(self):
+        return None if self.alive() else self.returncode()
+
+    def wait(self):
+        self.close()
+
+    def state(self):
+        try:
+            self.last = self.spool()
+        except AssertionError:  # no power, or no answer
+            pass
+        return self.last
+
+
 class Pipeline:
     def __init__(self, options):
         self.bin = pathlib.Path(options.bin).resolve()
         self.options = options
         self.processes = {}
         self.kafka = None
+        self.board = None
 
     def run_tool(self, *words):
         done = subprocess.run([self.bin / "headrace", *map(str, words)], stdout=subprocess.PIPE,
@@ -79,16 +118,27 @@ class Pipeline:
             raise Trouble(f"headrace {' '.join(map(str, words[:2]))} failed:\n{done.stderr}")
         return done.stdout
 
-    def prepare(self, tap):
+    def enrol(self, source):
+        """Keys and certificate of the device; on a board they are in the image of its memory."""
+        words = ["--ca", WORK / "ca", "--registry", WORK / "registry", "--out", WORK / "device", "--server-name",
+                 "aggregator.demo"]
+        if self.options.board:
+            self.run_tool("device", "enrol", *words, "--name", "demo-board", "--board", self.options.board, "--aggregator",
+                          f"coaps://{board.HOST}:{self.coap}", "--seal-max-age", "1s")
+            self.board = Microcontroller(self.options.board, f"connect:{source}")
+        else:
+            self.run_tool("device", "enrol", *words, "--name", "demo-gateway", "--aggregator",
+                          f"coaps+tcp://127.0.0.1:{self.coap}")
+        kind = "board" if self.options.board else "gateway"
+        print(f"A certificate authority, an aggregator's certificate and an enrolled {kind} are made.")
+
+    def prepare(self, source):
         shutil.rmtree(WORK, ignore_errors=True)
         WORK.mkdir(parents=True)
         self.coap, self.http = free_port(), free_port()
         self.run_tool("ca", "init", "--dir", WORK / "ca")
         self.run_tool("ca", "server", "--dir", WORK / "ca", "--name", "aggregator.demo", "--san", "127.0.0.1")
-        self.run_tool("device", "enrol", "--ca", WORK / "ca", "--registry", WORK / "registry", "--out",
-                      WORK / "device", "--name", "demo-gateway", "--aggregator",
-                      f"coaps+tcp://127.0.0.1:{self.coap}", "--server-name", "aggregator.demo")
-        print("A certificate authority, an aggregator's certificate and an enrolled gateway are made.")
+        self.enrol(source)
         sink = f"  files:\n    dir: {WORK}/avro\n"
         if self.options.kafka:
             self.kafka = subprocess.run([ROOT / "tools/dev/kafka", "start", "--data", WORK / "kafka"], check=True,
@@ -108,7 +158,10 @@ sinks:
   address: 127.0.0.1
   port: {self.http}
 """)
+        if self.board:
+            return
         identity = (WORK / "device/collector.yaml").read_text()
+        host, _, port = source.rpartition(":")
         (WORK / "collector.yaml").write_text(f"""{identity}
 spool:
   path: {WORK}/spool
@@ -116,13 +169,16 @@ spool:
 seal:
   max_age: 1s
 taps:
-  - {tap}
+  - {{type: ais, source: tcp-client, host: {host}, port: {port}}}
 status:
   path: {WORK}/collector.json
 shutdown_flush: 5s
 """)
 
     def start(self, name):
+        if name == "collector" and self.board:
+            self.processes[name] = self.board.start()
+            return
         log = open(WORK / f"{name}.log", "ab")
         self.processes[name] = subprocess.Popen(
             [self.bin / f"headrace-{name}", "--config", WORK / f"{name}.yaml"], stdout=log, stderr=log,
@@ -130,12 +186,17 @@ shutdown_flush: 5s
 
     def alive(self):
         for name, process in self.processes.items():
+            if process.poll() is not None and process is self.board:
+                raise Trouble(f"the board ended with {process.poll()}; see {WORK}/board")
             if process.poll() is not None:
                 tail = (WORK / f"{name}.log").read_text(errors="replace")[-1500:]
                 raise Trouble(f"headrace-{name} ended with {process.returncode}; the end of {WORK}/{name}.log:\n{tail}")
 
     def kill(self, name):
-        print(f"--- SIGKILL to the {name} ---", flush=True)
+        if name == "collector" and self.board:
+            print("--- SIGKILL to QEMU: the board loses power ---", flush=True)
+        else:
+            print(f"--- SIGKILL to the {name} ---", flush=True)
         process = self.processes.pop(name)
         process.kill()
         process.wait()
@@ -143,6 +204,10 @@ shutdown_flush: 5s
     def stop(self, name, timeout=20):
         process = self.processes.pop(name, None)
         if process is None:
+            return
+        if process is self.board:
+            process.show()
+            process.close()
             return
         process.send_signal(signal.SIGTERM)
         try:
@@ -166,12 +231,16 @@ shutdown_flush: 5s
         return found
 
     def status(self):
+        if self.board:
+            return self.board.state()
         try:
             return json.loads((WORK / "collector.json").read_text())
         except (OSError, ValueError):
             return {}
 
     def show(self, seconds, feeder):
+        if self.board:
+            self.board.show()
         status, metrics = self.status(), self.metrics()
         sealed, acked = status.get("sealed_batches", 0), status.get("acked_batches", 0)
         leaves, published = metrics.get("ledger_leaves", 0), metrics.get("publish_next_leaf", 0)
@@ -219,13 +288,12 @@ def run(pipeline, options):
     lines = traffic(options, pipeline.bin)
     feeder = None
     if lines is None:
-        host, _, port = options.source.rpartition(":")
-        tap = f"{{type: ais, source: tcp-client, host: {host}, port: {port}}}"
+        source = options.source
     else:
         feeder = Feeder(lines, options.rate, options.seconds * 2 if options.source is None else options.seconds)
-        tap = f"{{type: ais, source: tcp-client, host: 127.0.0.1, port: {feeder.port}}}"
+        source = f"127.0.0.1:{feeder.port}"
         feeder.start()
-    pipeline.prepare(tap)
+    pipeline.prepare(source)
     pipeline.start("aggregator")
     wait_for(pipeline, "the aggregator to be ready", lambda: pipeline.metrics(), 30)
     pipeline.start("collector")
@@ -240,7 +308,8 @@ def run(pipeline, options):
             pipeline.kill(victim)
             time.sleep(1)
             pipeline.start(victim)
-    print("The traffic has ended; the collector seals what it holds and leaves.")
+    leaves = "board seals what it holds, and is switched off" if pipeline.board else "collector seals what it holds and leaves"
+    print(f"The traffic has ended; the {leaves}.")
     wait_for(pipeline, "the aggregator to be back", lambda: pipeline.metrics(), 60)
     time.sleep(1.5)  # one seal age
     wait_for(pipeline, "the last acknowledgement", lambda: drained(pipeline.status()), 60)
@@ -302,8 +371,9 @@ def prove(pipeline, sent):
         out, into = collections.Counter(e["payload"] for e in events), payloads_of(sent)
         alien = [p for p, n in out.items() if p in into and n > into[p]]
         missing = sum((into - out).values())
-        print(f"  {len(sent)} sentences sent; {missing} single-sentence messages were on their way into the killed "
-              f"collector (its window in memory, as promised)")
+        victim = "board that lost power" if pipeline.board else "killed collector"
+        print(f"  {len(sent)} sentences sent; {missing} single-sentence messages were on their way into the {victim} "
+              f"(its window in memory, as promised)")
         if alien:
             raise Trouble(f"{len(alien)} payloads came out more often than they went in, such as {alien[0]}")
     print(f"  {len(seen)} records sealed ({len(events)} AIS, {len(control)} of the collector about itself); "
@@ -328,10 +398,13 @@ def main():
     parser.add_argument("source", nargs="?")
     parser.add_argument("--bin", required=True)
     parser.add_argument("--kafka", action="store_true")
+    parser.add_argument("--board")
     parser.add_argument("--seconds", type=int, default=30)
-    parser.add_argument("--rate", type=int, default=400)
+    parser.add_argument("--rate", type=int)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
+    # A line of 38,400 baud brings a board 80 messages a second.
+    options.rate = options.rate or (80 if options.board else 400)
     pipeline = Pipeline(options)
     try:
         sent = run(pipeline, options)
