@@ -6,7 +6,7 @@
  *     publish_probe kafka BROKERS LEAVES [ORIGIN]      publish_probe files DIR LEAVES [ORIGIN]
  *
  * Leaf i is a batch of device 1 + i % 5, seq i / 5, with 1 + i % 7 AIS records, each of its own MMSI. It ends
- * with 0 when all leaves are delivered, with 4 when the publisher has halted. */
+ * with 0 when all leaves are delivered or after SIGTERM, with 4 when the publisher has halted. */
 #include "aggregator/core/publish.h"
 #include "aggregator/normalize/ais/ais.h"
 #include "aggregator/normalize/device/device.h"
@@ -18,6 +18,7 @@
 #include "tests/support/test_hash.h"
 
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -169,23 +170,31 @@ static struct hr_status open_kafka(const char *brokers, uint32_t max_batches, st
     for (size_t i = 0; i < 2; i++) {
         HR_TRY(schema_offline_id(topics[i].schema->name, topics[i].schema->version, &topics[i].schema_id));
     }
+    const char *timeout_ms = getenv("HEADRACE_PROBE_TIMEOUT_MS");
+    const char *transaction_ms = getenv("HEADRACE_PROBE_TRANSACTION_MS");
     const struct sink_kafka_property properties[] = {
-        {"bootstrap.servers", brokers}, {"socket.timeout.ms", "5000"}, {"reconnect.backoff.max.ms", "500"}};
+        {"bootstrap.servers", brokers},
+        {"socket.timeout.ms", timeout_ms != NULL ? timeout_ms : "5000"},
+        {"reconnect.backoff.max.ms", "500"}};
     static const struct sink_kafka_property cleaned[] = {{"cleanup.policy", "compact"}};
     struct sink_kafka_declared declared[HR_ARRAY_LEN(topics) + 1];
     for (size_t i = 0; i < HR_ARRAY_LEN(topics); i++) {
         declared[i] = (struct sink_kafka_declared){topics[i].name, 4, 1, NULL, 0};
     }
-    declared[HR_ARRAY_LEN(topics)] = (struct sink_kafka_declared){"headrace.cursor", 1, 1, cleaned, 1};
+    const char *cursor = getenv("HEADRACE_PROBE_CURSOR");
+    cursor = cursor != NULL ? cursor : "headrace.cursor";
+    declared[HR_ARRAY_LEN(topics)] = (struct sink_kafka_declared){cursor, 1, 1, cleaned, 1};
     const struct sink_kafka_config config = {
         .properties = properties,
         .n_properties = HR_ARRAY_LEN(properties),
         .topics = topics,
         .n_topics = HR_ARRAY_LEN(topics),
-        .cursor_topic = "headrace.cursor",
+        .cursor_topic = cursor,
         .declared = declared,
         .n_declared = HR_ARRAY_LEN(declared),
         .transaction_max_batches = max_batches,
+        .transaction_timeout_ms =
+            transaction_ms != NULL ? (uint32_t)strtoul(transaction_ms, NULL, 10) : 60000,
         .log = log_kafka,
     };
     return sink_kafka_open(&config, out);
@@ -204,9 +213,17 @@ static struct hr_status open_files(const char *directory, struct sink *out)
     return sink_files_open(&config, out);
 }
 
+static volatile sig_atomic_t terminated;
+
+static void on_signal(int number)
+{
+    (void)number;
+    terminated = 1;
+}
+
 static int run(struct agg_publish *publish, uint64_t n_leaves)
 {
-    while (publish->phase != AGG_PUBLISH_HALTED &&
+    while (terminated == 0 && publish->phase != AGG_PUBLISH_HALTED &&
            !(publish->phase == AGG_PUBLISH_RUNNING && publish->next_leaf == n_leaves)) {
         uint32_t wait_ms = agg_publish_step(publish);
         if (wait_ms > 0) {
@@ -266,6 +283,8 @@ int main(int argc, char **argv)
         .recover_timeout_ms = 20000,
         .retry_max_ms = 1000,
     };
+    struct sigaction action = {.sa_handler = on_signal};
+    (void)sigaction(SIGTERM, &action, NULL);
     static struct agg_publish publish;
     agg_publish_init(&publish, &config);
     int code = run(&publish, probe.n_leaves);

@@ -9,3 +9,9 @@ set_tests_properties(test_publish PROPERTIES LABELS system ENVIRONMENT HEADRACE_
 add_test(NAME test_topics COMMAND /usr/bin/python3 -W ignore::ResourceWarning ${CMAKE_SOURCE_DIR}/tests/system/test_topics.py)
 set_tests_properties(test_topics PROPERTIES LABELS system TIMEOUT 1800
                      ENVIRONMENT "HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin;HEADRACE_DEADLINE_S=180")
+
+# Requests and answers of the transaction protocol that a proxy delays or loses.
+add_test(NAME test_publish_doubt
+         COMMAND /usr/bin/python3 -W ignore::ResourceWarning ${CMAKE_SOURCE_DIR}/tests/system/test_publish_doubt.py)
+set_tests_properties(test_publish_doubt PROPERTIES LABELS system TIMEOUT 3600
+                     ENVIRONMENT "HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin;HEADRACE_DEADLINE_S=180")

@@ -5,7 +5,6 @@
 publish_probe delivers a ledger whose content follows from leaf numbers, so this test knows every record that must
 come out; Apache Kafka's own consumer with isolation.level=read_committed says what did. Run by ctest with the folder
 of the built programs as its argument."""
-import base64
 import collections
 import json
 import os
@@ -19,19 +18,12 @@ import tempfile
 import time
 import unittest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-BIN = pathlib.Path(os.environ.get("HEADRACE_BIN", ROOT / "build/system/bin"))
+from publishing import BIN, ROOT, TOPICS, assert_exactly_once, expected, probe
+
 KAFKA = ROOT / "tools/dev/kafka"
 SEED = int(os.environ.get("HEADRACE_SEED", "20261121"))
 LEAVES = 4000
-N_DEVICES, MAX_RECORDS = 5, 7
-BASE_MS = int(time.time() * 1000)  # when the ledgers of this run begin
 FAILPOINTS = ["publish_begun", "publish_put", "publish_before_commit", "publish_after_commit"]
-
-
-def expected(leaves):
-    """(leaf, record) of every event that a ledger of this size must give."""
-    return {(leaf, record) for leaf in range(leaves) for record in range(1 + leaf % MAX_RECORDS)}
 
 
 def run_probe(*arguments):
@@ -39,16 +31,6 @@ def run_probe(*arguments):
     process = probe(*arguments)
     process.communicate(timeout=180)
     return process.returncode
-
-
-def probe(kind, target, leaves, origin, failpoint=None):
-    environment = dict(os.environ)
-    environment.pop("HEADRACE_FAILPOINT", None)
-    environment["HEADRACE_PROBE_BASE_MS"] = str(BASE_MS)
-    if failpoint:
-        environment["HEADRACE_FAILPOINT"] = failpoint
-    return subprocess.Popen([BIN / "publish_probe", kind, str(target), str(leaves), origin], env=environment,
-                            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 
 
 class Kafka(unittest.TestCase):
@@ -75,29 +57,7 @@ class Kafka(unittest.TestCase):
         self.assertEqual(process.returncode, 0, out)
 
     def assert_exactly_once(self, origin, leaves=LEAVES):
-        """Every event and every raw batch of this log is in the topics once, in leaf order in each partition."""
-        counts = collections.Counter()
-        raw = collections.Counter()
-        last = {}
-        reader = self.kafka("read", "--topics", "marine.ais.raw,ingestion.ais.raw.v1")
-        for line in reader.splitlines():
-            record = json.loads(line)
-            headers = {name: base64.b64decode(value).decode() for name, value in record["headers"].items()}
-            if headers["log"] != origin:
-                continue
-            leaf, index = int(headers["leaf"]), int(headers.get("record_index", -1))
-            place = (record["topic"], record["partition"])
-            self.assertGreater((leaf, index), last.get(place, (-1, -1)), f"out of order in {place}")
-            last[place] = (leaf, index)
-            if index >= 0:
-                counts[leaf, index] += 1
-            else:
-                raw[leaf] += 1
-        self.assertEqual(set(counts), expected(leaves))
-        self.assertEqual(set(counts.values()), {1})
-        self.assertEqual(set(raw), set(range(leaves)))
-        self.assertEqual(set(raw.values()), {1})
-        print(f"{self.id().split('.')[-1]}: {len(counts)} events and {leaves} raw batches, each exactly once", flush=True)
+        assert_exactly_once(self, self.kafka("read", "--topics", TOPICS).splitlines(), origin, leaves)
 
     def test_publisher_killed_at_every_failpoint(self):
         origin = "aa" * 16

@@ -10,190 +10,11 @@
 #include <sys/random.h>
 
 enum {
-    API_END_TXN = 26,
     QUEUE_FULL_WAIT_MS = 100,
     QUEUE_FULL_TRIES = 300,
     TRANSACTION_TIMEOUT_MS = 60000,
     N_HEADERS = 11,
 };
-
-void sink_kafka_log(const struct sink_kafka *sink, enum sink_kafka_level level, const char *event,
-                    const char *text)
-{
-    sink->config.log(sink->config.log_ctx, level, event, text);
-}
-
-/* ---- what librdkafka tells from its own threads ---- */
-
-/* librdkafka retries EndTxn by itself, and a late copy of one can end a later transaction (PROTOCOL 4.5,
- * variant C). It does so silently, but each send passes here. */
-/* NOLINTNEXTLINE(readability-function-size): librdkafka sets these parameters. */
-static rd_kafka_resp_err_t on_request_sent(rd_kafka_t *client, int socket, const char *broker,
-                                           int32_t broker_id, int16_t api_key, int16_t api_version,
-                                           int32_t correlation_id, size_t len_bytes, void *opaque)
-{
-    (void)client, (void)socket, (void)broker, (void)broker_id, (void)api_version, (void)correlation_id;
-    (void)len_bytes;
-    struct sink_kafka *sink = opaque;
-    if (api_key == API_END_TXN) {
-        atomic_fetch_add(&sink->end_requests, 1);
-    }
-    return RD_KAFKA_RESP_ERR_NO_ERROR;
-}
-
-/* NOLINTNEXTLINE(readability-function-size): librdkafka sets these parameters. */
-static rd_kafka_resp_err_t on_response_received(rd_kafka_t *client, int socket, const char *broker,
-                                                int32_t broker_id, int16_t api_key, int16_t api_version,
-                                                int32_t correlation_id, size_t len_bytes, int64_t rtt_us,
-                                                rd_kafka_resp_err_t error, void *opaque)
-{
-    (void)client, (void)socket, (void)broker, (void)broker_id, (void)api_version, (void)correlation_id;
-    (void)len_bytes, (void)rtt_us;
-    struct sink_kafka *sink = opaque;
-    if (api_key == API_END_TXN && error != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        atomic_store(&sink->doubtful, true);
-    }
-    return RD_KAFKA_RESP_ERR_NO_ERROR;
-}
-
-/* NOLINTNEXTLINE(readability-non-const-parameter): librdkafka sets the types of these parameters. */
-static rd_kafka_resp_err_t on_new(rd_kafka_t *client, const rd_kafka_conf_t *conf, void *opaque, char *reason,
-                                  size_t reason_capacity)
-{
-    (void)conf, (void)reason, (void)reason_capacity;
-    (void)rd_kafka_interceptor_add_on_request_sent(client, "headrace", on_request_sent, opaque);
-    (void)rd_kafka_interceptor_add_on_response_received(client, "headrace", on_response_received, opaque);
-    return RD_KAFKA_RESP_ERR_NO_ERROR;
-}
-
-static void on_delivery(rd_kafka_t *client, const rd_kafka_message_t *message, void *opaque)
-{
-    (void)client;
-    struct sink_kafka *sink = opaque;
-    if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        atomic_store(&sink->doubtful, true);
-    }
-}
-
-static void on_log(const rd_kafka_t *client, int level, const char *facility, const char *text)
-{
-    (void)facility;
-    const struct sink_kafka *sink = rd_kafka_opaque(client);
-    sink_kafka_log(sink,
-                   level <= 3   ? SINK_KAFKA_ERROR
-                   : level <= 4 ? SINK_KAFKA_WARN
-                                : SINK_KAFKA_INFO,
-                   "kafka_client", text);
-}
-
-static void on_error(rd_kafka_t *client, int error, const char *text, void *opaque)
-{
-    (void)client;
-    const struct sink_kafka *sink = opaque;
-    bool transport = error == RD_KAFKA_RESP_ERR__TRANSPORT || error == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN;
-    sink_kafka_log(sink, transport ? SINK_KAFKA_WARN : SINK_KAFKA_ERROR, "kafka_error", text);
-}
-
-/* ---- configuration ---- */
-
-bool sink_kafka_conf_set(const struct sink_kafka *sink, rd_kafka_conf_t *conf, const char *name,
-                         const char *value)
-{
-    char reason[256];
-    if (rd_kafka_conf_set(conf, name, value, reason, sizeof reason) == RD_KAFKA_CONF_OK) {
-        return true;
-    }
-    sink_kafka_log(sink, SINK_KAFKA_ERROR, "kafka_property_refused", reason);
-    return false;
-}
-
-rd_kafka_conf_t *sink_kafka_conf(const struct sink_kafka *sink)
-{
-    rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    bool good = true;
-    for (size_t i = 0; i < sink->n_properties && good; i++) {
-        good = sink_kafka_conf_set(sink, conf, sink->properties[i].name, sink->properties[i].value);
-    }
-    if (!good) {
-        rd_kafka_conf_destroy(conf);
-        return NULL;
-    }
-    rd_kafka_conf_set_opaque(conf, (void *)(uintptr_t)sink);
-    rd_kafka_conf_set_log_cb(conf, on_log);
-    rd_kafka_conf_set_error_cb(conf, on_error);
-    return conf;
-}
-
-/* Properties without which the guarantee does not stand; a user's value for them is refused, not overridden.
- */
-static const struct sink_kafka_property fixed_properties[] = {
-    {"enable.idempotence", "true"},         {"acks", "all"},
-    {"delivery.report.only.error", "true"}, {"transactional.id", NULL},
-    {"transaction.timeout.ms", NULL},       {"isolation.level", NULL},
-    {"enable.auto.commit", NULL},           {"group.id", NULL},
-    {"message.timeout.ms", NULL},           {"request.required.acks", NULL},
-};
-
-/* Defaults that a user may change. */
-static const struct sink_kafka_property default_properties[] = {
-    {"client.id", "headrace-aggregator"},
-    {"compression.codec", "zstd"},
-    {"linger.ms", "5"},
-    {"queue.buffering.max.messages", "400000"},
-    {"queue.buffering.max.kbytes", "262144"},
-    {"batch.num.messages", "10000"},
-    {"socket.timeout.ms", "20000"},
-    {"socket.keepalive.enable", "true"},
-};
-
-static bool has_property(const struct sink_kafka *sink, const char *name)
-{
-    for (size_t i = 0; i < sink->n_properties; i++) {
-        if (strcmp(sink->properties[i].name, name) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static struct hr_status add_property(struct sink_kafka *sink, const char *name, const char *value)
-{
-    if (sink->n_properties == SINK_KAFKA_MAX_PROPERTIES) {
-        return hr_status_of(HR_FULL);
-    }
-    struct kafka_pair pair = {strdup(name), strdup(value)};
-    HR_ASSERT(pair.name != NULL && pair.value != NULL);
-    sink->properties[sink->n_properties++] = pair;
-    return hr_ok();
-}
-
-static struct hr_status copy_properties(struct sink_kafka *sink, const struct sink_kafka_config *config)
-{
-    for (size_t i = 0; i < config->n_properties; i++) {
-        for (size_t k = 0; k < HR_ARRAY_LEN(fixed_properties); k++) {
-            if (strcmp(config->properties[i].name, fixed_properties[k].name) == 0) {
-                sink_kafka_log(sink, SINK_KAFKA_ERROR, "kafka_property_is_ours", config->properties[i].name);
-                return hr_status_of(HR_MALFORMED);
-            }
-        }
-        HR_TRY(add_property(sink, config->properties[i].name, config->properties[i].value));
-    }
-    if (!has_property(sink, "bootstrap.servers")) {
-        sink_kafka_log(sink, SINK_KAFKA_ERROR, "kafka_property_missing", "bootstrap.servers");
-        return hr_status_of(HR_MALFORMED);
-    }
-    for (size_t i = 0; i < HR_ARRAY_LEN(default_properties); i++) {
-        if (!has_property(sink, default_properties[i].name)) {
-            HR_TRY(add_property(sink, default_properties[i].name, default_properties[i].value));
-        }
-    }
-    rd_kafka_conf_t *probe = sink_kafka_conf(sink);
-    if (probe == NULL) {
-        return hr_status_of(HR_MALFORMED);
-    }
-    rd_kafka_conf_destroy(probe);
-    return hr_ok();
-}
 
 /* ---- the producer's life ---- */
 
@@ -237,15 +58,10 @@ static struct hr_status make_producer(struct sink_kafka *sink)
     char transactional_id[SINK_KAFKA_ORIGIN_CHARS + 8];
     char timeout[16];
     (void)snprintf(transactional_id, sizeof transactional_id, "%s/pub", sink->origin);
-    (void)snprintf(timeout, sizeof timeout, "%d", TRANSACTION_TIMEOUT_MS);
+    (void)snprintf(timeout, sizeof timeout, "%" PRIu32, sink->config.transaction_timeout_ms);
     bool good = sink_kafka_conf_set(sink, conf, "transactional.id", transactional_id) &&
                 sink_kafka_conf_set(sink, conf, "transaction.timeout.ms", timeout);
-    for (size_t i = 0; i < HR_ARRAY_LEN(fixed_properties) && good; i++) {
-        good = fixed_properties[i].value == NULL ||
-               sink_kafka_conf_set(sink, conf, fixed_properties[i].name, fixed_properties[i].value);
-    }
-    rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
-    (void)rd_kafka_conf_interceptor_add_on_new(conf, "headrace", on_new, sink);
+    good = good && sink_kafka_conf_producer(sink, conf);
     char reason[256] = "a property of the transactional producer was refused";
     sink->producer = good ? rd_kafka_new(RD_KAFKA_PRODUCER, conf, reason, sizeof reason) : NULL;
     if (sink->producer == NULL) {
@@ -268,13 +84,15 @@ static struct hr_status begin_transaction(struct sink_kafka *sink)
 
 static struct hr_status end_transaction(struct sink_kafka *sink)
 {
-    rd_kafka_error_t *error = rd_kafka_commit_transaction(sink->producer, TRANSACTION_TIMEOUT_MS);
+    rd_kafka_error_t *error =
+        rd_kafka_commit_transaction(sink->producer, (int)sink->config.transaction_timeout_ms);
     if (error != NULL) {
         return give_up_error(sink, "kafka_commit_unknown", error);
     }
     sink->in_transaction = false;
-    if (atomic_load(&sink->end_requests) > 1 || atomic_load(&sink->doubtful)) {
-        return give_up(sink, "kafka_commit_doubtful", "an EndTxn was sent again or a delivery failed");
+    const char *doubt = atomic_load(&sink->doubt);
+    if (doubt != NULL) {
+        return give_up(sink, "kafka_commit_doubtful", doubt);
     }
     return hr_ok();
 }
@@ -286,11 +104,8 @@ static struct hr_status produce(struct sink_kafka *sink, const rd_kafka_vu_t *fi
     for (int tries = 0;; tries++) {
         rd_kafka_error_t *error = rd_kafka_produceva(sink->producer, fields, n_fields);
         if (error == NULL) {
-            if (atomic_load_explicit(&sink->doubtful, memory_order_relaxed)) {
-                return give_up(sink, "kafka_delivery_failed",
-                               "a record of this transaction was not delivered");
-            }
-            return hr_ok();
+            const char *doubt = atomic_load_explicit(&sink->doubt, memory_order_relaxed);
+            return doubt == NULL ? hr_ok() : give_up(sink, "kafka_transaction_doubtful", doubt);
         }
         bool full = rd_kafka_error_code(error) == RD_KAFKA_RESP_ERR__QUEUE_FULL;
         if (!full || tries == QUEUE_FULL_TRIES) {
@@ -371,7 +186,7 @@ static struct hr_status kafka_recover(void *ctx, const char *log_origin, uint64_
     if (getrandom(&sink->incarnation, sizeof sink->incarnation, 0) != (ssize_t)sizeof sink->incarnation) {
         return hr_status_of(HR_IO);
     }
-    atomic_store(&sink->doubtful, false);
+    atomic_store(&sink->doubt, NULL);
     HR_TRY(make_producer(sink));
     struct hr_status ready = sink_kafka_topics_ready(sink, timeout_ms);
     if (!hr_is_ok(ready)) {
@@ -570,7 +385,10 @@ struct hr_status sink_kafka_open(const struct sink_kafka_config *config, struct 
     struct sink_kafka *sink = calloc(1, sizeof *sink);
     HR_ASSERT(sink != NULL);
     sink->config = *config;
-    struct hr_status status = copy_properties(sink, config);
+    if (sink->config.transaction_timeout_ms == 0) {
+        sink->config.transaction_timeout_ms = TRANSACTION_TIMEOUT_MS;
+    }
+    struct hr_status status = sink_kafka_keep_properties(sink, config);
     if (hr_is_ok(status)) {
         status = sink_kafka_keep_declared(sink, config);
     }

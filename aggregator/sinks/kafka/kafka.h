@@ -52,6 +52,8 @@ struct sink_kafka_config {
     const struct sink_kafka_declared *declared; /* topics that may be made when they are missing */
     size_t n_declared;                          /* at most SINK_KAFKA_MAX_TOPICS + 1 */
     uint32_t transaction_max_batches; /* as the publisher's: how far one torn transaction can reach */
+    /* How long one may stay open before the broker aborts it, and how long its end is waited for; 0: 60 s. */
+    uint32_t transaction_timeout_ms;
     void (*log)(void *ctx, enum sink_kafka_level level, const char *event, const char *text);
     void *log_ctx;
 };

@@ -64,7 +64,7 @@ struct sink_kafka {
     bool in_transaction;
 
     atomic_uint end_requests; /* EndTxn requests sent in this transaction: more than one is a hidden retry */
-    atomic_bool doubtful;     /* a delivery failed, or a transactional request met an error */
+    _Atomic(const char *) doubt; /* why this producer's outcomes can't be trusted any more; NULL: they can */
     uint8_t value[SINK_KAFKA_MAX_VALUE_BYTES + 16];
 };
 
@@ -76,6 +76,12 @@ rd_kafka_conf_t *sink_kafka_conf(const struct sink_kafka *sink);
 /* Sets one property that is ours to set; false when refused (logged). */
 bool sink_kafka_conf_set(const struct sink_kafka *sink, rd_kafka_conf_t *conf, const char *name,
                          const char *value);
+
+/* Copies the properties of the configuration and adds our defaults. Fails as sink_kafka_open. */
+HR_MUST_USE struct hr_status sink_kafka_keep_properties(struct sink_kafka *sink,
+                                                        const struct sink_kafka_config *config);
+/* Sets what the guarantee stands on, and watches the producer's requests; false when refused (logged). */
+bool sink_kafka_conf_producer(struct sink_kafka *sink, rd_kafka_conf_t *conf);
 
 /* HR_AGAIN: nobody answered, or not now. HR_DENIED: no login or no right. HR_IO: every other error. */
 struct hr_status sink_kafka_status_of(rd_kafka_resp_err_t error);

@@ -2,7 +2,7 @@
  *
  * Reading back what Kafka has decided. By now init_transactions has settled whatever an earlier producer left
  * open, and the fence marker is committed: a read_committed reader that reaches the marker has seen every
- * decision. */
+ * decision about this log in its partition, and one that reaches the end of the log has in another. */
 #include "aggregator/sinks/kafka/kafka_private.h"
 #include "proto/base/assert.h"
 
@@ -161,7 +161,7 @@ struct tail_search {
     const struct kafka_topic *topic;
     int32_t partition;
     int64_t low;
-    int64_t high; /* end of what has not been looked at */
+    int64_t high; /* end of the partition, decided or not, after the fence */
     int64_t from; /* where this look began */
     bool at_end;
     bool done;
@@ -255,7 +255,10 @@ static bool look(struct sink_kafka *sink, rd_kafka_t *reader, struct tail_search
                 ? NULL
                 : find_search(searches, n, rd_kafka_topic_name(message->rkt), message->partition);
         struct kafka_place place;
-        if (search != NULL && message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF && !search->at_end) {
+        /* An end below what the partition held is no end: another log's open transaction stands there, and
+         * records of ours may stand behind it. It is decided within that producer's timeout. */
+        if (search != NULL && message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF && !search->at_end &&
+            message->offset >= search->high) {
             search->at_end = true;
             open--;
         } else if (search != NULL && message->err == RD_KAFKA_RESP_ERR_NO_ERROR &&
@@ -268,22 +271,70 @@ static bool look(struct sink_kafka *sink, rd_kafka_t *reader, struct tail_search
     return open == 0;
 }
 
+static void take_offsets(rd_kafka_event_t *event, struct tail_search *searches, uint32_t n, bool ends,
+                         uint32_t *n_taken)
+{
+    size_t n_infos = 0;
+    const rd_kafka_ListOffsets_result_t *result = rd_kafka_event_ListOffsets_result(event);
+    const rd_kafka_ListOffsetsResultInfo_t **infos =
+        result != NULL ? rd_kafka_ListOffsets_result_infos(result, &n_infos) : NULL;
+    for (size_t i = 0; i < n_infos; i++) {
+        const rd_kafka_topic_partition_t *at = rd_kafka_ListOffsetsResultInfo_topic_partition(infos[i]);
+        struct tail_search *search = find_search(searches, n, at->topic, at->partition);
+        if (search != NULL && at->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+            *(ends ? &search->high : &search->low) = at->offset;
+            (*n_taken)++;
+        }
+    }
+}
+
+/* Asks where all partitions begin, or end. The end is that of the log, not of what is decided: what our last
+ * transaction wrote may stand behind an open one of another log. */
+static bool ask_offsets(struct sink_kafka *sink, struct tail_search *searches, uint32_t n, bool ends,
+                        uint32_t timeout_ms)
+{
+    char ignored[64];
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)n);
+    for (uint32_t i = 0; i < n; i++) {
+        rd_kafka_topic_partition_list_add(list, searches[i].topic->name, searches[i].partition)->offset =
+            ends ? RD_KAFKA_OFFSET_SPEC_LATEST : RD_KAFKA_OFFSET_SPEC_EARLIEST;
+    }
+    rd_kafka_AdminOptions_t *options =
+        rd_kafka_AdminOptions_new(sink->producer, RD_KAFKA_ADMIN_OP_LISTOFFSETS);
+    (void)rd_kafka_AdminOptions_set_request_timeout(options, (int)timeout_ms, ignored, sizeof ignored);
+    rd_kafka_error_t *refused =
+        rd_kafka_AdminOptions_set_isolation_level(options, RD_KAFKA_ISOLATION_LEVEL_READ_UNCOMMITTED);
+    HR_ASSERT(refused == NULL);
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(sink->producer);
+    rd_kafka_ListOffsets(sink->producer, list, options, queue);
+    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, (int)timeout_ms);
+    uint32_t n_taken = 0;
+    if (event != NULL) {
+        take_offsets(event, searches, n, ends, &n_taken);
+        rd_kafka_event_destroy(event);
+    }
+    rd_kafka_queue_destroy(queue);
+    rd_kafka_AdminOptions_destroy(options);
+    rd_kafka_topic_partition_list_destroy(list);
+    return n_taken == n;
+}
+
 static bool start_searches(struct sink_kafka *sink, struct tail_search *searches, uint32_t timeout_ms)
 {
     uint32_t n = 0;
     for (size_t i = 0; i < sink->n_topics; i++) {
         for (int32_t partition = 0; partition < sink->topics[i].n_partitions; partition++) {
-            struct tail_search *search = &searches[n++];
-            *search = (struct tail_search){.topic = &sink->topics[i], .partition = partition};
-            if (rd_kafka_query_watermark_offsets(sink->producer, sink->topics[i].name, partition,
-                                                 &search->low, &search->high,
-                                                 (int)timeout_ms) != RD_KAFKA_RESP_ERR_NO_ERROR) {
-                return false;
-            }
-            search->done = search->high <= search->low;
+            searches[n++] = (struct tail_search){.topic = &sink->topics[i], .partition = partition};
         }
     }
     HR_ASSERT(n == sink->n_tails);
+    if (!ask_offsets(sink, searches, n, false, timeout_ms) ||
+        !ask_offsets(sink, searches, n, true, timeout_ms)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        searches[i].done = searches[i].high <= searches[i].low;
+    }
     return true;
 }
 
