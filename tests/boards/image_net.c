@@ -7,6 +7,8 @@
  *     before_wrap=N                         lwIP's clock starts so many milliseconds before it wraps
  *     static=1                              its addresses are not DHCP's: those of test_net.py
  *     seed=0                                it has no random numbers
+ *     hog=N                                 so much of the pool is somebody else's in the first session, and
+ * 250 bytes less in each that follows; sessions may fail
  *
  * and its credentials at the start of its memory: four lengths of 16 bits (little-endian), then a seed, the
  * authority, the certificate and the key in DER. */
@@ -22,8 +24,10 @@
 #include <lwip/stats.h>
 #include <lwip/sys.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+enum { HOG_STEP_BYTES = 250 };
 enum { N_BLOBS = 4, MEMORY_BYTES = 2048, SEED = 0, AUTHORITY = 1, CERTIFICATE = 2, KEY = 3 };
 
 enum phase { CONNECTING, UP, POSTING, ENDED };
@@ -34,6 +38,7 @@ static struct net_address address;
 static struct net_client client;
 static enum phase phase;
 static bool failed;
+static uint32_t hogged_bytes;
 static uint32_t n_answers;
 static uint8_t envelope[NET_BODY_MAX_BYTES];
 
@@ -162,7 +167,7 @@ static void on_down(void *ctx, enum port_net_down reason)
     say(names[reason]);
     say("\r\n");
     phase = ENDED;
-    failed = true;
+    failed |= hogged_bytes == 0;
 }
 
 static void on_answer(void *ctx, uint32_t token, uint8_t code, struct hr_bytes payload, uint32_t max_age_s)
@@ -244,6 +249,10 @@ static void tell_memory(const char *when, uint32_t number)
 
 static void run_session(uint32_t number, uint32_t n_posts)
 {
+    uint32_t less_bytes = number * HOG_STEP_BYTES;
+    hogged_bytes = word("hog", 0) > less_bytes ? word("hog", 0) - less_bytes : 0;
+    void *hog = hogged_bytes != 0 ? malloc(hogged_bytes) : NULL;
+    HR_ASSERT(hogged_bytes == 0 || hog != NULL);
     phase = CONNECTING;
     n_answers = 0;
     if (!hr_is_ok(client.port.open(client.port.ctx, 0))) {
@@ -264,6 +273,7 @@ static void run_session(uint32_t number, uint32_t n_posts)
     }
     client.port.close(client.port.ctx);
     turn();
+    free(hog);
     tell_memory("session", number);
 }
 

@@ -167,6 +167,21 @@ class Net(BoardTest):
         self.ends_well(board)
         print(f"pool: {self.memory_lines(board, 'session')[-1]['peak']} B at the peak, with a chain of two certificates")
 
+    def test_a_pool_that_is_too_small_costs_the_session_and_nothing_else(self):
+        hog, step = 14000, 250
+        peer = self.server()
+        board = self.run_board(peer, SERVER4, sessions=hog // step + 1, hog=hog)
+        self.ends_well(board, LONG_S)
+        after = self.memory_lines(board, "session")
+        came_up = len(re.findall(r"^open \d+ ", board.text(), re.M))
+        self.assertGreater(came_up, 5)
+        self.assertLess(came_up, len(after) - 5)
+        for number, line in enumerate(after):
+            # What is made once is made by the first session that gets so far.
+            self.assertLess(line["used"], 400, f"after session {number}")
+            self.assertEqual((line["pbufs"], line["heap"]), (0, after[0]["heap"]), f"after session {number}")
+        self.assertEqual(after[-1]["used"], after[-2]["used"])
+
     def test_names_lead_to_either_family(self):
         names = {"four.test": [SERVER4], "six.test": [SERVER6], "both.test": [SERVER6, SERVER4]}
         for host, version in (("four.test", 4), ("six.test", 6), ("both.test", 4)):

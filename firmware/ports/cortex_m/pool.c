@@ -139,8 +139,8 @@ void port_pool_init(struct port_pool *pool, uint8_t *memory, size_t len_bytes)
 {
     HR_ASSERT(len_bytes >= 64 && len_bytes <= PORT_POOL_MAX_BYTES && len_bytes % UNIT_BYTES == 0);
     HR_ASSERT((uintptr_t)memory % UNIT_BYTES == 0);
-    *pool = (struct port_pool){.memory = memory, .n_units = (uint32_t)(len_bytes / UNIT_BYTES - 1)};
-    pool->first_free = NONE;
+    *pool = (struct port_pool){.n_units = (uint32_t)(len_bytes / UNIT_BYTES - 1), .first_free = NONE};
+    pool->memory = memory;
     write_block(pool, 0, (struct block){.units = pool->n_units});
     write_block(pool, pool->n_units, (struct block){.before_units = pool->n_units, .used = true});
     list_free(pool, 0);
