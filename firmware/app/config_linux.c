@@ -192,7 +192,7 @@ static const struct conf_field uplink_fields[] = {
      .fallback = "95s",
      .min = 1000,
      .max = 600000,
-     .help = "For one batch and its acknowledgement."},
+     .help = "For one batch and its acknowledgement; over coaps without progress."},
     {.key = "silence",
      .type = CONF_DURATION,
      CONF_AT(struct app_config, silence_ms),
@@ -207,13 +207,13 @@ static const struct conf_field uplink_fields[] = {
      .fallback = "2s",
      .min = 100,
      .max = 60000,
-     .help = "coaps: until a message is sent again for the first time."},
+     .help = "coaps: until a message is sent again for the first time, while no round trip is known."},
     {.key = "max_retransmit",
      .type = CONF_UINT,
      CONF_AT(struct app_config, max_retransmit),
      .fallback = "4",
      .max = 10,
-     .help = "coaps: how often a message is sent again."},
+     .help = "coaps: how often a request that is no batch is sent again."},
 };
 static const struct conf_table uplink_table = {CONF_FIELDS(uplink_fields)};
 

@@ -240,18 +240,17 @@ static void transmit(struct net_parts *parts, uint64_t now_ms, struct net_parts_
                      struct net_parts_out *out)
 {
     uint32_t order = parts->next_order++;
-    parts->sent_ms[order % NET_PARTS_SENT] = now_ms;
+    parts->sent[order % NET_PARTS_SENT] =
+        (struct net_parts_sent){.ms = now_ms, .token = body->token, .number = number};
     body->parts[number].order = order;
     body->parts[number].sent_ms = now_ms;
     size_t offset = (size_t)number * NET_PART_BYTES;
     size_t left_bytes = body->len_bytes - offset;
-    out->tag = body->token;
+    out->tag = (uint16_t)(body->token & 0xFFFF);
     out->number = number;
     out->more = left_bytes > NET_PART_BYTES;
     out->data = hr_bytes_of(body->bytes + offset, out->more ? NET_PART_BYTES : left_bytes);
     struct hr_writer writer = hr_writer_over(out->token, sizeof out->token);
-    hr_write_u32(&writer, body->token);
-    hr_write_u8(&writer, (uint8_t)number);
     hr_write_u16(&writer, (uint16_t)(order & 0xFFFF));
 }
 
@@ -341,11 +340,13 @@ static void all_due(struct net_parts *parts, struct net_parts_body *body)
     }
 }
 
-/* The transmission of which a token tells the last 16 bits. */
-static uint32_t whole_order(const struct net_parts *parts, uint16_t low)
+/* The transmission of which the token tells the last 16 bits; false: none that is remembered. */
+static bool read_order(const struct net_parts *parts, struct hr_bytes token, uint32_t *out)
 {
-    uint32_t newest = parts->next_order - 1;
-    return newest - (uint16_t)(newest - low);
+    struct hr_reader reader = hr_reader_over(token);
+    uint16_t back = (uint16_t)(parts->next_order - 1 - hr_read_u16(&reader));
+    *out = parts->next_order - 1 - back;
+    return token.len_bytes == NET_PARTS_TOKEN_BYTES && back < NET_PARTS_SENT && back < parts->next_order;
 }
 
 static void heard(struct net_parts *parts, uint64_t now_ms, uint32_t order, bool at_once)
@@ -353,8 +354,8 @@ static void heard(struct net_parts *parts, uint64_t now_ms, uint32_t order, bool
     parts->heard_ms = now_ms;
     parts->backoff = 0;
     parts->answered_order = most(parts->answered_order, order + 1);
-    if (at_once && parts->next_order - order <= NET_PARTS_SENT) {
-        uint64_t rtt_ms = now_ms - parts->sent_ms[order % NET_PARTS_SENT];
+    if (at_once) {
+        uint64_t rtt_ms = now_ms - parts->sent[order % NET_PARTS_SENT].ms;
         take_sample(parts, now_ms, rtt_ms < TIMEOUT_MAX_MS ? (uint32_t)rtt_ms : TIMEOUT_MAX_MS);
         parts->loss_1024 -= parts->loss_1024 / LOSS_MEMORY;
         follow_delay(parts);
@@ -365,29 +366,28 @@ enum net_parts_verdict net_parts_answered(struct net_parts *parts, uint64_t now_
                                           struct hr_bytes token_bytes, uint8_t coap_code,
                                           struct hr_bytes payload, uint32_t *token)
 {
-    struct hr_reader reader = hr_reader_over(token_bytes);
-    uint32_t body_token = hr_read_u32(&reader);
-    uint32_t number = hr_read_u8(&reader);
-    uint16_t order_low = hr_read_u16(&reader);
-    struct net_parts_body *body = find_body(parts, body_token);
-    uint32_t order = whole_order(parts, order_low);
-    if (token_bytes.len_bytes != NET_PARTS_TOKEN_BYTES || body == NULL || number >= body->n_parts ||
-        order >= parts->next_order) {
+    uint32_t order = 0;
+    if (!read_order(parts, token_bytes, &order)) {
         return NET_PARTS_NOISE;
     }
+    const struct net_parts_sent *sent = &parts->sent[order % NET_PARTS_SENT];
+    struct net_parts_body *body = find_body(parts, sent->token);
     /* What became of the whole comes when it is decided, the rest at once. */
     heard(parts, now_ms, order, coap_code == CODE_CONTINUE);
+    if (body == NULL) {
+        return NET_PARTS_NOISE;
+    }
     if (coap_code == CODE_INCOMPLETE) {
         all_due(parts, body);
         return NET_PARTS_NOISE;
     }
     if (coap_code != CODE_CONTINUE) {
         forget(parts, body);
-        *token = body_token;
+        *token = sent->token;
         return NET_PARTS_DONE;
     }
     bool was_there = is_there(body);
-    uint32_t there = 1u << number; /* a server that says no more */
+    uint32_t there = 1u << sent->number; /* a server that says no more */
     if (payload.len_bytes == 2) {
         there = (uint32_t)payload.data[0] << 8 | payload.data[1];
     } else {

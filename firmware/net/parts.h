@@ -25,8 +25,8 @@ enum {
     NET_PARTS_MAX = (NET_BODY_MAX_BYTES + NET_PART_BYTES - 1) / NET_PART_BYTES, /* at most 16 */
     NET_PARTS_WINDOW_MIN = 4,
     NET_PARTS_WINDOW_MAX = 16,
-    NET_PARTS_TOKEN_BYTES = 7,
-    NET_PARTS_SENT = 64, /* transmissions whose time is remembered; a power of two */
+    NET_PARTS_TOKEN_BYTES = 2, /* few, because they go with every part; other tokens are longer */
+    NET_PARTS_SENT = 128,      /* transmissions that are remembered; a power of two */
 };
 
 #define NET_PARTS_NEVER_MS UINT64_MAX
@@ -42,6 +42,13 @@ struct net_part {
     uint32_t order; /* of its last transmission */
     uint64_t sent_ms;
     uint32_t there_order; /* of the first transmission after it was known to be there */
+};
+
+/* A transmission that was made: what an answer to it is about. */
+struct net_parts_sent {
+    uint64_t ms;
+    uint32_t token; /* of the envelope */
+    uint32_t number;
 };
 
 struct net_parts_body {
@@ -61,10 +68,10 @@ struct net_parts {
     struct net_parts_body bodies[NET_MAX_WINDOW];
     uint32_t next_age;
 
-    uint32_t next_order;              /* transmissions so far */
-    uint32_t answered_order;          /* the newest that was answered, plus one */
-    uint64_t sent_ms[NET_PARTS_SENT]; /* of transmission `order`, at order % NET_PARTS_SENT */
-    uint64_t heard_ms;                /* when anything was last answered */
+    uint32_t next_order;                        /* transmissions so far */
+    uint32_t answered_order;                    /* the newest that was answered, plus one */
+    struct net_parts_sent sent[NET_PARTS_SENT]; /* transmission `order`, at order % NET_PARTS_SENT */
+    uint64_t heard_ms;                          /* when anything was last answered */
     uint32_t n_flying;
 
     uint32_t first_timeout_ms; /* until there is a sample */
@@ -85,7 +92,7 @@ struct net_parts {
 /* A transmission to be made now. */
 struct net_parts_out {
     uint8_t token[NET_PARTS_TOKEN_BYTES];
-    uint32_t tag;         /* Request-Tag, 4 bytes */
+    uint16_t tag;         /* Request-Tag, 2 bytes: no other of the last 65,535 envelopes had it */
     uint32_t number;      /* of the part: NUM of Block1, whose SZX is 6 */
     bool more;            /* M of Block1 */
     struct hr_bytes data; /* borrowed until the next call */
@@ -100,7 +107,7 @@ enum net_parts_verdict {
 void net_parts_init(struct net_parts *parts, uint32_t first_timeout_ms);
 
 /* Takes a copy of the envelope, to be sent under this token. HR_AGAIN: as many as the window of batches are
- * under way. The token must not have been used in this session. */
+ * under way. The last 16 bits of the tokens of a session are all different, for as long as 16 bits can be. */
 HR_MUST_USE struct hr_status net_parts_add(struct net_parts *parts, uint32_t token, struct hr_bytes envelope);
 /* Forgets the envelope, if there is one. */
 void net_parts_drop(struct net_parts *parts, uint32_t token);
@@ -111,7 +118,7 @@ bool net_parts_next(struct net_parts *parts, uint64_t now_ms, struct net_parts_o
 /* When net_parts_next may have something, after it had nothing; NET_PARTS_NEVER_MS: not by time alone. */
 uint64_t net_parts_wake_ms(const struct net_parts *parts);
 
-/* An answer to a transmission with this token and CoAP code (class * 32 + detail). On NET_PARTS_DONE *token
+/* An answer to the transmission with this token and CoAP code (class * 32 + detail). On NET_PARTS_DONE *token
  * is that of the envelope. Answers are doubted here: anything may come. */
 enum net_parts_verdict net_parts_answered(struct net_parts *parts, uint64_t now_ms,
                                           struct hr_bytes token_bytes, uint8_t coap_code,

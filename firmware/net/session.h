@@ -46,8 +46,12 @@ struct hr_bytes net_session_payload(const coap_pdu_t *answer);
 
 /* ---- session_parts.c ---- */
 
-/* Whether envelopes of this session go in parts. */
-bool net_session_has_parts(const struct net_client *client);
+/* Whether envelopes of this session go in parts. A constant on a board whose envelopes fit one message. */
+static inline bool net_session_has_parts(const struct net_client *client)
+{
+    return NET_BODY_MAX_BYTES > NET_PART_BYTES && client->config.parts != NULL &&
+           client->config.addresses[client->address].scheme == NET_COAPS;
+}
 /* Sends what is due; returns after how many milliseconds more will be. */
 uint32_t net_session_send_parts(struct net_client *client);
 /* False: it is no answer to a part. */

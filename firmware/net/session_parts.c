@@ -5,13 +5,7 @@
 #include "firmware/net/session.h"
 #include "proto/base/cursor.h"
 
-enum { SZX_1024 = 6, TAG_BYTES = 4 };
-
-bool net_session_has_parts(const struct net_client *client)
-{
-    return NET_BODY_MAX_BYTES > NET_PART_BYTES && client->config.parts != NULL &&
-           client->config.addresses[client->address].scheme == NET_COAPS;
-}
+enum { SZX_1024 = 6, TAG_BYTES = 2 };
 
 static uint64_t now_ms(const struct net_client *client)
 {
@@ -25,7 +19,7 @@ static bool add_options(coap_pdu_t *pdu, const struct net_parts_out *part)
     uint32_t value = part->number << 4 | (part->more ? 1u << 3 : 0u) | SZX_1024;
     unsigned int block_len_bytes = coap_encode_var_safe(block, sizeof block, value);
     struct hr_writer writer = hr_writer_over(tag, sizeof tag);
-    hr_write_u32(&writer, part->tag);
+    hr_write_u16(&writer, part->tag);
     return net_session_add_format(pdu) &&
            coap_add_option(pdu, COAP_OPTION_BLOCK1, block_len_bytes, block) != 0 &&
            coap_add_option(pdu, COAP_OPTION_RTAG, sizeof tag, tag) != 0;
