@@ -100,4 +100,21 @@ void lab_digest(struct uplink_lab *lab, uint32_t seq, uint8_t out[WIRE_DIGEST_BY
 bool lab_find_record(struct uplink_lab *lab, uint32_t first_seq, enum edge_kind kind,
                      struct edge_record *out);
 
+/* ---- uplink_lab_steps.c: what the tests of the uplink do again and again ---- */
+
+/* The one lab of a test program. */
+struct uplink_lab *lab_of_test(void);
+/* That lab with a session that is up, an aggregator that knows nothing, and batches 0 (Boot) to n_batches - 1
+ * in the spool. */
+struct uplink_lab *lab_with(uint32_t n_batches);
+struct wire_ack lab_ack_of(enum wire_ack_status status, uint32_t cum_seq);
+/* Answer what must be waiting: the post of batch seq, the question for the head. */
+void lab_answer_post(struct uplink_lab *lab, uint32_t seq, enum wire_ack_status status, uint32_t cum_seq);
+void lab_answer_head(struct uplink_lab *lab, enum wire_ack_status status, uint32_t cum_seq);
+/* Accepts one batch after the other until all are acknowledged. */
+void lab_drain(struct uplink_lab *lab);
+void lab_assert_waits(const struct uplink_lab *lab, uint64_t least_ms, uint64_t most_ms);
+/* The first Event that was sealed has this code. */
+void lab_assert_event(struct uplink_lab *lab, enum fw_event_code code);
+
 #endif
