@@ -14,9 +14,13 @@ import time
 TICK_S = 0.005
 
 
+IP_AND_UDP = 28  # bytes of IPv4 and UDP before each datagram
+
+
 class UdpProxy:
     """Forwards datagrams of any number of clients, both ways. Set `loss`, `doubling` (probabilities), `delay_s`
-    (each datagram waits a random part of it, so they overtake each other) and `down` at any time."""
+    (each datagram waits a random part of it, so they overtake each other) and `down` at any time. `counts` has what the
+    clients and the server sent, in datagrams and in bytes of IPv4 packets."""
 
     def __init__(self, server_port, random):
         self.loss = self.doubling = self.delay_s = 0.0
@@ -86,9 +90,11 @@ class UdpProxy:
             return
         if ready is self._front:
             back = self._backs.get(sender) or self._add_back(sender)
+            self.counts["bytes_to_server"] += IP_AND_UDP + len(data)
             self._pass_on(lambda: back.sendto(data, self._server))
         else:
             client = self._clients[ready]
+            self.counts["bytes_to_client"] += IP_AND_UDP + len(data)
             self._pass_on(lambda: self._front.sendto(data, client))
 
     def _pass_on(self, send):
@@ -153,7 +159,7 @@ class TcpProxy:
     def _accept(self):
         client, _ = self._listener.accept()
         try:
-            server = socket.create_connection(self._server, timeout=2)
+            server = socket.create_connection(self._server, timeout=60)
         except OSError:
             client.close()
             return
