@@ -382,7 +382,7 @@ static int64_t now_ms(void)
 
 void coap_lab_until(struct coap_lab *lab, const unsigned *count, unsigned wanted)
 {
-    int64_t deadline_ms = now_ms() + 10000;
+    int64_t deadline_ms = now_ms() + 120000;
 
     while (*count < wanted) {
         struct pollfd ready[] = {{.fd = coap_context_get_coap_fd(lab->server), .events = POLLIN},

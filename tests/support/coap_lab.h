@@ -84,7 +84,7 @@ void coap_lab_turn(struct coap_lab *lab);
 /* The same; *busy is true while the client is at it. */
 void coap_lab_turn_client(struct coap_lab *lab, bool *busy);
 
-/* Turns until *count is at least wanted; ends the test after ten seconds. */
+/* Turns until *count is at least wanted; ends the test after two minutes. */
 void coap_lab_until(struct coap_lab *lab, const unsigned *count, unsigned wanted);
 
 /* A UDP socket on loopback that is not the relay's, and sending from it to the server. */

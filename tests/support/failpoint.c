@@ -16,9 +16,10 @@ void hr_failpoint(const char *name)
     if (wanted == NULL || strncmp(wanted, name, len) != 0 || wanted[len] != ':') {
         return;
     }
-    if (atomic_fetch_add(&passed, 1) + 1 == strtol(wanted + len + 1, NULL, 10)) {
+    char *more = NULL;
+    if (atomic_fetch_add(&passed, 1) + 1 == strtol(wanted + len + 1, &more, 10)) {
         (void)fprintf(stderr, "{\"event\":\"failpoint\",\"name\":\"%s\"}\n", name);
-        (void)raise(SIGKILL);
+        (void)raise(strcmp(more, ":stop") == 0 ? SIGSTOP : SIGKILL);
     }
 }
 #endif

@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import pathlib
+import random
 import re
 import shutil
 import signal
@@ -22,7 +23,7 @@ import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("HEADRACE_BIN", ROOT / "build/host/bin"))
-DEADLINE_S = float(os.environ.get("HEADRACE_DEADLINE_S", "60"))
+DEADLINE_S = float(os.environ.get("HEADRACE_DEADLINE_S", "180"))  # generous: it says that something hangs, not how fast
 SERVER_NAME = "aggregator"
 
 
@@ -33,28 +34,27 @@ def program(name):
     return str(path)
 
 
-def wait_for(what, check, deadline_s=None):
-    """The first truthy answer of check(); fails with `what` when there is none in time."""
+def wait_for(what, check, deadline_s=None, seen=None):
+    """The first truthy answer of check(); fails with `what`, and what seen() has to say, when there is none in time."""
     end = time.monotonic() + (deadline_s or DEADLINE_S)
     while True:
         answer = check()
         if answer:
             return answer
         if time.monotonic() > end:
-            raise AssertionError(f"waited in vain for {what}")
+            raise AssertionError(f"waited in vain for {what}" + (f"; there was {seen()}" if seen else ""))
         time.sleep(0.02)
 
 
 def free_port():
-    """A port that is free for UDP and TCP on loopback now. It may be lost to somebody else until it is bound;
-    Aggregator.start then takes another."""
-    for _ in range(50):
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
-            udp.bind(("127.0.0.1", 0))
-            port = udp.getsockname()[1]
-            with contextlib.suppress(OSError):
-                tcp.bind(("127.0.0.1", port))
-                return port
+    """A port that is free for UDP and TCP on loopback now, and not of those that connections take by themselves. It may be
+    lost to somebody else until it is bound; Aggregator.start then takes another."""
+    for _ in range(500):
+        port = random.randrange(10000, 32000)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp, contextlib.suppress(OSError):
+            udp.bind(("127.0.0.1", port))
+            tcp.bind(("127.0.0.1", port))
+            return port
     raise AssertionError("no free port")
 
 
@@ -101,7 +101,7 @@ class Process:
 
     def wait(self, deadline_s=None):
         code = self._process.wait(deadline_s or DEADLINE_S)
-        self._reader.join(5)
+        self._reader.join(DEADLINE_S)
         return code
 
     def stop(self):
@@ -117,7 +117,7 @@ class Process:
     def close(self):
         if self.alive():
             self.kill()
-        self._reader.join(5)
+        self._reader.join(DEADLINE_S)
         self._process.stderr.close()
         self._log.close()  # closing twice is fine
 
@@ -140,7 +140,7 @@ class Process:
                 raise AssertionError(f"ended with {self.returncode()} before {name}:\n" + "\n".join(self.lines[-30:]))
             return None
 
-        return wait_for(f"the event {name} {fields} in {self.log_path}", look)
+        return wait_for(f"the event {name} {fields} in {self.log_path}", look, seen=lambda: self.lines[-10:])
 
 
 SAMPLE = re.compile(r"^(\w+)(?:\{([^}]*)\})? (\S+)$")
@@ -263,7 +263,7 @@ class Aggregator:
     def http(self, path):
         """(status, text); (0, cause) when nothing answers."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}{path}", timeout=10) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}{path}", timeout=60) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
@@ -280,7 +280,7 @@ class Aggregator:
         return self.metrics().get(name, 0.0)
 
     def wait_metric(self, name, at_least):
-        wait_for(f"{name} to reach {at_least}", lambda: self.metric(name) >= at_least)
+        wait_for(f"{name} to reach {at_least}", lambda: self.metric(name) >= at_least, seen=lambda: self.metric(name))
 
     def stop(self):
         return self.process.stop()
@@ -302,7 +302,7 @@ class Aggregator:
 
     def query(self, sql, *arguments):
         """Rows of the ledger, read beside the running program."""
-        with contextlib.closing(sqlite3.connect(f"file:{self.ledger}?mode=ro", uri=True, timeout=10)) as ledger:
+        with contextlib.closing(sqlite3.connect(f"file:{self.ledger}?mode=ro", uri=True, timeout=60)) as ledger:
             return ledger.execute(sql, arguments).fetchall()
 
 

@@ -10,7 +10,7 @@ import signal
 import subprocess
 
 import nmea_oracle
-from harness import ROOT, SERVER_NAME, Process, program, wait_for
+from harness import DEADLINE_S, ROOT, SERVER_NAME, Process, parse_metrics, program, wait_for
 from wire import LOSS
 
 AIS, EVENTS = "marine.ais.raw", "headrace.device.events"
@@ -62,7 +62,7 @@ class Collector:
         return status if status["pid"] == self.process.pid else None
 
     def wait_status(self, what, check, deadline_s=None):
-        return wait_for(what, lambda: (s := self.status()) is not None and check(s) and s, deadline_s)
+        return wait_for(what, lambda: (s := self.status()) is not None and check(s) and s, deadline_s, self.status)
 
     def close(self):
         if self.process is not None:
@@ -82,7 +82,7 @@ class Fleet:
     def stop(self):
         """Ends both; the payloads of the messages that the sender counts, as the twin tells them."""
         self._sender.send_signal(signal.SIGTERM)
-        _, said = self._sender.communicate(timeout=30)
+        _, said = self._sender.communicate(timeout=DEADLINE_S)
         n_sent = json.loads(said.splitlines()[-1])["messages"]
         wait_for("the twin to have come as far", lambda: len(self._told()) >= n_sent)
         sent = self._told()[:n_sent]
@@ -247,13 +247,12 @@ class Topics:
             self.test.assertEqual(holes, [], f"holes that were not seen of device {device}")
 
 
-def wait_published(aggregator, deadline_s=120):
+def wait_published(aggregator, deadline_s=None):
     """Until the Kafka sink has delivered every leaf of the ledger."""
-    def done():
+    def come():
+        """How many leaves are delivered, and how many there are."""
         status, text = aggregator.http("/metrics")
-        if status != 200:
-            return False
-        metrics = aggregator.metrics()
-        return metrics['headrace_publish_next_leaf{sink="kafka"}'] == metrics["headrace_ledger_leaves"] > 0
+        metrics = parse_metrics(text) if status == 200 else {}
+        return metrics.get('headrace_publish_next_leaf{sink="kafka"}', 0), metrics.get("headrace_ledger_leaves", 0)
 
-    wait_for("everything to be published", done, deadline_s)
+    wait_for("everything to be published", lambda: (c := come())[0] == c[1] > 0, deadline_s, come)

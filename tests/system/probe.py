@@ -89,12 +89,12 @@ class Probe:
         with contextlib.suppress(OSError):
             self._process.stdin.close()
         try:
-            self._process.wait(5)
+            self._process.wait(harness.DEADLINE_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
         for reader in self._readers:
-            reader.join(5)
+            reader.join(harness.DEADLINE_S)
         self._process.stdout.close()
         self._process.stderr.close()
 

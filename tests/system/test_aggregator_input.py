@@ -65,7 +65,7 @@ class InputTest(harness.SystemTest):
         self.assertGreater(len(envelope), 14000)
         answer = self.probe.post(envelope)
         self.assertEqual((answer.code, answer.ack.status), ("2.04", wire.OK), answer)
-        self.assertEqual(self.aggregator.metric("headrace_coap_answers_streamed_total"), 2)
+        self.aggregator.wait_metric("headrace_coap_answers_streamed_total", 2)
         self.commit_next()
 
     def test_a_batch_in_blocks_is_committed_whole(self):
@@ -216,7 +216,7 @@ class InputTest(harness.SystemTest):
         self.assertEqual((answer.code, answer.ack.status, answer.ack.cum_seq), ("2.04", wire.GAP, wire.SEQ_NONE))
         self.assertEqual(answer.type, 0, "the answer came late, so it is a confirmable message of its own")
         self.assertEqual(answer.ack.sack & 1, 1, "and says that the batch is held")
-        self.assertEqual(self.aggregator.metric("headrace_coap_answers_separate_total"), 1)
+        self.aggregator.wait_metric("headrace_coap_answers_separate_total", 1)
         self.assertEqual(self.probe.post(first.envelope(self.key)).ack.cum_seq, 1)
         self.assert_still_works()
 

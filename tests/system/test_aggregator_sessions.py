@@ -330,7 +330,7 @@ class NetworkTest(SessionTest):
         relay.drop_to_client = 1
         self.commit_next(probe)  # the client sends again after two to three seconds
         self.assertEqual(self.leaves(), 2)
-        self.assertEqual(self.aggregator.metric("headrace_coap_duplicate_requests_total"), 1)
+        self.assertGreaterEqual(self.aggregator.metric("headrace_coap_duplicate_requests_total"), 1)
         self.assertEqual(self.aggregator.metric("headrace_coap_batches_received_total"), 2)
 
     def test_a_lost_last_block_and_its_lost_answer_cost_nothing(self):
@@ -488,7 +488,7 @@ class CrashTest(SessionTest):
         self.aggregator.start()
         probe = self.connect()
         self.commit_next(probe)
-        with contextlib.closing(sqlite3.connect(self.aggregator.ledger, timeout=10)) as other:
+        with contextlib.closing(sqlite3.connect(self.aggregator.ledger, timeout=60)) as other:
             other.execute("UPDATE log_head SET writer_epoch = writer_epoch + 1")
             other.commit()
         answer = probe.post(self.next_envelope())
@@ -512,11 +512,15 @@ class CrashTest(SessionTest):
         tokens = [probe.send(self.next_envelope()) for _ in range(8)]
         harness.wait_for("the first answer", lambda: probe.answers(tokens[0]))
         self.assertEqual(self.aggregator.stop(), 0)
-        acks = [probe.answer(t).ack for t in tokens if probe.answers(t)]
         committed = self.leaves()
-        for ack in acks:
-            self.assertIn(ack.status, (wire.OK, wire.UNAVAILABLE))
-        self.assertEqual(sum(ack.status == wire.OK for ack in acks), committed)
+
+        def told():
+            return [probe.answer(t).ack.status for t in tokens if probe.answers(t)]
+
+        harness.wait_for("each batch that was committed to be acknowledged", lambda: told().count(wire.OK) >= committed,
+                         seen=told)
+        self.assertEqual(told().count(wire.OK), committed)
+        self.assertLessEqual(set(told()), {wire.OK, wire.UNAVAILABLE})
 
     def test_health_and_readiness(self):
         self.aggregator.start()

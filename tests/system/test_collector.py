@@ -115,6 +115,7 @@ class Ends(SystemTest):
         collector = self.start()
         self.send(100)
         collector.wait_status("several tries", lambda s: s["stats"]["uplink"]["sessions_failed"] >= 3)
+        collector.process.wait_event("net_unreachable")
         self.assertEqual(len(collector.process.events("net_unreachable")), 1)
         status = collector.wait_status("100 records", lambda s: s["stats"]["collector"]["records"] == 100)
         self.assertEqual(status["stats"]["collector"]["records_dropped"], 0)
@@ -166,7 +167,7 @@ class Delivery(SystemTest):
             number = 0
             while not stop.is_set():
                 try:
-                    with socket.create_connection(("127.0.0.1", port), timeout=5) as tap:
+                    with socket.create_connection(("127.0.0.1", port), timeout=60) as tap:
                         while not stop.is_set():
                             tap.sendall("".join(sentence(number + i) for i in range(50)).encode())
                             number += 50

@@ -47,7 +47,7 @@ class CorpusTest(SystemTest):
         taps = f"  - {{type: ais, source: file, path: {json.dumps(str(LOGS / name))}}}\n"
         collector = self.own(Collector(device, [address], taps, spool_size="32MiB"))
         collector.start("--once")
-        self.assertEqual(collector.process.wait(120), 0, name)
+        self.assertEqual(collector.process.wait(600), 0, name)
         status = json.loads(collector.status_path.read_text())
         self.assertTrue(status["drained"], name)
         return status

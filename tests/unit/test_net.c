@@ -17,7 +17,13 @@
 
 #include <cmocka.h>
 
-enum { LARGEST_BYTES = WIRE_GATEWAY_ENVELOPE_MAX_BYTES, PATIENCE_MS = 20000, MAX_ANSWERS = 16 };
+enum {
+    LARGEST_BYTES = WIRE_GATEWAY_ENVELOPE_MAX_BYTES,
+    PATIENCE_MS = 120000,
+    SILENCE_MS = 60000,
+    EXCHANGE_MS = 600000,
+    MAX_ANSWERS = 16
+};
 
 struct answer {
     uint32_t token;
@@ -225,8 +231,8 @@ static int set_up(void **state)
         .credentials = {.kind = NET_CREDENTIALS_FILES,
                         .of.files = {bench->ca, bench->certificate, bench->key}},
         .open_timeout_ms = 10000,
-        .exchange_timeout_ms = 60000,
-        .silence_ms = 5000,
+        .exchange_timeout_ms = EXCHANGE_MS,
+        .silence_ms = SILENCE_MS,
         .ack_timeout_ms = 2000,
         .max_retransmit = 4,
         .parts = &bench->parts,
@@ -389,7 +395,7 @@ static void a_request_that_is_never_answered_times_out_and_the_session_stays(voi
     bench->peer.manner = PEER_IS_SILENT;
     assert_true(hr_is_ok(post(bench, 1, 900)));
     until_at_least(bench, &bench->peer.n_posts, 1);
-    bench->skipped_ms = 60001;
+    bench->skipped_ms = EXCHANGE_MS + 1;
     until_at_least(bench, &bench->n_timeouts, 1);
     assert_int_equal(bench->downs, 0);
     bench->peer.manner = PEER_ANSWERS;
@@ -564,7 +570,7 @@ static void a_slow_answer_keeps_its_session_when_the_aggregator_answers_the_ping
     assert_true(hr_is_ok(post(bench, 1, 900)));
     until_at_least(bench, &bench->peer.n_posts, 1);
     for (uint32_t round = 0; round < 4; round++) {
-        bench->skipped_ms += 5001;
+        bench->skipped_ms += SILENCE_MS + 1;
         uint64_t heard_ms = bench->client.heard_ms;
         uint64_t deadline_ms = real_ms() + PATIENCE_MS;
         while (bench->client.heard_ms == heard_ms) {
@@ -594,13 +600,13 @@ static void a_session_that_the_aggregator_forgot_is_lost_after_an_unanswered_pin
     bench->peer.context = NULL; /* bound, and nobody reads */
     assert_true(hr_is_ok(post(bench, 1, 900)));
     turn(bench);
-    bench->skipped_ms += 5001;
+    bench->skipped_ms += SILENCE_MS + 1;
     turn(bench);
     assert_int_equal(bench->downs, 0);
-    bench->skipped_ms += 9000;
+    bench->skipped_ms += SILENCE_MS;
     turn(bench);
     assert_int_equal(bench->downs, 0);
-    bench->skipped_ms += 1001;
+    bench->skipped_ms += SILENCE_MS + 1;
     until_at_least(bench, &bench->downs, 1);
     assert_int_equal(bench->reason, PORT_NET_DOWN_LOST);
     assert_non_null(strstr(bench->last_reason, "hears this session no more"));

@@ -16,7 +16,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-enum { READY_TIMEOUT_MS = 10000, TEXT_MAX = 8192 };
+enum { READY_TIMEOUT_MS = 120000, TEXT_MAX = 8192 };
 
 static struct port_linux_source source;
 static uint64_t now_ms;
