@@ -15,6 +15,7 @@ class Section:
     address: int
     size: int
     stored: bool  # has bytes in flash
+    offset: int   # of those, in the file
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Image:
             raise ValueError(f"{path} is no 32-bit little-endian ELF file")
         headers = self._headers()
         names = headers[struct.unpack_from("<H", self._data, 50)[0]]
-        self.sections = [Section(self._text(names, h[0]), h[3], h[5], h[1] != SHT_NOBITS)
+        self.sections = [Section(self._text(names, h[0]), h[3], h[5], h[1] != SHT_NOBITS, h[4])
                          for h in headers if h[2] & SHF_ALLOC and h[5] > 0]
         self.symbols = list(self._symbols(headers))
 
@@ -60,6 +61,13 @@ class Image:
                 address = value & ~1 if kind == STT_FUNC else value
                 yield Symbol(self._text(headers[header[6]], name), address, size, kind == STT_FUNC,
                              file if info >> 4 == STB_LOCAL else "")
+
+    def words(self, name):
+        """The 32-bit words of a constant table."""
+        table = next(symbol for symbol in self.symbols if symbol.name == name)
+        section = next(s for s in self.sections if s.stored and s.address <= table.address < s.address + s.size)
+        at = section.offset + table.address - section.address
+        return struct.unpack_from(f"<{table.size // 4}I", self._data, at)
 
     def value(self, name):
         for symbol in self.symbols:
