@@ -50,6 +50,7 @@ static const struct event_row event_rows[] = {
     [AGG_EVENT_DEVICE_STATE] = {"device_state", APP_INFO},
     [AGG_EVENT_REGISTRY_REFUSED] = {"registry_refused", APP_ERROR},
     [AGG_EVENT_LEDGER_FULL] = {"ledger_full", APP_ERROR},
+    [AGG_EVENT_LEDGER_AWAY] = {"ledger_away", APP_ERROR},
     [AGG_EVENT_FENCED] = {"ledger_fenced", APP_ERROR},
     [AGG_EVENT_CLOCK_STEP] = {"clock_step", APP_WARN},
 };
@@ -105,6 +106,8 @@ static struct hr_status commit(struct app_admission *admission, const struct led
         atomic_store(&admission->health, APP_LEDGER_FENCED);
         break;
     case HR_AGAIN:
+        atomic_store(&admission->health, APP_LEDGER_AWAY);
+        break;
     case HR_MALFORMED:
     case HR_CORRUPT:
     case HR_IO:

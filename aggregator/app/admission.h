@@ -12,7 +12,7 @@
 
 #include <stdatomic.h>
 
-enum app_ledger_health { APP_LEDGER_GOOD, APP_LEDGER_FULL, APP_LEDGER_FENCED };
+enum app_ledger_health { APP_LEDGER_GOOD, APP_LEDGER_FULL, APP_LEDGER_FENCED, APP_LEDGER_AWAY };
 
 struct app_admission {
     struct agg_core *core;

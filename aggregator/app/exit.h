@@ -8,7 +8,10 @@ enum app_exit {
     APP_EXIT_START = 1,  /* something could not be opened; the log says what */
     APP_EXIT_CONFIG = 2, /* the configuration has mistakes, all of them on stderr */
     APP_EXIT_USAGE = 3,
-    APP_EXIT_LEDGER = 4, /* the outcome of a commit is unknown, or another writer took over */
+    APP_EXIT_LEDGER = 4, /* the outcome of a commit is unknown; the next start reads it back */
+    /* Another process writes the ledger now. Whoever supervises must not start this one again by itself, or
+     * the two take over from each other for ever. */
+    APP_EXIT_TAKEN_OVER = 5,
 };
 
 #endif

@@ -5,7 +5,7 @@
 #include "aggregator/app/sinks.h"
 #include "aggregator/app/time.h"
 #include "aggregator/config/registry_entry.h"
-#include "aggregator/ledger/sqlite/ledger_sqlite.h"
+#include "aggregator/ledger/choice/choice.h"
 #include "proto/base/assert.h"
 
 #include <signal.h>
@@ -129,9 +129,8 @@ static void keep_tenant(void *ctx, const struct ledger_device *device)
 
 static struct hr_status open_ledger(struct app *app)
 {
-    const struct ledger_sqlite_config ledger = {
-        .path = app->config.ledger.sqlite, .max_bytes = app->config.ledger.max_bytes, .log = log_ledger};
-    HR_TRY(ledger_sqlite_open(&ledger, &app->ledger));
+    const struct ledger_report report = {.log = log_ledger};
+    HR_TRY(ledger_choice_open(&app->config.ledger, &report, &app->ledger));
     app->hints.ledger = &app->ledger;
     (void)pthread_mutex_init(&app->hints.lock, NULL);
     return app->ledger.load_devices(app->ledger.ctx, keep_tenant, &app->tenants);
@@ -335,6 +334,19 @@ static void stop(struct app *app)
     (void)sem_destroy(&app->io_refuses);
 }
 
+/* A process that has nothing to commit learns it from nobody else, nor that a database is back. */
+static bool is_taken_over(struct app *app)
+{
+    struct hr_status status = app->ledger.is_writer(app->ledger.ctx);
+    int away = APP_LEDGER_AWAY;
+    if (hr_is(status, HR_DENIED)) {
+        atomic_store(&app->admission.health, APP_LEDGER_FENCED);
+    } else if (hr_is_ok(status)) {
+        (void)atomic_compare_exchange_strong(&app->admission.health, &away, APP_LEDGER_GOOD);
+    }
+    return atomic_load(&app->admission.health) == APP_LEDGER_FENCED;
+}
+
 /* Until somebody asks for the end, or another writer took the ledger. */
 static enum app_exit supervise(struct app *app, const sigset_t *signals)
 {
@@ -347,9 +359,10 @@ static enum app_exit supervise(struct app *app, const sigset_t *signals)
             APP_LOG(APP_INFO, "stopping", app_text("signal", signal == SIGTERM ? "SIGTERM" : "SIGINT"));
             return APP_EXIT_OK;
         }
-        if (atomic_load(&app->admission.health) == APP_LEDGER_FENCED) {
-            APP_LOG(APP_ERROR, "stopping", app_text("why", "another process writes this ledger"));
-            return APP_EXIT_LEDGER;
+        if (is_taken_over(app)) {
+            APP_LOG(APP_ERROR, "taken_over",
+                    app_text("text", "another process writes this ledger now; this one ends"));
+            return APP_EXIT_TAKEN_OVER;
         }
     }
 }
@@ -389,7 +402,7 @@ static int usage(FILE *out, enum app_exit result)
         "usage: headrace-aggregator --config FILE [--check]\n"
         "       headrace-aggregator --version | --print-schema | --print-registry-schema\n"
         "Exit codes: 0 stopped as asked, 1 could not start, 2 mistakes in the configuration, 3 wrong usage,\n"
-        "4 the ledger is lost to this process.\n",
+        "4 the outcome of a commit is unknown, 5 another process took the ledger over.\n",
         out);
     return (int)result;
 }

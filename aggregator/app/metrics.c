@@ -115,7 +115,7 @@ static const struct row gauges[] = {
     [DEVICES] = {"devices", "Devices in the registry", HTTP_GAUGE},
     [HELD] = {"batches_held", "Batches ahead of a gap in memory now", HTTP_GAUGE},
     [LEAVES] = {"ledger_leaves", "Batches in the ledger", HTTP_GAUGE},
-    [HEALTH] = {"ledger_health", "0 good, 1 full, 2 taken over by another writer", HTTP_GAUGE},
+    [HEALTH] = {"ledger_health", "0 good, 1 full, 2 taken over by another writer, 3 away", HTTP_GAUGE},
     [REGISTRY_READ] = {"registry_files_read_total", "Registry entries read", HTTP_COUNTER},
     [REGISTRY_ERRORS] = {"registry_file_errors_total", "Registry entries that could not be read",
                          HTTP_COUNTER},
@@ -194,8 +194,10 @@ void app_metrics_fill(struct app *app)
 
 void app_readiness(void *ctx, struct http_readiness *out)
 {
-    static const char *const healths[] = {
-        [APP_LEDGER_GOOD] = "good", [APP_LEDGER_FULL] = "full", [APP_LEDGER_FENCED] = "fenced"};
+    static const char *const healths[] = {[APP_LEDGER_GOOD] = "good",
+                                          [APP_LEDGER_FULL] = "full",
+                                          [APP_LEDGER_FENCED] = "fenced",
+                                          [APP_LEDGER_AWAY] = "away"};
     struct app *app = ctx;
     bool serving = atomic_load(&app->serving);
     int health = atomic_load(&app->admission.health);

@@ -4,7 +4,7 @@
 #include "aggregator/app/log.h"
 #include "aggregator/app/sinks.h"
 #include "aggregator/app/time.h"
-#include "aggregator/ledger/sqlite/ledger_sqlite.h"
+#include "aggregator/ledger/choice/choice.h"
 #include "aggregator/normalize/device/device.h"
 #include "proto/base/assert.h"
 
@@ -204,9 +204,8 @@ static void *run(void *ctx)
 
 struct hr_status app_publisher_start(struct app_publisher *publisher)
 {
-    const struct ledger_sqlite_config ledger = {
-        .path = publisher->config->ledger.sqlite, .log = log_ledger, .log_ctx = publisher};
-    HR_TRY(ledger_sqlite_open_reader(&ledger, &publisher->reader));
+    const struct ledger_report report = {log_ledger, publisher};
+    HR_TRY(ledger_choice_open_reader(&publisher->config->ledger, &report, &publisher->reader));
     make_view(publisher);
     norm_ais_init(&publisher->ais);
     (void)pthread_mutex_init(&publisher->lock, NULL);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "aggregator/config/config.h"
 
+#include "aggregator/config/sections.h"
+
 #include <arpa/inet.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 enum { DEFAULT_PORT = 5684 };
 
@@ -95,31 +95,20 @@ static const char *check_topic_part(const char *text)
     return text[strspn(text, legal)] == '\0' ? NULL : "may hold letters, digits, '.', '_' and '-' only";
 }
 
-static void check_file(struct conf_place *place, const char *key, const char *path)
-{
-    if (path[0] != '\0' && access(path, R_OK) != 0) {
-        conf_complain(place, key, "%s can't be read: %s", path, strerror(errno));
-    }
-}
-
 static void check_identity(const void *section, struct conf_place *place)
 {
     const struct config_identity *identity = section;
-    check_file(place, "certificate", identity->certificate);
-    check_file(place, "key", identity->key);
-    check_file(place, "client_ca", identity->client_ca);
-    struct stat status;
-    if (stat(identity->key, &status) == 0 && (status.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
-        conf_complain(place, "key", "%s may be read by others (mode %03o); chmod 600 it", identity->key,
-                      (unsigned)(status.st_mode & 0777));
-    }
+    config_check_file(place, "certificate", identity->certificate);
+    config_check_file(place, "key", identity->key);
+    config_check_file(place, "client_ca", identity->client_ca);
+    config_check_secret(place, "key", identity->key);
 }
 
 static void check_schema_registry(const void *section, struct conf_place *place)
 {
     const struct config_schema_registry *registry = section;
-    check_file(place, "ca_file", registry->ca_file);
-    check_file(place, "user_file", registry->user_file);
+    config_check_file(place, "ca_file", registry->ca_file);
+    config_check_file(place, "user_file", registry->user_file);
 }
 
 static void check_kafka(const void *section, struct conf_place *place)
@@ -176,21 +165,6 @@ static const struct conf_field identity_fields[] = {
      .help = "PEM file: who signs the certificates of devices."},
 };
 static const struct conf_table identity_table = {CONF_FIELDS(identity_fields), .check = check_identity};
-
-static const struct conf_field ledger_fields[] = {
-    {.key = "sqlite",
-     .type = CONF_STRING,
-     CONF_AT(struct config_ledger, sqlite),
-     .required = true,
-     .min = 1,
-     .help = "The database file; made at the first start."},
-    {.key = "max_bytes",
-     .type = CONF_SIZE,
-     CONF_AT(struct config_ledger, max_bytes),
-     .fallback = "0",
-     .help = "Bound of the file; 0: the disk's. Beyond it collectors are told to wait."},
-};
-static const struct conf_table ledger_table = {CONF_FIELDS(ledger_fields)};
 
 static const struct conf_field files_fields[] = {
     {.key = "dir",
@@ -424,7 +398,7 @@ static const struct conf_field aggregator_fields[] = {
     {.key = "ledger",
      .type = CONF_SECTION,
      CONF_AT(struct config_aggregator, ledger),
-     .table = &ledger_table,
+     .table = &config_ledger_table,
      .required = true,
      .help = "Where batches are committed."},
     {.key = "sinks",

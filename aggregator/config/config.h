@@ -23,9 +23,25 @@ struct config_identity {
     char client_ca[CONFIG_PATH_MAX_CHARS + 1];
 };
 
+struct config_postgres {
+    char host[CONFIG_PATH_MAX_CHARS + 1]; /* or the folder of a unix socket */
+    uint16_t port;
+    char database[CONFIG_NAME_MAX_CHARS + 1];
+    char user[CONFIG_NAME_MAX_CHARS + 1];
+    char password_file[CONFIG_PATH_MAX_CHARS + 1];
+    char tls[CONFIG_NAME_MAX_CHARS + 1]; /* libpq's sslmode */
+    char ca_file[CONFIG_PATH_MAX_CHARS + 1];
+    char schema[CONFIG_NAME_MAX_CHARS + 1];
+    uint32_t connect_timeout_ms;
+    uint32_t commit_timeout_ms;
+};
+
+/* One of the two. */
 struct config_ledger {
-    char sqlite[CONFIG_PATH_MAX_CHARS + 1];
+    char sqlite[CONFIG_PATH_MAX_CHARS + 1]; /* empty: PostgreSQL */
     uint64_t max_bytes;
+    bool has_postgres;
+    struct config_postgres postgres;
 };
 
 struct config_files_sink {

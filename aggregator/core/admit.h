@@ -58,7 +58,8 @@ enum agg_event_kind {
     AGG_EVENT_DEVICE_STATE, /* text: the new state; sessions of a revoked device are to be dropped */
     AGG_EVENT_REGISTRY_REFUSED,
     AGG_EVENT_LEDGER_FULL,
-    AGG_EVENT_FENCED, /* another writer took over: nothing is accepted any more */
+    AGG_EVENT_LEDGER_AWAY, /* the database can't be reached; nothing is lost, collectors wait */
+    AGG_EVENT_FENCED,      /* another writer took over: nothing is accepted any more */
     AGG_EVENT_CLOCK_STEP,
 };
 
@@ -132,8 +133,9 @@ uint32_t agg_group_waiting(const struct agg_core *core);
  * 0). */
 const struct ledger_commit *agg_group_take(struct agg_core *core);
 /* Ends the group. HR_OK: all is durable; answers go out. HR_FULL: nothing was; memory is as before the group
- * and answers are UNAVAILABLE. HR_DENIED: as HR_FULL, and from now on every batch is answered UNAVAILABLE.
- * Any other status is a bug of the driver (after HR_IO the process ends without answering). */
+ * and answers are UNAVAILABLE. HR_AGAIN: the same. HR_DENIED: as HR_FULL, and from now on every batch is
+ * answered UNAVAILABLE. Any other status is a bug of the driver (after HR_IO the process ends without
+ * answering). */
 void agg_group_settle(struct agg_core *core, struct hr_status result);
 
 /* At shutdown, with no open group: answers everything held and releases it. */

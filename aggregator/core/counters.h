@@ -13,6 +13,7 @@
     X(BYTES_COMMITTED, "envelope_bytes_committed_total", "Envelope bytes of committed batches")              \
     X(GROUPS_COMMITTED, "commit_groups_total", "Ledger transactions that committed")                         \
     X(GROUPS_REFUSED_FULL, "commit_groups_full_total", "Ledger transactions refused for want of disk space") \
+    X(GROUPS_REFUSED_AWAY, "commit_groups_away_total", "Ledger transactions put off: the database is away")  \
     X(STREAMS_STARTED, "streams_started_total", "Streams whose first batch or Loss was committed")           \
     X(ANCHORS_ZERO, "stream_anchors_zero_total", "New streams of devices that lost their former state")      \
     X(ANCHORS_OTHER, "stream_anchors_other_total",                                                           \

@@ -192,10 +192,20 @@ static void answer_waiting(struct agg_core *core, bool is_committed)
     group->n_waiting = 0;
 }
 
+static void report_refusal(struct agg_core *core, struct hr_status result)
+{
+    bool is_full = hr_is(result, HR_FULL);
+    agg_count(core, AGG_COUNT_GROUPS_REFUSED_FULL, is_full ? 1 : 0);
+    agg_count(core, AGG_COUNT_GROUPS_REFUSED_AWAY, hr_is(result, HR_AGAIN) ? 1 : 0);
+    enum agg_event_kind kind = is_full ? AGG_EVENT_LEDGER_FULL : AGG_EVENT_LEDGER_AWAY;
+    struct agg_event event = {.kind = core->is_fenced ? AGG_EVENT_FENCED : kind, .n = core->group.n_batches};
+    core->ports.event(core->ports.ctx, &event);
+}
+
 void agg_group_settle(struct agg_core *core, struct hr_status result)
 {
     bool is_committed = hr_is_ok(result);
-    HR_ASSERT(is_committed || hr_is(result, HR_FULL) || hr_is(result, HR_DENIED));
+    HR_ASSERT(is_committed || hr_is(result, HR_FULL) || hr_is(result, HR_AGAIN) || hr_is(result, HR_DENIED));
     HR_ASSERT(core->group.is_taken || core->group.n_undo == 0);
     bool is_change = core->group.is_taken;
     core->group.is_taken = false;
@@ -203,10 +213,7 @@ void agg_group_settle(struct agg_core *core, struct hr_status result)
     if (is_committed) {
         agg_count(core, AGG_COUNT_GROUPS_COMMITTED, is_change ? 1 : 0);
     } else {
-        agg_count(core, AGG_COUNT_GROUPS_REFUSED_FULL, hr_is(result, HR_FULL) ? 1 : 0);
-        struct agg_event event = {.kind = core->is_fenced ? AGG_EVENT_FENCED : AGG_EVENT_LEDGER_FULL,
-                                  .n = core->group.n_batches};
-        core->ports.event(core->ports.ctx, &event);
+        report_refusal(core, result);
     }
     close_undo(core, is_committed);
     answer_waiting(core, is_committed);

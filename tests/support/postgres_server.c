@@ -11,11 +11,19 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { WAIT_MS = 20, WAIT_TURNS = 6000 };
+enum { WAIT_MS = 20, PATIENCE_S = 120 };
 
 extern char **environ;
+
+static time_t now_s(void)
+{
+    struct timespec now;
+    HR_ASSERT(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
+    return now.tv_sec;
+}
 
 static char tool[] = HR_SOURCE_DIR "/tools/dev/postgres";
 
@@ -49,7 +57,10 @@ static void run_tool(const struct postgres_server *server, const char *verb, con
     (void)snprintf(data, sizeof data, "%s", server->data);
     char data_word[] = "--data";
     char *words[] = {tool, verb_word, data_word, data, more == NULL ? NULL : more_word, NULL};
-    wait_for_exit(spawn(words, STDIN_FILENO, STDERR_FILENO));
+    int nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);
+    HR_ASSERT(nowhere >= 0);
+    wait_for_exit(spawn(words, nowhere, nowhere));
+    (void)close(nowhere);
 }
 
 /* Both ends close in children: the keeper must not keep its own stdin open. */
@@ -128,7 +139,7 @@ struct ledger_postgres_config postgres_server_config(const struct postgres_serve
                                            .commit_timeout_ms = 120000};
 }
 
-PGconn *postgres_server_connect(const struct postgres_server *server)
+static PGconn *try_to_connect(const struct postgres_server *server)
 {
     char path[POSTGRES_PATH_CHARS + 16];
     char password[64] = "";
@@ -138,7 +149,24 @@ PGconn *postgres_server_connect(const struct postgres_server *server)
     HR_ASSERT(fclose(file) == 0);
     const char *const keys[] = {"host", "dbname", "user", "password", "gssencmode", NULL};
     const char *const values[] = {server->socket, "headrace", "postgres", password, "disable", NULL};
-    PGconn *conn = PQconnectdbParams(keys, values, 0);
+    return PQconnectdbParams(keys, values, 0);
+}
+
+void postgres_server_wait_away(const struct postgres_server *server)
+{
+    bool is_there = true;
+    for (time_t until = now_s() + PATIENCE_S; is_there && now_s() < until;) {
+        PGconn *conn = try_to_connect(server);
+        is_there = PQstatus(conn) == CONNECTION_OK;
+        PQfinish(conn);
+        (void)poll(NULL, 0, WAIT_MS);
+    }
+    HR_ASSERT(!is_there);
+}
+
+PGconn *postgres_server_connect(const struct postgres_server *server)
+{
+    PGconn *conn = try_to_connect(server);
     if (PQstatus(conn) != CONNECTION_OK) {
         (void)fprintf(stderr, "%s\n", PQerrorMessage(conn));
     }
@@ -149,7 +177,7 @@ PGconn *postgres_server_connect(const struct postgres_server *server)
 static PGresult *run_sql(const struct postgres_server *server, const char *sql, PGconn **conn)
 {
     *conn = postgres_server_connect(server);
-    PQclear(PQexec(*conn, "SET client_min_messages = error"));
+    PQclear(PQexec(*conn, "SET client_min_messages = error; SET synchronous_commit = local"));
     return PQexec(*conn, sql);
 }
 
@@ -187,7 +215,7 @@ long long postgres_server_number(const struct postgres_server *server, const cha
 void postgres_server_wait(const struct postgres_server *server, const char *sql, long long number)
 {
     long long last = postgres_server_number(server, sql);
-    for (int i = 0; last != number && i < WAIT_TURNS; i++) {
+    for (time_t until = now_s() + PATIENCE_S; last != number && now_s() < until;) {
         (void)poll(NULL, 0, WAIT_MS);
         last = postgres_server_number(server, sql);
     }

@@ -26,6 +26,8 @@ void postgres_server_start(struct postgres_server *server, const char *preload);
 /* All of its processes die at once, as by a power cut; and it comes up again, with its data. */
 void postgres_server_kill(const struct postgres_server *server);
 void postgres_server_restart(const struct postgres_server *server);
+/* Until it takes no connection; fails the program when it still does after two minutes. */
+void postgres_server_wait_away(const struct postgres_server *server);
 /* Ends it and removes its data. */
 void postgres_server_stop(struct postgres_server *server);
 

@@ -200,7 +200,8 @@ class Device:
 class Aggregator:
     """A headrace-aggregator with its folder; may be killed and started again on the same ports and ledger."""
 
-    def __init__(self, site, name="aggregator", sinks=None, limits=None, env=None, extra=""):
+    def __init__(self, site, name="aggregator", sinks=None, limits=None, env=None, extra="", ledger=None):
+        """`ledger` is the section of another ledger than a SQLite file in its folder."""
         self.site = site
         self.folder = site.folder / name
         self.folder.mkdir(exist_ok=True)
@@ -211,6 +212,7 @@ class Aggregator:
         self.limits = limits or {}
         self.env = env or {}
         self.extra = extra
+        self.ledger_section = ledger
         self.port = free_port()
         self.http_port = free_port()
         self.process = None
@@ -225,6 +227,7 @@ class Aggregator:
         return f"coaps+tcp://127.0.0.1:{self.port}"
 
     def write_config(self):
+        ledger = self.ledger_section or f"ledger:\n  sqlite: {self.ledger}\n"
         limits = "".join(f"  {key}: {value}\n" for key, value in self.limits.items())
         self.config.write_text(
             f'listen: ["{self.coaps}", "{self.coaps_tcp}"]\n'
@@ -233,7 +236,7 @@ class Aggregator:
             f"  key: {self.site.ca / SERVER_NAME}.key\n"
             f"  client_ca: {self.site.ca / 'device-ca.crt'}\n"
             f"registry: {self.site.registry}\n"
-            f"ledger:\n  sqlite: {self.ledger}\n"
+            f"{ledger}"
             f"sinks:\n{self.sinks}"
             f"http:\n  port: {self.http_port}\n" + (f"limits:\n{limits}" if limits else "") + self.extra)
 
@@ -297,7 +300,7 @@ class Aggregator:
         code, lines = self.process.returncode(), self.process.lines
         self.process.close()
         self.process = None
-        if code not in (0, 1, 4, -signal.SIGKILL) or any("Sanitizer" in line for line in lines):
+        if code not in (0, 1, 4, 5, -signal.SIGKILL) or any("Sanitizer" in line for line in lines):
             raise AssertionError(f"the aggregator ended with {code}:\n" + "\n".join(lines[-60:]))
 
     def query(self, sql, *arguments):

@@ -118,7 +118,7 @@ class CheckTest(harness.SystemTest):
                           "limit: {}\n"
                           "verify_threads: many\n", expect=2)
         for part in ("a.yaml:1:listen[0]", "a.yaml:1:listen[1]", "a.yaml:3:identity.certificate", "a.yaml:4:identity.key",
-                     "a.yaml:5:identity.client_ca", "ledger.sqlite", "a.yaml:8:sinks", "a.yaml:9:limit",
+                     "a.yaml:5:identity.client_ca", "a.yaml:7:ledger: no ledger", "a.yaml:8:sinks", "a.yaml:9:limit",
                      "a.yaml:10:verify_threads"):
             self.assertIn(part, done.stderr)
 
@@ -129,6 +129,33 @@ class CheckTest(harness.SystemTest):
         os.chmod(site.ca / "aggregator.key", 0o644)
         done = harness.run(harness.program("headrace-aggregator"), "--config", aggregator.config, "--check", expect=2)
         self.assertIn("may be read by others", done.stderr)
+
+    def test_a_ledger_has_one_place_and_its_password_is_a_secret(self):
+        site = harness.Site(self.folder)
+        password = self.folder / "password"
+        password.write_text("secret\n")
+        password.chmod(0o640)
+        aggregator = self.own(harness.Aggregator(site))
+
+        def mistakes(section):
+            aggregator.ledger_section = section
+            aggregator.write_config()
+            return harness.run(harness.program("headrace-aggregator"), "--config", aggregator.config, "--check",
+                               expect=2 if section else 0).stderr
+
+        self.assertIn("ledger: sqlite and postgres: a log has one place",
+                      mistakes("ledger:\n  sqlite: /x\n  postgres:\n    host: /tmp\n"))
+        told = mistakes(f"ledger:\n  max_bytes: 1MiB\n  postgres:\n    host: db\n    password_file: {password}\n"
+                        "    schema: Head\n    tls: maybe\n")
+        for part in ("postgres.schema: \"Head\": may hold", "postgres.tls: \"maybe\": is none of"):
+            self.assertIn(part, told)
+        told = mistakes(f"ledger:\n  max_bytes: 1MiB\n  postgres:\n    host: db\n    password_file: {password}\n")
+        for part in ("password_file: " + str(password) + " may be read by others", "tls: verify-full needs ca_file"):
+            self.assertIn(part, told)
+        password.chmod(0o600)
+        self.assertIn("ledger.max_bytes: is for sqlite",
+                      mistakes("ledger:\n  max_bytes: 1MiB\n  postgres:\n    host: db\n    tls: require\n"))
+        mistakes(None)
 
     def test_unreadable_configurations_are_told(self):
         self.assertIn("a.yaml", self.check("listen: [\n", expect=2).stderr)

@@ -491,11 +491,20 @@ class CrashTest(SessionTest):
         with contextlib.closing(sqlite3.connect(self.aggregator.ledger, timeout=60)) as other:
             other.execute("UPDATE log_head SET writer_epoch = writer_epoch + 1")
             other.commit()
-        answer = probe.post(self.next_envelope())
-        self.assertEqual((answer.code, answer.ack.status), ("5.03", wire.UNAVAILABLE))
-        self.assertEqual(self.aggregator.process.wait(), 4)
-        self.aggregator.process.wait_event("ledger_fenced")
+        token = probe.send(self.next_envelope())
+        self.assertEqual(self.aggregator.process.wait(), 5)
+        self.aggregator.process.wait_event("taken_over")
+        for answer in probe.answers(token):  # it may have noticed before the batch came
+            self.assertEqual(answer["code"], "5.03")
         self.assertEqual(self.leaves(), 1)
+
+    def test_an_idle_process_notices_that_it_was_taken_over(self):
+        self.aggregator.start()
+        with contextlib.closing(sqlite3.connect(self.aggregator.ledger, timeout=10)) as other:
+            other.execute("UPDATE log_head SET writer_epoch = writer_epoch + 1")
+            other.commit()
+        self.assertEqual(self.aggregator.process.wait(), 5)
+        self.aggregator.process.wait_event("taken_over")
 
     def test_a_second_instance_is_refused(self):
         self.aggregator.start()

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * `headrace ledger inspect`: what an aggregator has committed, read beside it while it runs. */
-#include "aggregator/ledger/sqlite/ledger_sqlite.h"
+#include "aggregator/ledger/choice/choice.h"
 #include "aggregator/verify/verify.h"
 #include "proto/base/assert.h"
 #include "tools/cli/cli.h"
@@ -13,9 +13,10 @@
 #include <stdio.h>
 #include <string.h>
 
-enum option { DEVICE, LEAF, ENVELOPE, JSON };
+enum option { CONFIG, DEVICE, LEAF, ENVELOPE, JSON };
 
 static const struct cli_option options[] = {
+    [CONFIG] = {"--config", "YAML", false, 0, "The aggregator's configuration, which names the ledger."},
     [DEVICE] = {"--device", "ID", false, 0, "Only what is of this device (0x... for hexadecimal)."},
     [LEAF] = {"--leaf", "N", false, 0, "Only the batch at this leaf."},
     [ENVELOPE] = {"--envelope", "OUT", false, 0, "With --leaf: write the signed batch to a new file."},
@@ -24,12 +25,13 @@ static const struct cli_option options[] = {
 
 static const struct cli_usage usage = {
     .verb = "ledger inspect",
-    .positional = "FILE",
+    .positional = "[FILE]",
     .options = options,
     .n_options = sizeof(options) / sizeof(options[0]),
-    .help =
-        "Prints size, devices, streams, conflicts and losses of a ledger. It only reads, and may be used\n"
-        "while the aggregator runs.",
+    .help = "Prints size, devices, streams, conflicts and losses of a ledger: of the SQLite file FILE, or of "
+            "the\n"
+            "one that an aggregator's configuration names. It only reads, and may be used while the "
+            "aggregator runs.",
 };
 
 /* What is printed, and how far. */
@@ -283,6 +285,29 @@ static void complain(void *ctx, const char *text)
     (void)fprintf(stderr, "headrace ledger inspect: %s\n", text);
 }
 
+/* Of the file or of the configuration; the reason of a failure is told. */
+static int open_ledger(const struct cli_arguments *arguments, struct ledger *out)
+{
+    static struct config_aggregator config;
+    static struct conf_report mistakes;
+    const char *path = cli_option_or(arguments, CONFIG, NULL);
+    if ((path == NULL) == (arguments->positional == NULL)) {
+        (void)fprintf(stderr, "headrace ledger inspect: give a FILE, or --config YAML\n");
+        return CLI_USAGE;
+    }
+    if (path != NULL && !hr_is_ok(config_load(path, &config, &mistakes))) {
+        conf_report_print(&mistakes, stderr);
+        return CLI_FAILED;
+    }
+    if (path == NULL && snprintf(config.ledger.sqlite, sizeof config.ledger.sqlite, "%s",
+                                 arguments->positional) >= (int)sizeof config.ledger.sqlite) {
+        (void)fprintf(stderr, "headrace ledger inspect: the path is too long\n");
+        return CLI_FAILED;
+    }
+    const struct ledger_report report = {.log = complain};
+    return hr_is_ok(ledger_choice_open_reader(&config.ledger, &report, out)) ? CLI_OK : CLI_FAILED;
+}
+
 static int inspect(const struct cli_arguments *arguments)
 {
     struct report report = {.is_json = arguments->n_values[JSON] > 0};
@@ -293,9 +318,9 @@ static int inspect(const struct cli_arguments *arguments)
         (void)fprintf(stderr, "headrace ledger inspect: --device and --leaf are numbers\n");
         return CLI_USAGE;
     }
-    struct ledger_sqlite_config config = {.path = arguments->positional, .log = complain};
-    if (!hr_is_ok(ledger_sqlite_open_reader(&config, &report.ledger))) {
-        return CLI_FAILED; /* and the reason is told */
+    int opened = open_ledger(arguments, &report.ledger);
+    if (opened != CLI_OK) {
+        return opened;
     }
     int code = CLI_OK;
     if (leaf_text != NULL) {
@@ -310,7 +335,7 @@ static int inspect(const struct cli_arguments *arguments)
 int cli_ledger(int argc, char **argv)
 {
     if (argc < 2 || strcmp(argv[1], "inspect") != 0) {
-        (void)fprintf(stderr, "usage: headrace ledger inspect FILE\n");
+        (void)fprintf(stderr, "usage: headrace ledger inspect FILE | --config YAML\n");
         return CLI_USAGE;
     }
     struct cli_arguments arguments;

@@ -77,7 +77,7 @@ static bool check_required(const struct cli_usage *usage, const struct cli_argum
             good = false;
         }
     }
-    if (usage->positional != NULL && out->positional == NULL) {
+    if (usage->positional != NULL && usage->positional[0] != '[' && out->positional == NULL) {
         (void)fprintf(stderr, "headrace %s: %s is missing\n", usage->verb, usage->positional);
         good = false;
     }

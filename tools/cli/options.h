@@ -20,7 +20,8 @@ struct cli_option {
 
 struct cli_usage {
     const char *verb;       /* "ca init" */
-    const char *positional; /* what the one word without dashes is called, or NULL for none; required */
+    const char *positional; /* what the one word without dashes is called, or NULL for none; required, unless
+                               it is written in brackets: "[FILE]" */
     const struct cli_option *options; /* at most CLI_OPTIONS_MAX */
     size_t n_options;
     const char *help;

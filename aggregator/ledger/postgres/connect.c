@@ -28,16 +28,13 @@ static bool read_password(const struct ledger_pg_link *link, char out[PASSWORD_M
     return is_read;
 }
 
-/* A warning of these codes comes when a commit stands in the server's own log, but the wait for its standbys
- * was broken off. */
+/* With a warning the server tells that a commit stands in its own log, but the wait for its standbys was
+ * broken off. That warning has no code of its own and its text has many languages, so any will do. */
 static void hear(void *ctx, const PGresult *notice)
 {
     struct ledger_pg_link *link = ctx;
-    const char *sqlstate = PQresultErrorField(notice, PG_DIAG_SQLSTATE);
     const char *text = PQresultErrorField(notice, PG_DIAG_MESSAGE_PRIMARY);
-    if (sqlstate != NULL && (strcmp(sqlstate, "57014") == 0 || strcmp(sqlstate, "57P01") == 0)) {
-        link->is_doubtful = true;
-    }
+    link->is_doubtful = true;
     ledger_say(link->report, "PostgreSQL warns: %s", text == NULL ? "" : text);
 }
 

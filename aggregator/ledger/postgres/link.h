@@ -26,7 +26,7 @@ struct ledger_pg_link {
     const struct ledger_pg_target *target;
     const struct ledger_report *report;
     PGconn *conn; /* NULL: not connected */
-    /* The server said that a commit of this session may be unknown to its standbys. */
+    /* The server warned of something: a commit may be unknown to its standbys. */
     bool is_doubtful;
 };
 
