@@ -64,13 +64,14 @@ static void order_past(struct agg_core *core, struct agg_device *device, struct 
     bool is_covered = header->batch_seq < agg_next_seq(row);
     uint8_t known[WIRE_DIGEST_BYTES];
     struct hr_status status = known_digest(core, device, header, known);
-    if (!hr_is_ok(status) && !hr_is(status, HR_NOT_FOUND)) {
+    bool is_gone = hr_is(status, HR_CLOSED); /* too old to tell: it accuses nobody */
+    if (!hr_is_ok(status) && !hr_is(status, HR_NOT_FOUND) && !is_gone) {
         agg_count(core, AGG_COUNT_LEDGER_READ_ERRORS, 1);
         agg_finish(core, device, batch, WIRE_ACK_UNAVAILABLE);
         return;
     }
     bool is_same = hr_is_ok(status) && memcmp(known, batch->digest, WIRE_DIGEST_BYTES) == 0;
-    bool is_late = hr_is(status, HR_NOT_FOUND) && is_covered;
+    bool is_late = is_gone || (hr_is(status, HR_NOT_FOUND) && is_covered);
     if (is_late) {
         agg_count(core, AGG_COUNT_LATE_AFTER_LOSS, 1);
     }

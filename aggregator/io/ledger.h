@@ -7,6 +7,7 @@
 #ifndef AGG_LEDGER_H
 #define AGG_LEDGER_H
 
+#include "aggregator/io/feed.h"
 #include "proto/base/bytes.h"
 #include "proto/base/status.h"
 #include "proto/edge/record.h"
@@ -112,6 +113,13 @@ struct ledger_commit {
     size_t n_anchors;
 };
 
+/* What retention may take: the oldest batches, up to the first that one of these keeps. */
+struct ledger_prune {
+    uint64_t below_leaf; /* later ones stay, whatever their age: they are not published everywhere */
+    int64_t before_ms;   /* so do those that were received then or later */
+    uint32_t max_batches;
+};
+
 struct ledger {
     /* Makes the change durable. HR_OK: it survives a power cut, and leaves are filled in. HR_FULL: no space
      * on the disk; nothing changed, a later call may succeed. HR_AGAIN: the database is away; the same.
@@ -140,8 +148,8 @@ struct ledger {
         void *ctx, void (*each)(void *each_ctx, const struct ledger_stream *stream), void *each_ctx);
     HR_MUST_USE struct hr_status (*load_devices)(
         void *ctx, void (*each)(void *each_ctx, const struct ledger_device *device), void *each_ctx);
-    /* Digest of a committed batch. HR_NOT_FOUND: no such row (not committed, or covered by a Loss). [writer
-     * thread] */
+    /* Digest of a committed batch. HR_NOT_FOUND: no such row (not committed, or covered by a Loss).
+     * HR_CLOSED: the stream has passed that place and retention may have deleted the row. [writer thread] */
     HR_MUST_USE struct hr_status (*find_digest)(void *ctx, uint64_t device_id, uint32_t stream, uint32_t seq,
                                                 uint8_t digest[WIRE_DIGEST_BYTES]);
     /* For inspection: calls each for every conflict, and every loss, of a device (0: all), in the order of
@@ -155,6 +163,12 @@ struct ledger {
     /* A hint of how far publishing got, per sink name; may be behind, is never trusted. [reader thread] */
     HR_MUST_USE struct hr_status (*set_hint)(void *ctx, const char *sink, uint64_t next_leaf);
     HR_MUST_USE struct hr_status (*get_hint)(void *ctx, const char *sink, uint64_t *next_leaf);
+    /* The first leaf that is still there, 0 before retention deleted any. [reader thread] */
+    HR_MUST_USE struct hr_status (*first_leaf)(void *ctx, uint64_t *first_leaf);
+    /* Deletes old batches, and with them what was noted of their publishing and the anchors that only they
+     * needed, in one short transaction; the newest batch stays. Codes as commit. [any thread] */
+    HR_MUST_USE struct hr_status (*prune)(void *ctx, const struct ledger_prune *limits, uint64_t *n_deleted);
+    const struct ledger_feeds *feeds;
     /* Identity of this log, 32 hex characters made once when it is created; NUL-terminated. [any] */
     const char *(*origin)(void *ctx);
     void (*close)(void *ctx);

@@ -31,5 +31,7 @@ struct hr_status ledger_lab_commit(uint64_t device_id, uint32_t stream, uint32_t
 
 /* The second part: streams, devices, anchors, hints and evidence. Gives the number of failed tests. */
 int ledger_suite_run_state(void);
+/* The third: feeds, replays and retention. Likewise. */
+int ledger_suite_run_feeds(void);
 
 #endif

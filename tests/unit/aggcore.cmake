@@ -3,7 +3,8 @@ if(NOT HEADRACE_AGGREGATOR)
 endif()
 
 # The ledger's suite, for every ledger; the VFS that fails on order is SQLite's.
-hr_library(hr_test_ledger SOURCES support/ledger_suite.c support/ledger_suite_state.c support/temp_folder.c
+hr_library(hr_test_ledger SOURCES support/ledger_suite.c support/ledger_suite_state.c support/ledger_suite_feeds.c
+           support/temp_folder.c
            DEPENDS hr_test_support hr_base hr_wire hr_edge PRIVATE_DEPENDS dep::cmocka)
 hr_library(hr_test_fault_vfs SOURCES support/fault_vfs.c
            DEPENDS hr_test_support PRIVATE_DEPENDS dep::sqlite3)

@@ -25,6 +25,39 @@ static const char *const write_sql[N_WRITES] = {
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     [WRITE_HINT] = "INSERT OR REPLACE INTO hint (sink, next_leaf) VALUES (?1, ?2)",
     [WRITE_FIND_DIGEST] = "SELECT digest FROM batch WHERE device = ?1 AND stream = ?2 AND seq = ?3",
+    [WRITE_FIND_COVERED] = "SELECT 1 FROM stream_state, log_head WHERE device = ?1 AND stream = ?2"
+                           " AND cum_seq >= ?3 AND cum_seq != 4294967295 AND log_head.first_leaf > 0",
+    [WRITE_FEED_HEAD_FIND] = "SELECT next_leaf FROM feed_head WHERE sink = ?1",
+    [WRITE_FEED_HEAD] = "INSERT OR REPLACE INTO feed_head (sink, next_leaf) VALUES (?1, ?2)",
+    [WRITE_FEED_VERSION] =
+        "INSERT OR REPLACE INTO feed_version (sink, from_leaf, normalizers) VALUES (?1, ?2, ?3)",
+    [WRITE_FEED_ENTRY] =
+        "INSERT OR REPLACE INTO feed_entry (sink, feed, partition, first_leaf, last_leaf, from_ms, to_ms,"
+        " content, state, revision, n_batches, n_records, n_events, n_late, n_revised, n_placed, "
+        "watermark_ms)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+    [WRITE_FEED_POSITION] =
+        "INSERT INTO feed_position (sink, feed, partition, first_leaf, sink_partition, first_offset,"
+        " last_offset) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO UPDATE SET"
+        " first_offset = min(first_offset, excluded.first_offset),"
+        " last_offset = max(last_offset, excluded.last_offset)",
+    [WRITE_FEED_SPAN] = "INSERT INTO feed_span (sink, first_leaf, n_leaves, notes) VALUES (?1, ?2, ?3, ?4)"
+                        " ON CONFLICT DO UPDATE SET notes = excluded.notes",
+    [WRITE_FEED_REPLAY] =
+        "INSERT OR REPLACE INTO feed_replay (id, sink, feed, from_ms, to_ms, dry_run, state, asked_ms,"
+        " first_leaf, next_leaf, end_leaf, n_events, n_changed, normalizers, reason)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+    [WRITE_REPLAY_ID] = "SELECT coalesce(max(id), 0) + 1 FROM feed_replay",
+    [WRITE_REPLAYS_OPEN] = "SELECT count(*) FROM feed_replay WHERE state < 2",
+    [WRITE_PRUNE_FIND] = "SELECT leaf, received_ms FROM batch WHERE leaf >= (SELECT first_leaf FROM log_head)"
+                         " ORDER BY leaf",
+    [WRITE_PRUNE_HEAD] = "UPDATE log_head SET first_leaf = ?1",
+    [WRITE_PRUNE_ANCHORS] =
+        "DELETE FROM anchor WHERE (device, boot_id, leaf) IN (SELECT old.device, old.boot_id, old.leaf"
+        " FROM anchor AS new JOIN anchor AS old ON old.device = new.device AND old.boot_id = new.boot_id"
+        " AND old.leaf < new.leaf WHERE new.leaf > ?1 AND new.leaf <= ?2)",
+    [WRITE_PRUNE_BATCHES] = "DELETE FROM batch WHERE leaf < ?1",
+    [WRITE_PRUNE_SPANS] = "DELETE FROM feed_span WHERE first_leaf < ?1 AND first_leaf + n_leaves <= ?1",
 };
 
 struct hr_status ledger_prepare_writes(struct ledger_sqlite *ledger)
@@ -33,26 +66,6 @@ struct hr_status ledger_prepare_writes(struct ledger_sqlite *ledger)
         HR_TRY(ledger_prepare(ledger, ledger->writer, write_sql[i], &ledger->writes[i]));
     }
     return hr_ok();
-}
-
-/* Moves the head by n leaves and gives the first of them. HR_DENIED: the epoch in the file is not ours. */
-static struct hr_status advance_head(struct ledger_sqlite *ledger, uint64_t n, uint64_t *first_leaf)
-{
-    sqlite3_stmt *statement = ledger->writes[WRITE_HEAD];
-    ledger_bind_u64(statement, 1, n);
-    ledger_bind_u64(statement, 2, ledger->writer_epoch);
-    int rc = sqlite3_step(statement);
-    struct hr_status status = ledger_status(ledger, ledger->writer, rc, "moving the head of the log");
-    if (rc == SQLITE_ROW) {
-        *first_leaf = ledger_u64(statement, 0) - n;
-        status = ledger_status(ledger, ledger->writer, sqlite3_step(statement), "moving the head of the log");
-    } else if (hr_is_ok(status)) {
-        ledger_say(&ledger->report, "another writer took over this ledger: this one (epoch %llu) stops",
-                   (unsigned long long)ledger->writer_epoch);
-        status = hr_status_of(HR_DENIED);
-    }
-    (void)sqlite3_reset(statement);
-    return status;
 }
 
 static struct hr_status write_batches(struct ledger_sqlite *ledger, const struct ledger_commit *change,
@@ -197,83 +210,41 @@ static struct hr_status write_hints(struct ledger_sqlite *ledger)
 static struct hr_status write_change(struct ledger_sqlite *ledger, const struct ledger_commit *change,
                                      uint64_t *first_leaf)
 {
-    HR_TRY(ledger_run(ledger, ledger->writes[WRITE_BEGIN], "beginning a transaction"));
-    HR_TRY(advance_head(ledger, change->n_batches, first_leaf));
+    HR_TRY(ledger_advance_head(ledger, change->n_batches, first_leaf));
     HR_TRY(write_batches(ledger, change, *first_leaf));
     HR_TRY(write_streams(ledger, change));
     HR_TRY(write_devices(ledger, change));
     HR_TRY(write_conflicts(ledger, change));
     HR_TRY(write_losses(ledger, change));
     HR_TRY(write_anchors(ledger, change, *first_leaf));
-    HR_TRY(write_hints(ledger));
-    return ledger_run(ledger, ledger->writes[WRITE_COMMIT], "committing");
+    return write_hints(ledger);
 }
 
-/* Undoes what a failed transaction wrote. What can't be undone surely, or failed in a way that leaves the
- * outcome open, breaks the ledger: the process has to end and look again. */
-static struct hr_status give_up(struct ledger_sqlite *ledger, struct hr_status cause)
+struct commit_body {
+    const struct ledger_commit *change;
+    uint64_t first_leaf;
+};
+
+static struct hr_status write_body(struct ledger_sqlite *ledger, void *ctx)
 {
-    bool is_settled = hr_is(cause, HR_FULL) || hr_is(cause, HR_DENIED) || hr_is(cause, HR_AGAIN);
-    if (is_settled && sqlite3_get_autocommit(ledger->writer) == 0) {
-        is_settled = hr_is_ok(ledger_run(ledger, ledger->writes[WRITE_ROLLBACK], "rolling back"));
-    }
-    if (!is_settled) {
-        ledger->is_broken = true;
-        return hr_status_of(HR_IO);
-    }
-    return hr_is(cause, HR_DENIED) ? cause : hr_status_of(HR_FULL);
+    struct commit_body *body = ctx;
+    return write_change(ledger, body->change, &body->first_leaf);
 }
 
-/* Moves the WAL into the database file when it has grown. SQLite's own automatic checkpoint ignores a failing
- * fsync and tries again, and a second fsync may report success for pages that the kernel has dropped; so it
- * is off, and a failure here ends the process while the WAL still has everything. */
-static struct hr_status checkpoint(struct ledger_sqlite *ledger, int n_wal_pages)
+static void settle(struct ledger_sqlite *ledger, void *ctx)
 {
-    if (n_wal_pages < LEDGER_CHECKPOINT_PAGES) {
-        return hr_ok();
+    const struct commit_body *body = ctx;
+    for (size_t i = 0; i < body->change->n_batches; i++) {
+        body->change->batches[i].leaf = body->first_leaf + i;
     }
-    int rc = sqlite3_wal_checkpoint_v2(ledger->writer, "main", SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
-    struct hr_status status = ledger_status(ledger, ledger->writer, rc, "moving the WAL into the database");
-    if (hr_is_ok(status) || hr_is(status, HR_AGAIN) || hr_is(status, HR_FULL)) {
-        return hr_ok(); /* a reader is in the way, or the disk is full: the WAL keeps it until the next time
-                         */
-    }
-    ledger->is_broken = true;
-    return hr_status_of(HR_IO);
-}
-
-/* SQLite tells the length of the WAL after each commit here. */
-static int note_wal_pages(void *ctx, sqlite3 *db, const char *name, int n_pages)
-{
-    (void)db;
-    (void)name;
-    *(int *)ctx = n_pages;
-    return SQLITE_OK;
+    atomic_store(&ledger->n_leaves, body->first_leaf + body->change->n_batches);
 }
 
 struct hr_status ledger_commit_change(void *ctx, const struct ledger_commit *change)
 {
-    struct ledger_sqlite *ledger = ctx;
     HR_ASSERT(change->n_batches <= LEDGER_COMMIT_MAX_BATCHES);
-    if (ledger->writer == NULL) {
-        return hr_status_of(HR_DENIED);
-    }
-    if (ledger->is_broken) {
-        return hr_status_of(HR_IO);
-    }
-    int n_wal_pages = 0;
-    (void)sqlite3_wal_hook(ledger->writer, note_wal_pages, &n_wal_pages);
-    uint64_t first_leaf = 0;
-    struct hr_status status = write_change(ledger, change, &first_leaf);
-    (void)sqlite3_wal_hook(ledger->writer, NULL, NULL);
-    if (!hr_is_ok(status)) {
-        return give_up(ledger, status);
-    }
-    for (size_t i = 0; i < change->n_batches; i++) {
-        change->batches[i].leaf = first_leaf + i;
-    }
-    atomic_store(&ledger->n_leaves, first_leaf + change->n_batches);
-    return checkpoint(ledger, n_wal_pages);
+    struct commit_body body = {.change = change};
+    return ledger_transact(ctx, write_body, settle, &body);
 }
 
 struct hr_status ledger_set_hint(void *ctx, const char *sink, uint64_t next_leaf)

@@ -20,6 +20,7 @@ enum {
     LEDGER_ORIGIN_CHARS = 32,
     LEDGER_CHECKPOINT_PAGES = 2048, /* of the WAL; 16 MB */
     LEDGER_BUSY_MS = 5000,
+    LEDGER_FEEDS_VERSION = 2, /* of the schema that has feeds */
 };
 
 extern const struct ledger_migrations ledger_sqlite_migrations;
@@ -39,11 +40,27 @@ enum ledger_write {
     WRITE_ANCHOR,
     WRITE_HINT,
     WRITE_FIND_DIGEST,
+    WRITE_FIND_COVERED,
+    WRITE_FEED_HEAD_FIND,
+    WRITE_FEED_HEAD,
+    WRITE_FEED_VERSION,
+    WRITE_FEED_ENTRY,
+    WRITE_FEED_POSITION,
+    WRITE_FEED_SPAN,
+    WRITE_FEED_REPLAY,
+    WRITE_REPLAY_ID,
+    WRITE_REPLAYS_OPEN,
+    WRITE_PRUNE_FIND,
+    WRITE_PRUNE_HEAD,
+    WRITE_PRUNE_ANCHORS,
+    WRITE_PRUNE_BATCHES,
+    WRITE_PRUNE_SPANS,
     N_WRITES,
 };
 
 struct ledger_sqlite {
-    sqlite3 *writer; /* NULL: opened for reading only */
+    sqlite3 *writer;             /* NULL: opened for reading only */
+    pthread_mutex_t writer_lock; /* commits, feed writes and retention come from different threads */
     sqlite3 *reader;
     sqlite3_stmt *writes[N_WRITES];
     sqlite3_stmt *read_batches; /* of the reader connection */
@@ -53,6 +70,7 @@ struct ledger_sqlite {
     _Atomic uint64_t n_leaves;
     uint64_t writer_epoch;
     bool is_broken; /* a commit of unknown outcome: the file is not touched any more */
+    bool has_feeds; /* a reader of an older schema has none */
     int lock_fd;
     char origin[LEDGER_ORIGIN_CHARS + 1];
     struct ledger_report report;
@@ -78,6 +96,7 @@ void ledger_bind_u64(sqlite3_stmt *statement, int at, uint64_t value);
 /* Borrowed until the statement is reset. */
 void ledger_bind_bytes(sqlite3_stmt *statement, int at, struct hr_bytes bytes);
 void ledger_bind_text(sqlite3_stmt *statement, int at, const char *text);
+void ledger_bind_i64(sqlite3_stmt *statement, int at, int64_t value);
 uint64_t ledger_u64(sqlite3_stmt *row, int column);
 uint32_t ledger_u32(sqlite3_stmt *row, int column);
 /* Borrowed until the next step. */
@@ -92,6 +111,22 @@ void ledger_text(sqlite3_stmt *row, int column, char *out, size_t capacity_bytes
 HR_MUST_USE struct hr_status ledger_lock(struct ledger_sqlite *ledger, const char *path);
 void ledger_unlock(struct ledger_sqlite *ledger);
 
+/* ---- transact.c ---- */
+void ledger_lock_writer(struct ledger_sqlite *ledger);
+void ledger_unlock_writer(struct ledger_sqlite *ledger);
+/* Runs the body in one transaction of the writer's connection, and `settle` (may be NULL) when it is
+ * committed. HR_FULL: no space, or another connection is in the way: undone. HR_DENIED, HR_NOT_FOUND: the
+ * body said so: undone. HR_DENIED also for a ledger that was opened for reading. HR_IO: the outcome is
+ * unknown and the ledger is broken from now on. */
+HR_MUST_USE struct hr_status
+ledger_transact(struct ledger_sqlite *ledger,
+                struct hr_status (*body)(struct ledger_sqlite *ledger, void *ctx),
+                void (*settle)(struct ledger_sqlite *ledger, void *ctx), void *ctx);
+/* In a body: moves the head by n leaves and gives the first of them. HR_DENIED: the epoch in the file is not
+ * ours; a body that writes anything else asks with n = 0. */
+HR_MUST_USE struct hr_status ledger_advance_head(struct ledger_sqlite *ledger, uint64_t n,
+                                                 uint64_t *first_leaf);
+
 /* ---- commit.c ---- */
 HR_MUST_USE struct hr_status ledger_prepare_writes(struct ledger_sqlite *ledger);
 HR_MUST_USE struct hr_status ledger_commit_change(void *ctx, const struct ledger_commit *change);
@@ -99,7 +134,18 @@ HR_MUST_USE struct hr_status ledger_set_hint(void *ctx, const char *sink, uint64
 /* Writes pending hints in a transaction of their own. */
 HR_MUST_USE struct hr_status ledger_flush_hints(struct ledger_sqlite *ledger);
 
+/* ---- feeds.c, feeds_read.c, prune.c ---- */
+extern const struct ledger_feeds ledger_sqlite_feeds;
+HR_MUST_USE struct hr_status ledger_feed_write(void *ctx, const struct feed_change *change);
+HR_MUST_USE struct hr_status ledger_feed_add_replay(void *ctx, const struct feed_replay *replay,
+                                                    const char *const *sinks, size_t n_sinks, uint64_t *id);
+HR_MUST_USE struct hr_status ledger_prune_batches(void *ctx, const struct ledger_prune *limits,
+                                                  uint64_t *n_deleted);
+
 /* ---- read.c: the rest of struct ledger ---- */
+void ledger_lock_reader(struct ledger_sqlite *ledger);
+void ledger_unlock_reader(struct ledger_sqlite *ledger);
+HR_MUST_USE struct hr_status ledger_first_leaf(void *ctx, uint64_t *first_leaf);
 HR_MUST_USE struct hr_status ledger_prepare_reads(struct ledger_sqlite *ledger);
 HR_MUST_USE struct hr_status ledger_size(void *ctx, uint64_t *n_leaves);
 HR_MUST_USE struct hr_status ledger_read(void *ctx, uint64_t from, uint32_t max_batches, size_t max_bytes,

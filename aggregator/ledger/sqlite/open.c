@@ -179,6 +179,7 @@ static struct hr_status open_writer(struct ledger_sqlite *ledger, const struct l
     HR_TRY(migrate(ledger));
     HR_TRY(read_head(ledger, ledger->writer));
     HR_TRY(ledger_prepare_writes(ledger));
+    ledger->has_feeds = true;
     HR_TRY(open_connection(ledger, config, SQLITE_OPEN_READONLY, &ledger->reader));
     return ledger_prepare_reads(ledger);
 }
@@ -192,6 +193,7 @@ static struct hr_status open_reader(struct ledger_sqlite *ledger, const struct l
         ledger_say(&ledger->report, "%s is empty", config->path);
         return hr_status_of(HR_CORRUPT);
     }
+    ledger->has_feeds = version >= LEDGER_FEEDS_VERSION;
     HR_TRY(read_head(ledger, ledger->reader));
     return ledger_prepare_reads(ledger);
 }
@@ -207,6 +209,7 @@ static void release(struct ledger_sqlite *ledger)
     (void)sqlite3_close(ledger->writer);
     ledger_unlock(ledger);
     HR_ASSERT(pthread_mutex_destroy(&ledger->reader_lock) == 0);
+    HR_ASSERT(pthread_mutex_destroy(&ledger->writer_lock) == 0);
     ledger_hints_free(&ledger->hints);
     free(ledger);
 }
@@ -239,6 +242,7 @@ static struct ledger_sqlite *new_ledger(const struct ledger_sqlite_config *confi
     HR_ASSERT(pthread_mutexattr_settype(&recursive, PTHREAD_MUTEX_RECURSIVE) == 0);
     HR_ASSERT(pthread_mutex_init(&ledger->reader_lock, &recursive) == 0);
     HR_ASSERT(pthread_mutexattr_destroy(&recursive) == 0);
+    HR_ASSERT(pthread_mutex_init(&ledger->writer_lock, NULL) == 0);
     ledger_hints_init(&ledger->hints);
     return ledger;
 }
@@ -268,8 +272,11 @@ static struct hr_status open_with(const struct ledger_sqlite_config *config, str
                            .losses = ledger_losses,
                            .set_hint = ledger_set_hint,
                            .get_hint = ledger_get_hint,
+                           .first_leaf = ledger_first_leaf,
+                           .prune = ledger_prune_batches,
                            .origin = origin,
                            .close = close_ledger,
+                           .feeds = &ledger_sqlite_feeds,
                            .ctx = ledger};
     return hr_ok();
 }

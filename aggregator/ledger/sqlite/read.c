@@ -9,12 +9,12 @@ static sqlite3 *connection_for_loading(const struct ledger_sqlite *ledger)
     return ledger->writer != NULL ? ledger->writer : ledger->reader;
 }
 
-static void lock_reader(struct ledger_sqlite *ledger)
+void ledger_lock_reader(struct ledger_sqlite *ledger)
 {
     HR_ASSERT(pthread_mutex_lock(&ledger->reader_lock) == 0);
 }
 
-static void unlock_reader(struct ledger_sqlite *ledger)
+void ledger_unlock_reader(struct ledger_sqlite *ledger)
 {
     HR_ASSERT(pthread_mutex_unlock(&ledger->reader_lock) == 0);
 }
@@ -33,7 +33,7 @@ static struct hr_status step_to_row(const struct ledger_sqlite *ledger, sqlite3_
 
 static struct hr_status read_head_number(struct ledger_sqlite *ledger, const char *sql, uint64_t *out)
 {
-    lock_reader(ledger);
+    ledger_lock_reader(ledger);
     sqlite3_stmt *statement = NULL;
     struct hr_status status = ledger_prepare(ledger, ledger->reader, sql, &statement);
     if (hr_is_ok(status)) {
@@ -43,7 +43,7 @@ static struct hr_status read_head_number(struct ledger_sqlite *ledger, const cha
         *out = ledger_u64(statement, 0);
     }
     (void)sqlite3_finalize(statement);
-    unlock_reader(ledger);
+    ledger_unlock_reader(ledger);
     return status;
 }
 
@@ -55,6 +55,11 @@ struct hr_status ledger_size(void *ctx, uint64_t *n_leaves)
         return hr_ok();
     }
     return read_head_number(ledger, "SELECT size FROM log_head", n_leaves);
+}
+
+struct hr_status ledger_first_leaf(void *ctx, uint64_t *first_leaf)
+{
+    return read_head_number(ctx, "SELECT first_leaf FROM log_head", first_leaf);
 }
 
 struct hr_status ledger_is_writer(void *ctx)
@@ -118,13 +123,13 @@ struct hr_status ledger_read(void *ctx, uint64_t from, uint32_t max_batches, siz
 {
     struct ledger_sqlite *ledger = ctx;
     HR_ASSERT(max_batches > 0);
-    lock_reader(ledger);
+    ledger_lock_reader(ledger);
     ledger_bind_u64(ledger->read_batches, 1, from);
     struct ledger_budget budget = {.batches = max_batches, .bytes = max_bytes};
     struct hr_status status = read_rows(ledger, ledger->read_batches, budget, each, each_ctx);
     /* Ends the read transaction: an open one would keep the WAL from being moved. */
     (void)sqlite3_reset(ledger->read_batches);
-    unlock_reader(ledger);
+    ledger_unlock_reader(ledger);
     return status;
 }
 
@@ -133,7 +138,7 @@ struct hr_status ledger_anchor_at(void *ctx, uint64_t device_id, uint32_t boot_i
 {
     struct ledger_sqlite *ledger = ctx;
     sqlite3_stmt *statement = ledger->read_anchor;
-    lock_reader(ledger);
+    ledger_lock_reader(ledger);
     ledger_bind_u64(statement, 1, device_id);
     ledger_bind_u64(statement, 2, boot_id);
     ledger_bind_u64(statement, 3, leaf);
@@ -146,7 +151,7 @@ struct hr_status ledger_anchor_at(void *ctx, uint64_t device_id, uint32_t boot_i
                                          .source = ledger_u32(statement, 3)};
     }
     (void)sqlite3_reset(statement);
-    unlock_reader(ledger);
+    ledger_unlock_reader(ledger);
     return status;
 }
 
@@ -234,20 +239,33 @@ struct hr_status ledger_load_devices(void *ctx,
     return hr_ok();
 }
 
+static struct hr_status find_place(const struct ledger_sqlite *ledger, sqlite3_stmt *statement,
+                                   const uint64_t place[3], uint8_t *digest)
+{
+    for (int i = 0; i < 3; i++) {
+        ledger_bind_u64(statement, i + 1, place[i]);
+    }
+    struct hr_status status = step_to_row(ledger, statement);
+    if (hr_is_ok(status) && digest != NULL) {
+        ledger_digest(statement, 0, digest);
+    }
+    (void)sqlite3_reset(statement);
+    return status;
+}
+
 struct hr_status ledger_find_digest(void *ctx, uint64_t device_id, uint32_t stream, uint32_t seq,
                                     uint8_t digest[WIRE_DIGEST_BYTES])
 {
     struct ledger_sqlite *ledger = ctx;
     HR_ASSERT(ledger->writer != NULL);
-    sqlite3_stmt *statement = ledger->writes[WRITE_FIND_DIGEST];
-    ledger_bind_u64(statement, 1, device_id);
-    ledger_bind_u64(statement, 2, stream);
-    ledger_bind_u64(statement, 3, seq);
-    struct hr_status status = step_to_row(ledger, statement);
-    if (hr_is_ok(status)) {
-        ledger_digest(statement, 0, digest);
+    const uint64_t place[3] = {device_id, stream, seq};
+    ledger_lock_writer(ledger);
+    struct hr_status status = find_place(ledger, ledger->writes[WRITE_FIND_DIGEST], place, digest);
+    if (hr_is(status, HR_NOT_FOUND) &&
+        hr_is_ok(find_place(ledger, ledger->writes[WRITE_FIND_COVERED], place, NULL))) {
+        status = hr_status_of(HR_CLOSED);
     }
-    (void)sqlite3_reset(statement);
+    ledger_unlock_writer(ledger);
     return status;
 }
 
@@ -257,7 +275,7 @@ struct hr_status ledger_get_hint(void *ctx, const char *sink, uint64_t *next_lea
     if (ledger_hints_find(&ledger->hints, sink, next_leaf)) {
         return hr_ok();
     }
-    lock_reader(ledger);
+    ledger_lock_reader(ledger);
     sqlite3_stmt *statement = NULL;
     struct hr_status status =
         ledger_prepare(ledger, ledger->reader, "SELECT next_leaf FROM hint WHERE sink = ?1", &statement);
@@ -269,6 +287,6 @@ struct hr_status ledger_get_hint(void *ctx, const char *sink, uint64_t *next_lea
         *next_leaf = ledger_u64(statement, 0);
     }
     (void)sqlite3_finalize(statement);
-    unlock_reader(ledger);
+    ledger_unlock_reader(ledger);
     return status;
 }

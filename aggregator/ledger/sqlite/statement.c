@@ -76,6 +76,11 @@ void ledger_bind_u64(sqlite3_stmt *statement, int at, uint64_t value)
     HR_ASSERT(sqlite3_bind_int64(statement, at, ledger_signed_of(value)) == SQLITE_OK);
 }
 
+void ledger_bind_i64(sqlite3_stmt *statement, int at, int64_t value)
+{
+    HR_ASSERT(sqlite3_bind_int64(statement, at, value) == SQLITE_OK);
+}
+
 void ledger_bind_bytes(sqlite3_stmt *statement, int at, struct hr_bytes bytes)
 {
     /* An empty blob, not NULL, for no bytes. */
