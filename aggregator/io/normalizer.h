@@ -62,6 +62,14 @@ struct norm_input {
     const char *tenant;
 };
 
+/* Events as the bytes that sinks deliver (Avro binary, without framing). */
+struct norm_encoder {
+    /* *own_at is where the fields from first_own on begin. HR_FULL: it does not fit; nothing is promised of
+     * `out`. */
+    HR_MUST_USE struct hr_status (*encode)(const struct norm_event *event, uint32_t first_own, uint8_t *out,
+                                           size_t capacity_bytes, size_t *len_bytes, size_t *own_at);
+};
+
 struct norm_emit {
     void (*event)(void *ctx, const struct norm_event *event);
     void *ctx;

@@ -47,5 +47,6 @@ struct norm_time norm_common_fill(const struct norm_subject *subject, struct nor
     values[NORM_LEAF] = norm_long((int64_t)batch->leaf);
     values[NORM_BOOT_ID] = norm_long(header->boot_id);
     values[NORM_UPTIME_MS] = norm_long((int64_t)header->base_uptime_ms + subject->dt_ms);
+    values[NORM_REVISION] = norm_long(0);
     return when;
 }

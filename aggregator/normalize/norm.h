@@ -68,6 +68,16 @@ void norm_traceparent(const uint8_t batch_digest[WIRE_DIGEST_BYTES], uint32_t re
 /* Lower-case hex, two characters a byte, no NUL. */
 void norm_hex(const uint8_t *bytes, size_t len_bytes, char *out);
 
+/* ---- content ---- */
+
+/* Tells whether two normalizers say the same of a record. What an event says is its key, its time with
+ * quality and error, and its own fields, behind the common ones, as Avro (`own`, the end of the encoded
+ * value). Where it comes from (ids, leaf, producer, tenant, revision) is left out. Zeros at the end don't
+ * count, so a schema that grows by nullable fields at its end changes nothing. 64 bits that are spread well
+ * but resist no forger: a device could at most hide a correction of its own records. Stored: it must never
+ * change. Never 0. */
+uint64_t norm_content_of(const struct norm_event *event, struct hr_bytes own);
+
 /* ---- the fields that every event begins with ---- */
 
 enum norm_common {
@@ -88,6 +98,7 @@ enum norm_common {
     NORM_LEAF,
     NORM_BOOT_ID,
     NORM_UPTIME_MS,
+    NORM_REVISION, /* 0 as the normalizers fill it; a replay sets it */
     NORM_COMMON_COUNT,
 };
 
@@ -108,7 +119,8 @@ enum norm_common {
     [NORM_RECORD_INDEX] = {"record_index", NORM_LONG, false, NULL},                                          \
     [NORM_RECORD_SEQ] = {"record_seq", NORM_LONG, false, NULL},                                              \
     [NORM_LEAF] = {"leaf", NORM_LONG, false, NULL}, [NORM_BOOT_ID] = {"boot_id", NORM_LONG, false, NULL},    \
-    [NORM_UPTIME_MS] = {"uptime_ms", NORM_LONG, false, NULL}
+    [NORM_UPTIME_MS] = {"uptime_ms", NORM_LONG, false, NULL},                                                \
+    [NORM_REVISION] = {"revision", NORM_LONG, false, NULL}
 
 /* Where the characters of the common fields live while an event is emitted. */
 struct norm_common_text {

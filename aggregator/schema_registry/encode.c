@@ -28,21 +28,13 @@ static uint8_t *double_put(uint8_t *at, double real)
     return at + 8;
 }
 
-struct hr_status schema_encode(const struct norm_event *event, uint8_t *out, size_t capacity_bytes,
-                               size_t *len_bytes)
+/* Writes fields [from, to); *left_for_texts is what strings may still take. NULL: they take more. */
+static uint8_t *fields_put(const struct norm_event *event, uint32_t from, uint32_t to, uint8_t *at,
+                           size_t *left_for_texts)
 {
-    const struct norm_field *field = event->schema->fields;
-    const struct norm_field *const fields_end = field + event->schema->n_fields;
-    const struct norm_value *value = event->values;
-    uint8_t *at = out;
-    /* Room for the fixed part of every field is set aside at once, and only strings are checked against the
-     * rest: most fields of an event are null, and a check on each costs as much as writing it. */
-    size_t fixed_bytes = (size_t)event->schema->n_fields * SCHEMA_FIELD_FIXED_BYTES;
-
-    if (capacity_bytes < fixed_bytes) {
-        return hr_status_of(HR_FULL);
-    }
-    size_t left_for_texts = capacity_bytes - fixed_bytes;
+    const struct norm_field *field = event->schema->fields + from;
+    const struct norm_field *const fields_end = event->schema->fields + to;
+    const struct norm_value *value = event->values + from;
 
     for (; field < fields_end; field++, value++) {
         if (value->is_null) {
@@ -65,18 +57,51 @@ struct hr_status schema_encode(const struct norm_event *event, uint8_t *out, siz
             break;
         case NORM_STRING:
         case NORM_BYTES:
-            if (value->as.bytes.len_bytes > left_for_texts) {
-                return hr_status_of(HR_FULL);
+            if (value->as.bytes.len_bytes > *left_for_texts) {
+                return NULL;
             }
-            left_for_texts -= value->as.bytes.len_bytes;
+            *left_for_texts -= value->as.bytes.len_bytes;
             at = schema_long_put(at, (int64_t)value->as.bytes.len_bytes);
             memcpy(at, value->as.bytes.data, value->as.bytes.len_bytes);
             at += value->as.bytes.len_bytes;
             break;
         }
     }
-    *len_bytes = (size_t)(at - out);
+    return at;
+}
+
+static struct hr_status encode(const struct norm_event *event, uint32_t first_own, uint8_t *out,
+                               size_t capacity_bytes, size_t *len_bytes, size_t *own_at)
+{
+    /* Room for the fixed part of every field is set aside at once, and only strings are checked against the
+     * rest: most fields of an event are null, and a check on each costs as much as writing it. */
+    size_t fixed_bytes = (size_t)event->schema->n_fields * SCHEMA_FIELD_FIXED_BYTES;
+
+    if (capacity_bytes < fixed_bytes) {
+        return hr_status_of(HR_FULL);
+    }
+    size_t left_for_texts = capacity_bytes - fixed_bytes;
+
+    uint8_t *own = fields_put(event, 0, first_own, out, &left_for_texts);
+    uint8_t *end =
+        own == NULL ? NULL : fields_put(event, first_own, event->schema->n_fields, own, &left_for_texts);
+
+    if (end == NULL) {
+        return hr_status_of(HR_FULL);
+    }
+    *len_bytes = (size_t)(end - out);
+    *own_at = (size_t)(own - out);
     return hr_ok();
+}
+
+const struct norm_encoder schema_encoder = {.encode = encode};
+
+struct hr_status schema_encode(const struct norm_event *event, uint8_t *out, size_t capacity_bytes,
+                               size_t *len_bytes)
+{
+    size_t own_at = 0;
+
+    return encode(event, 0, out, capacity_bytes, len_bytes, &own_at);
 }
 
 void schema_frame(uint32_t schema_id, uint8_t out[SCHEMA_FRAMING_BYTES])

@@ -32,6 +32,9 @@ HR_MUST_USE struct hr_status schema_check(const struct norm_schema *schema, char
 HR_MUST_USE struct hr_status schema_encode(const struct norm_event *event, uint8_t *out,
                                            size_t capacity_bytes, size_t *len_bytes);
 
+/* The same for who wants to know where an event's own fields begin. */
+extern const struct norm_encoder schema_encoder;
+
 /* Writes the Confluent framing that goes before a value. */
 void schema_frame(uint32_t schema_id, uint8_t out[SCHEMA_FRAMING_BYTES]);
 /* Takes a framed value apart; *value borrows. HR_MALFORMED: not framed. */
@@ -42,7 +45,8 @@ HR_MUST_USE struct hr_status schema_unframe(struct hr_bytes framed, uint32_t *sc
  * 0x48520000, far above what a registry gives out, so that a topic can move to a registry later without two
  * meanings of one id. HR_NOT_FOUND: the schema has none. [any] */
 HR_MUST_USE struct hr_status schema_offline_id(const char *name, uint32_t version, uint32_t *schema_id);
-/* The other way round; *name is static storage. HR_NOT_FOUND: not an offline id. [any] */
+/* The name under which schema_text has the schema of this id, which for an older version of a schema is
+ * "<name>.<version>"; static storage. HR_NOT_FOUND: not an offline id. [any] */
 HR_MUST_USE struct hr_status schema_offline_name(uint32_t schema_id, const char **name);
 
 /* ---- object container files (Avro 1.11 specification, codec "null") ---- */

@@ -74,7 +74,7 @@ static const struct norm_field fields[AIS_FIELD_COUNT] = {
 const struct norm_schema norm_ais_schema = {
     .name = "marine_ais_raw",
     .topic = "marine.ais.raw",
-    .version = 1,
+    .version = 2,
     .fields = fields,
     .n_fields = AIS_FIELD_COUNT,
 };

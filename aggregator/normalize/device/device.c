@@ -68,7 +68,7 @@ static const struct norm_field fields[FIELD_COUNT] = {
 const struct norm_schema norm_device_schema = {
     .name = "headrace_device_events",
     .topic = "headrace.device.events",
-    .version = 1,
+    .version = 2,
     .fields = fields,
     .n_fields = FIELD_COUNT,
 };
