@@ -24,7 +24,6 @@ struct app {
     struct config_aggregator config;
     struct app_tenants tenants;
     struct ledger ledger;
-    struct app_hints hints;
     struct verify_keyring *keyring;
     void *core_memory;
     struct app_inbox inbox;

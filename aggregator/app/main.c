@@ -131,8 +131,6 @@ static struct hr_status open_ledger(struct app *app)
 {
     const struct ledger_report report = {.log = log_ledger};
     HR_TRY(ledger_choice_open(&app->config.ledger, &report, &app->ledger));
-    app->hints.ledger = &app->ledger;
-    (void)pthread_mutex_init(&app->hints.lock, NULL);
     return app->ledger.load_devices(app->ledger.ctx, keep_tenant, &app->tenants);
 }
 
@@ -249,7 +247,7 @@ static struct hr_status start_publishers(struct app *app)
                 (struct app_publisher){.kind = (enum app_publisher_kind)kind,
                                        .config = &app->config,
                                        .tenants = &app->tenants,
-                                       .hints = &app->hints};
+                                       .ledger = &app->ledger};
         }
     }
     for (size_t i = 0; i < app->n_publishers; i++) {
@@ -330,7 +328,6 @@ static void stop(struct app *app)
     free(app->core_memory);
     app_inbox_free(&app->inbox);
     app_tenants_free(&app->tenants);
-    (void)pthread_mutex_destroy(&app->hints.lock);
     (void)sem_destroy(&app->io_refuses);
 }
 

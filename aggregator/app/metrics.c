@@ -133,6 +133,12 @@ static const struct row published[] = {
     [APP_PUBLISHED_FAILURES] = {"publish_failures_total", "Answers of the sink that led back to recovering",
                                 HTTP_COUNTER},
     [APP_PUBLISHED_NEXT_LEAF] = {"publish_next_leaf", "First leaf that the sink has not got", HTTP_GAUGE},
+    [APP_PUBLISHED_FEED_LEAF] = {"feed_next_leaf", "First leaf that the feed ledger has not seen",
+                                 HTTP_GAUGE},
+    [APP_PUBLISHED_REPLAYS] = {"replays_ended_total", "Replays that came to their end", HTTP_COUNTER},
+    [APP_PUBLISHED_REPLAYED] = {"replayed_events_total", "Events that replays compared", HTTP_COUNTER},
+    [APP_PUBLISHED_REVISIONS] = {"published_revisions_total", "Events that replays published again",
+                                 HTTP_COUNTER},
 };
 
 static void add_for_publishers(struct app *app, const struct row *row, uint64_t (*read)(void *, uint32_t),

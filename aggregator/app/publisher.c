@@ -6,11 +6,13 @@
 #include "aggregator/app/time.h"
 #include "aggregator/ledger/choice/choice.h"
 #include "aggregator/normalize/device/device.h"
+#include "aggregator/schema_registry/schema.h"
+#include "aggregator/verify/verify.h"
 #include "proto/base/assert.h"
 
 #include <stdlib.h>
 
-enum { RECOVER_TIMEOUT_MS = 60000, RETRY_MAX_MS = 30000, RETRY_MIN_MS = 500 };
+enum { RECOVER_TIMEOUT_MS = 60000, RETRY_MAX_MS = 30000, RETRY_MIN_MS = 500, STORE_EVERY_MS = 1000 };
 
 const char *app_publisher_name(enum app_publisher_kind kind)
 {
@@ -21,66 +23,6 @@ const char *app_publisher_state_name(enum app_publisher_state state)
 {
     static const char *const names[] = {"opening", "recovering", "running", "halted"};
     return names[state];
-}
-
-/* ---- the ledger as a publisher sees it: its own connection for reading, the shared one for hints ---- */
-
-static struct hr_status view_size(void *ctx, uint64_t *n_leaves)
-{
-    const struct app_publisher *publisher = ctx;
-    return publisher->reader.size(publisher->reader.ctx, n_leaves);
-}
-
-static struct hr_status view_read(void *ctx, uint64_t from, uint32_t max_batches, size_t max_bytes,
-                                  void (*each)(void *each_ctx, const struct ledger_batch *batch),
-                                  void *each_ctx)
-{
-    const struct app_publisher *publisher = ctx;
-    return publisher->reader.read(publisher->reader.ctx, from, max_batches, max_bytes, each, each_ctx);
-}
-
-static struct hr_status view_anchor_at(void *ctx, uint64_t device_id, uint32_t boot_id, uint64_t leaf,
-                                       struct edge_time_anchor *out)
-{
-    const struct app_publisher *publisher = ctx;
-    return publisher->reader.anchor_at(publisher->reader.ctx, device_id, boot_id, leaf, out);
-}
-
-static struct hr_status view_set_hint(void *ctx, const char *sink, uint64_t next_leaf)
-{
-    struct app_publisher *publisher = ctx;
-    (void)pthread_mutex_lock(&publisher->hints->lock);
-    struct hr_status status =
-        publisher->hints->ledger->set_hint(publisher->hints->ledger->ctx, sink, next_leaf);
-    (void)pthread_mutex_unlock(&publisher->hints->lock);
-    return status;
-}
-
-static struct hr_status view_get_hint(void *ctx, const char *sink, uint64_t *next_leaf)
-{
-    struct app_publisher *publisher = ctx;
-    (void)pthread_mutex_lock(&publisher->hints->lock);
-    struct hr_status status =
-        publisher->hints->ledger->get_hint(publisher->hints->ledger->ctx, sink, next_leaf);
-    (void)pthread_mutex_unlock(&publisher->hints->lock);
-    return status;
-}
-
-static const char *view_origin(void *ctx)
-{
-    const struct app_publisher *publisher = ctx;
-    return publisher->reader.origin(publisher->reader.ctx);
-}
-
-static void make_view(struct app_publisher *publisher)
-{
-    publisher->view = (struct ledger){.size = view_size,
-                                      .read = view_read,
-                                      .anchor_at = view_anchor_at,
-                                      .set_hint = view_set_hint,
-                                      .get_hint = view_get_hint,
-                                      .origin = view_origin,
-                                      .ctx = publisher};
 }
 
 static void log_ledger(void *ctx, const char *text)
@@ -151,22 +93,48 @@ static void show_figures(struct app_publisher *publisher)
         [APP_PUBLISHED_BATCHES] = stats->batches,       [APP_PUBLISHED_RECORDS] = stats->records,
         [APP_PUBLISHED_EVENTS] = stats->events,         [APP_PUBLISHED_TRANSACTIONS] = stats->transactions,
         [APP_PUBLISHED_RECOVERIES] = stats->recoveries, [APP_PUBLISHED_FAILURES] = stats->failures,
-        [APP_PUBLISHED_NEXT_LEAF] = stats->next_leaf,
+        [APP_PUBLISHED_NEXT_LEAF] = stats->next_leaf,   [APP_PUBLISHED_FEED_LEAF] = stats->feed_leaf,
+        [APP_PUBLISHED_REPLAYS] = stats->replays,       [APP_PUBLISHED_REPLAYED] = stats->replayed,
+        [APP_PUBLISHED_REVISIONS] = stats->revisions,
     };
     for (size_t i = 0; i < APP_N_PUBLISHED; i++) {
         atomic_store_explicit(&publisher->figures[i], figures[i], memory_order_relaxed);
     }
 }
 
+/* Before the thread runs: others may ask for replays from then on. */
+static void init_feeds(struct app_publisher *publisher)
+{
+    norm_ais_init(&publisher->ais);
+    publisher->normalizers[0] = &publisher->ais.normalizer;
+    publisher->normalizers[1] = norm_device();
+    const struct agg_fold_config config = {
+        .reader = &publisher->reader,
+        .writer = publisher->ledger,
+        .clock = app_clock(),
+        .hash = verify_hash(),
+        .sink = app_publisher_name(publisher->kind),
+        .normalizers = publisher->normalizers,
+        .n_normalizers = HR_ARRAY_LEN(publisher->normalizers),
+        .store_every_ms = STORE_EVERY_MS,
+    };
+    agg_fold_init(&publisher->fold, &config);
+    agg_replay_init(&publisher->replay);
+}
+
 static void publish(struct app_publisher *publisher)
 {
-    const struct normalizer *const normalizers[] = {&publisher->ais.normalizer, norm_device()};
+    bool has_feeds = publisher->ledger->feeds != NULL;
     struct agg_publish_config config = {
-        .ledger = &publisher->view,
+        .ledger = &publisher->reader,
+        .writer = publisher->ledger,
         .sink = &publisher->sink,
         .clock = app_clock(),
-        .normalizers = normalizers,
-        .n_normalizers = HR_ARRAY_LEN(normalizers),
+        .encoder = &schema_encoder,
+        .fold = has_feeds ? &publisher->fold : NULL,
+        .replay = has_feeds ? &publisher->replay : NULL,
+        .normalizers = publisher->normalizers,
+        .n_normalizers = HR_ARRAY_LEN(publisher->normalizers),
         .tenant_of = app_tenants_of,
         .tenant_ctx = publisher->tenants,
         .transaction_max_batches = publisher->config->sinks.transaction_max_batches,
@@ -191,6 +159,7 @@ static void publish(struct app_publisher *publisher)
             }
         }
     }
+    agg_publish_end(&publisher->publish);
 }
 
 static void *run(void *ctx)
@@ -206,8 +175,7 @@ struct hr_status app_publisher_start(struct app_publisher *publisher)
 {
     const struct ledger_report report = {log_ledger, publisher};
     HR_TRY(ledger_choice_open_reader(&publisher->config->ledger, &report, &publisher->reader));
-    make_view(publisher);
-    norm_ais_init(&publisher->ais);
+    init_feeds(publisher);
     (void)pthread_mutex_init(&publisher->lock, NULL);
     app_cond_init(&publisher->woken);
     if (pthread_create(&publisher->thread, NULL, run, publisher) != 0) {
@@ -215,6 +183,12 @@ struct hr_status app_publisher_start(struct app_publisher *publisher)
         return hr_status_of(HR_IO);
     }
     return hr_ok();
+}
+
+void app_publisher_replay(struct app_publisher *publisher)
+{
+    agg_replay_ask(&publisher->replay);
+    app_publisher_wake(publisher);
 }
 
 void app_publisher_wake(struct app_publisher *publisher)

@@ -31,26 +31,26 @@ enum app_published {
     APP_PUBLISHED_RECOVERIES,
     APP_PUBLISHED_FAILURES,
     APP_PUBLISHED_NEXT_LEAF,
+    APP_PUBLISHED_FEED_LEAF,
+    APP_PUBLISHED_REPLAYS,
+    APP_PUBLISHED_REPLAYED,
+    APP_PUBLISHED_REVISIONS,
     APP_N_PUBLISHED,
-};
-
-/* Guards the hints of the writer's ledger connection, which the publishers share. */
-struct app_hints {
-    const struct ledger *ledger;
-    pthread_mutex_t lock;
 };
 
 struct app_publisher {
     enum app_publisher_kind kind;
     const struct config_aggregator *config;
     struct app_tenants *tenants;
-    struct app_hints *hints;
+    const struct ledger *ledger; /* the writer's: hints and feeds are written through it */
 
     struct ledger reader; /* this publisher's own connection */
-    struct ledger view;   /* of it: reads go to reader, hints to hints */
     struct sink sink;
     struct norm_ais ais;
+    const struct normalizer *normalizers[2];
     struct agg_publish publish;
+    struct agg_fold fold;
+    struct agg_replay replay;
     bool sink_open;
 
     pthread_t thread;
@@ -66,9 +66,11 @@ struct app_publisher {
 const char *app_publisher_name(enum app_publisher_kind kind);
 const char *app_publisher_state_name(enum app_publisher_state state);
 
-/* kind, config, tenants and hints are filled. HR_IO: the ledger can't be read beside the writer, or no
+/* kind, config, tenants and ledger are filled. HR_IO: the ledger can't be read beside the writer, or no
  * thread. */
 HR_MUST_USE struct hr_status app_publisher_start(struct app_publisher *publisher);
+/* The ledger has new replays. [any thread] */
+void app_publisher_replay(struct app_publisher *publisher);
 /* The ledger has grown. [any thread] */
 void app_publisher_wake(struct app_publisher *publisher);
 /* Ends after the transaction that is under way, closes the sink and frees. */

@@ -1,36 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "aggregator/core/publish.h"
 
-#include "aggregator/normalize/norm.h"
+#include "aggregator/core/publish_internal.h"
+#include "aggregator/core/replay_internal.h"
 #include "proto/base/assert.h"
 #include "proto/base/failpoint.h"
 
 #include <string.h>
 
-enum { IDLE_WAIT_MS = 1000, RETRY_FIRST_MS = 100, TOPIC_MAX_CHARS = 64 };
-
-/* One transaction while the ledger is read into it. */
-struct transaction {
-    struct agg_publish *publish;
-    uint64_t next_leaf;
-    uint32_t n_batches;
-    uint64_t n_records;
-    uint64_t n_events;
-    struct hr_status status; /* the first failure; later batches are passed over */
-    bool corrupt;            /* the ledger holds bytes that can't have been committed */
-};
-
-/* What the emit callback needs to know about the record at hand. */
-struct emission {
-    struct transaction *transaction;
-    struct sink_origin origin;
-    uint32_t used; /* bit i: normalizer i had events */
-};
+enum { IDLE_WAIT_MS = 1000, RETRY_FIRST_MS = 100, CATCH_UP_BATCHES = 256 };
 
 void agg_publish_init(struct agg_publish *publish, const struct agg_publish_config *config)
 {
     HR_ASSERT(config->n_normalizers > 0 && config->n_normalizers <= AGG_PUBLISH_MAX_NORMALIZERS);
     HR_ASSERT(config->transaction_max_batches > 0 && config->transaction_max_bytes > 0);
+    HR_ASSERT((config->fold == NULL) == (config->replay == NULL));
     memset(publish, 0, sizeof *publish);
     publish->config = *config;
     publish->phase = AGG_PUBLISH_RECOVERING;
@@ -45,6 +29,7 @@ static void halt(struct agg_publish *publish, const char *reason)
 
 static void recover_later(struct agg_publish *publish)
 {
+    publish->stats.failures++;
     publish->phase = AGG_PUBLISH_RECOVERING;
     publish->retry_at_us = publish->config.clock->monotonic_us(publish->config.clock->ctx) +
                            (uint64_t)publish->retry_wait_ms * 1000u;
@@ -52,6 +37,38 @@ static void recover_later(struct agg_publish *publish)
     if (publish->retry_wait_ms > publish->config.retry_max_ms) {
         publish->retry_wait_ms = publish->config.retry_max_ms;
     }
+}
+
+/* What the feed ledger says when it is written. False: never again, and publishing has halted. */
+static bool may_go_on(struct agg_publish *publish, struct hr_status stored)
+{
+    if (hr_is(stored, HR_DENIED) || hr_is(stored, HR_IO) || hr_is(stored, HR_CORRUPT)) {
+        halt(publish, "the feed ledger can't be written; the ledger's own lines say why");
+    }
+    return publish->phase != AGG_PUBLISH_HALTED;
+}
+
+static struct hr_status recover_all(struct agg_publish *publish, struct sink_found *found, uint64_t *size)
+{
+    const struct agg_publish_config *config = &publish->config;
+    struct sink_log log = {.origin = config->ledger->origin(config->ledger->ctx)};
+    HR_TRY(config->ledger->size(config->ledger->ctx, &log.size));
+    if (config->ledger->first_leaf != NULL) {
+        HR_TRY(config->ledger->first_leaf(config->ledger->ctx, &log.first_leaf));
+    }
+    *size = log.size;
+    HR_TRY(config->sink->recover(config->sink->ctx, &log, config->recover_timeout_ms, found));
+    if (found->cursor.next_leaf < log.first_leaf) {
+        halt(publish, "the sink asks for batches that retention has deleted");
+        return hr_ok();
+    }
+    publish->next_leaf = found->cursor.next_leaf;
+    if (config->fold == NULL) {
+        return hr_ok();
+    }
+    struct hr_status loaded = agg_fold_load(config->fold, publish->next_leaf);
+    loaded = hr_is_ok(loaded) ? agg_replay_recover(publish, found) : loaded;
+    return may_go_on(publish, loaded) ? loaded : hr_ok();
 }
 
 static uint32_t step_recover(struct agg_publish *publish)
@@ -62,177 +79,177 @@ static uint32_t step_recover(struct agg_publish *publish)
         return (uint32_t)((publish->retry_at_us - now_us + 999) / 1000);
     }
     uint64_t size = 0;
-    uint64_t next_leaf = 0;
-    struct hr_status status = config->ledger->size(config->ledger->ctx, &size);
-    if (hr_is_ok(status)) {
-        status = config->sink->recover(config->sink->ctx, config->ledger->origin(config->ledger->ctx), size,
-                                       config->recover_timeout_ms, &next_leaf);
-    }
-    if (hr_is(status, HR_CORRUPT) || (hr_is_ok(status) && next_leaf > size)) {
+    struct sink_found found = {.cursor = {0}};
+    struct hr_status status = recover_all(publish, &found, &size);
+    if (hr_is(status, HR_CORRUPT) || (hr_is_ok(status) && found.cursor.next_leaf > size)) {
         halt(publish, "the sink holds more than the ledger, or a torn sequence");
+    }
+    if (publish->phase == AGG_PUBLISH_HALTED) {
         return UINT32_MAX;
     }
     if (!hr_is_ok(status)) {
-        publish->stats.failures++;
         recover_later(publish);
         return publish->retry_wait_ms;
     }
     publish->stats.recoveries++;
-    publish->stats.next_leaf = next_leaf;
-    publish->next_leaf = next_leaf;
+    publish->stats.next_leaf = publish->next_leaf;
     publish->retry_wait_ms = RETRY_FIRST_MS;
     publish->phase = AGG_PUBLISH_RUNNING;
     return 0;
 }
 
-/* The normalizer whose event this is; every event comes from one of the schemas that they name. */
-static size_t normalizer_of(const struct agg_publish_config *config, const struct norm_schema *schema)
-{
-    for (size_t i = 0; i < config->n_normalizers; i++) {
-        const struct normalizer *normalizer = config->normalizers[i];
-        for (size_t k = 0; k < normalizer->n_schemas; k++) {
-            if (normalizer->schemas[k] == schema) {
-                return i;
-            }
-        }
-    }
-    HR_ASSERT(false && "an event of a schema that no configured normalizer names");
-    return 0;
-}
+/* ---- one transaction ---- */
 
-static void put_event(void *ctx, const struct norm_event *event)
+/* Reads batches into it. HR_NOT_FOUND: there are none. */
+static struct hr_status read_batches(struct agg_transaction *transaction, uint64_t from, uint32_t max_batches)
 {
-    struct emission *emission = ctx;
-    struct transaction *transaction = emission->transaction;
-    if (!hr_is_ok(transaction->status)) {
-        return;
-    }
     const struct agg_publish_config *config = &transaction->publish->config;
-    size_t which = normalizer_of(config, event->schema);
-    emission->used |= 1u << which;
-    emission->origin.record_index = event->record_index;
-    emission->origin.output_index = event->output_index;
-    emission->origin.normalizer_version = config->normalizers[which]->version;
-    norm_traceparent(emission->origin.batch_digest, event->record_index, emission->origin.traceparent);
-    transaction->status = config->sink->put_event(config->sink->ctx, event, &emission->origin);
-    transaction->n_events++;
-}
-
-/* The signed batch goes to the raw topic of each source that has events of it; one without any (a heartbeat)
- * goes to that of the last normalizer, which by contract is the device's own. */
-static void put_raw(const struct norm_input *input, struct emission *emission)
-{
-    struct transaction *transaction = emission->transaction;
-    const struct agg_publish_config *config = &transaction->publish->config;
-    uint32_t fallback = 1u << (config->n_normalizers - 1u);
-    uint32_t wanted = (emission->used & ~fallback) != 0 ? emission->used & ~fallback : fallback;
-    emission->origin.record_index = SINK_WHOLE_BATCH;
-    emission->origin.output_index = 0;
-    norm_traceparent(emission->origin.batch_digest, 0, emission->origin.traceparent);
-    for (size_t i = 0; i < config->n_normalizers && hr_is_ok(transaction->status); i++) {
-        if ((wanted >> i & 1u) == 0) {
-            continue;
-        }
-        char topic[TOPIC_MAX_CHARS];
-        struct hr_writer writer = hr_writer_over(topic, sizeof topic);
-        hr_write_raw(&writer, "ingestion.", 10);
-        hr_write_raw(&writer, config->normalizers[i]->source, strlen(config->normalizers[i]->source));
-        hr_write_raw(&writer, ".raw.v1", 8);
-        HR_ASSERT(hr_writer_ok(&writer));
-        emission->origin.normalizer_version = config->normalizers[i]->version;
-        transaction->status =
-            config->sink->put_raw(config->sink->ctx, topic, input->batch, &emission->origin);
+    transaction->next_leaf = from;
+    struct hr_status read =
+        config->ledger->read(config->ledger->ctx, from, max_batches, config->transaction_max_bytes,
+                             agg_publish_batch, transaction);
+    if (!hr_is_ok(read) && !hr_is(read, HR_NOT_FOUND) && hr_is_ok(transaction->status)) {
+        transaction->status = read;
     }
+    return read;
 }
 
-static void put_batch(void *ctx, const struct ledger_batch *batch)
+static void count(struct agg_publish *publish, const struct agg_transaction *transaction)
 {
-    struct transaction *transaction = ctx;
+    publish->stats.next_leaf = publish->next_leaf;
+    publish->stats.batches += transaction->n_batches;
+    publish->stats.records += transaction->n_records;
+    publish->stats.events += transaction->n_events;
+    publish->stats.transactions++;
+}
+
+/* Ends the sink's transaction, and on its word that of the fold. */
+static struct hr_status commit(struct agg_transaction *transaction)
+{
     struct agg_publish *publish = transaction->publish;
     const struct agg_publish_config *config = &publish->config;
-    if (!hr_is_ok(transaction->status)) {
-        return;
+    struct sink_cursor cursor = {.next_leaf = transaction->next_leaf};
+    agg_replay_cursor(publish, &cursor);
+    HR_FAILPOINT("publish_before_commit");
+    HR_TRY(config->sink->commit(config->sink->ctx, &cursor));
+    HR_FAILPOINT("publish_after_commit");
+    if (transaction->is_folding && config->sink->positions != NULL) {
+        config->sink->positions(config->sink->ctx, agg_fold_place, config->fold);
     }
-    if (transaction->n_batches == 0) {
-        transaction->status = config->sink->begin(config->sink->ctx, batch->leaf);
-        HR_FAILPOINT("publish_begun");
+    publish->next_leaf = transaction->next_leaf;
+    count(publish, transaction);
+    if (transaction->n_batches < config->transaction_max_batches) {
+        publish->linger_until_us =
+            config->clock->monotonic_us(config->clock->ctx) + (uint64_t)config->linger_ms * 1000u;
     }
-    struct norm_input input = {.batch = batch,
-                               .tenant = config->tenant_of(config->tenant_ctx, batch->device_id)};
-    if (batch->leaf != transaction->next_leaf ||
-        !hr_is_ok(wire_envelope_split(batch->envelope, &input.envelope))) {
-        transaction->corrupt = true;
-        transaction->status = hr_status_of(HR_CORRUPT);
-        return;
+    if (config->writer != NULL) {
+        /* The hint only saves a reader of the database some work; the cursor in the sink is what counts. */
+        hr_ignore(config->writer->set_hint(config->writer->ctx, config->sink->name, transaction->next_leaf));
     }
-    struct edge_time_anchor anchor;
-    struct hr_status found = config->ledger->anchor_at(config->ledger->ctx, batch->device_id,
-                                                       input.envelope.header.boot_id, batch->leaf, &anchor);
-    input.anchor = hr_is_ok(found) ? &anchor : NULL;
-    if (!hr_is_ok(found) && !hr_is(found, HR_NOT_FOUND)) {
-        transaction->status = found;
-        return;
+    return hr_ok();
+}
+
+/* What is live, and a chunk of a replay behind it. */
+static void fill(struct agg_transaction *transaction)
+{
+    struct agg_publish *publish = transaction->publish;
+    const struct agg_publish_config *config = &publish->config;
+    bool is_torn = agg_replay_is_torn(publish);
+    transaction->next_leaf = publish->next_leaf;
+    if (!is_torn) {
+        hr_ignore(read_batches(transaction, publish->next_leaf, config->transaction_max_batches));
     }
-    struct emission emission = {
-        .transaction = transaction,
-        .origin = {.device_id = batch->device_id,
-                   .stream = batch->stream,
-                   .key_epoch = input.envelope.header.key_epoch,
-                   .batch_seq = batch->seq,
-                   .leaf = batch->leaf,
-                   .received_utc_ms = batch->received_utc_ms},
-    };
-    memcpy(emission.origin.batch_digest, batch->digest, WIRE_DIGEST_BYTES);
-    struct norm_emit emit = {put_event, &emission};
-    transaction->n_records += norm_batch(config->normalizers, config->n_normalizers, &input, &emit).n_records;
-    put_raw(&input, &emission);
-    transaction->next_leaf++;
-    transaction->n_batches++;
-    HR_FAILPOINT("publish_put");
+    bool is_full = transaction->is_ended || transaction->n_batches == config->transaction_max_batches;
+    if (hr_is_ok(transaction->status) && transaction->is_folding && !is_full && config->replay->row.id != 0 &&
+        config->replay->row.state == FEED_RUNNING) {
+        agg_replay_chunk(transaction);
+    }
+}
+
+/* Gives back whether there was anything to do. */
+static bool run_transaction(struct agg_publish *publish, bool has_replay)
+{
+    const struct agg_publish_config *config = &publish->config;
+    struct agg_transaction transaction = {.publish = publish, .is_live = true, .status = hr_ok()};
+    transaction.is_folding = config->fold != NULL && agg_fold_has_room(config->fold) &&
+                             (config->fold->next_leaf == publish->next_leaf || agg_replay_is_torn(publish));
+    if (transaction.is_folding) {
+        agg_fold_begin(config->fold);
+        agg_replay_begin(publish);
+    }
+    fill(&transaction);
+    if (transaction.corrupt) {
+        halt(publish, "the ledger holds a leaf out of order or bytes that are no envelope");
+    }
+    struct hr_status status = transaction.status;
+    if (hr_is_ok(status) && transaction.is_begun) {
+        status = commit(&transaction);
+    }
+    if (!hr_is_ok(status)) {
+        if (transaction.is_folding) {
+            agg_fold_abort(config->fold);
+            agg_replay_abort(publish);
+        }
+        if (publish->phase != AGG_PUBLISH_HALTED) {
+            recover_later(publish);
+        }
+        return true;
+    }
+    if (transaction.is_folding) {
+        agg_fold_commit(config->fold);
+        (void)may_go_on(publish, agg_replay_commit(publish));
+    }
+    return transaction.n_batches > 0 || (has_replay && transaction.is_folding);
+}
+
+/* ---- the fold behind the sink ---- */
+
+/* Brings the fold a step nearer to what is published. Gives back whether it did something. */
+static bool catch_up(struct agg_publish *publish)
+{
+    const struct agg_publish_config *config = &publish->config;
+    struct agg_fold *fold = config->fold;
+    if (fold == NULL || fold->next_leaf >= publish->next_leaf || !agg_fold_has_room(fold)) {
+        return false;
+    }
+    uint64_t behind = publish->next_leaf - fold->next_leaf;
+    struct agg_transaction transaction = {.publish = publish, .is_folding = true, .status = hr_ok()};
+    agg_fold_begin(fold);
+    struct hr_status read = read_batches(&transaction, fold->next_leaf,
+                                         behind < CATCH_UP_BATCHES ? (uint32_t)behind : CATCH_UP_BATCHES);
+    if (hr_is_ok(read) && hr_is_ok(transaction.status)) {
+        agg_fold_commit(fold);
+        return true;
+    }
+    agg_fold_abort(fold);
+    if (transaction.corrupt || hr_is(read, HR_NOT_FOUND)) {
+        halt(publish, "the ledger does not hold what the feed ledger has yet to see");
+    }
+    return false;
 }
 
 static uint32_t step_publish(struct agg_publish *publish)
 {
     const struct agg_publish_config *config = &publish->config;
     uint64_t now_us = config->clock->monotonic_us(config->clock->ctx);
-    if (now_us < publish->linger_until_us) {
-        return (uint32_t)((publish->linger_until_us - now_us + 999) / 1000);
+    if (config->fold != NULL) {
+        bool must_store = !agg_fold_has_room(config->fold);
+        if (!may_go_on(publish, agg_fold_store(config->fold, must_store))) {
+            return UINT32_MAX;
+        }
     }
-    struct transaction transaction = {.publish = publish, .next_leaf = publish->next_leaf, .status = hr_ok()};
-    struct hr_status read =
-        config->ledger->read(config->ledger->ctx, publish->next_leaf, config->transaction_max_batches,
-                             config->transaction_max_bytes, put_batch, &transaction);
-    if (hr_is(read, HR_NOT_FOUND)) {
-        return IDLE_WAIT_MS;
-    }
-    if (transaction.corrupt) {
-        halt(publish, "the ledger holds a leaf out of order or bytes that are no envelope");
+    bool has_caught_up = catch_up(publish);
+    bool has_replay = agg_replay_wants(publish);
+    uint64_t linger_us = now_us < publish->linger_until_us ? publish->linger_until_us - now_us : 0;
+    bool has_published = linger_us == 0 && run_transaction(publish, has_replay);
+    publish->stats.feed_leaf = config->fold != NULL ? config->fold->next_leaf : 0;
+    if (publish->phase == AGG_PUBLISH_HALTED) {
         return UINT32_MAX;
     }
-    struct hr_status status = hr_is_ok(read) ? transaction.status : read;
-    if (hr_is_ok(status)) {
-        HR_FAILPOINT("publish_before_commit");
-        status = config->sink->commit(config->sink->ctx, transaction.next_leaf);
-    }
-    if (!hr_is_ok(status)) {
-        publish->stats.failures++;
-        recover_later(publish);
+    if (has_caught_up || has_published) {
         return 0;
     }
-    HR_FAILPOINT("publish_after_commit");
-    publish->next_leaf = transaction.next_leaf;
-    publish->stats.next_leaf = transaction.next_leaf;
-    publish->stats.batches += transaction.n_batches;
-    publish->stats.records += transaction.n_records;
-    publish->stats.events += transaction.n_events;
-    publish->stats.transactions++;
-    if (transaction.n_batches < config->transaction_max_batches) {
-        publish->linger_until_us =
-            config->clock->monotonic_us(config->clock->ctx) + (uint64_t)config->linger_ms * 1000u;
-    }
-    /* The hint only saves a reader of the database some work; the cursor in the sink is what counts. */
-    hr_ignore(config->ledger->set_hint(config->ledger->ctx, config->sink->name, transaction.next_leaf));
-    return 0;
+    return linger_us > 0 ? (uint32_t)((linger_us + 999) / 1000) : IDLE_WAIT_MS;
 }
 
 uint32_t agg_publish_step(struct agg_publish *publish)
@@ -246,4 +263,11 @@ uint32_t agg_publish_step(struct agg_publish *publish)
         break;
     }
     return UINT32_MAX;
+}
+
+void agg_publish_end(struct agg_publish *publish)
+{
+    if (publish->config.fold != NULL && publish->config.fold->is_loaded) {
+        hr_ignore(agg_fold_store(publish->config.fold, true));
+    }
 }

@@ -3,21 +3,26 @@
  * The publisher: follows the ledger in leaf order and delivers each batch, raw and normalized, to one sink in
  * transactions. The ledger is the outbox; the sink's own cursor is the truth about what was delivered
  * (PROTOCOL 4.4). After any answer but HR_OK from the sink the only next step is to recover, so no outcome is
- * ever guessed.
+ * ever guessed. Beside it the publisher keeps the sink's feed ledger (fold.h) and works off replays
+ * (replay.h), whose revisions ride in the same transactions; what is live goes first.
  *
  * Pure: it waits for nothing by itself. One thread drives it with agg_publish_step. */
 #ifndef AGG_PUBLISH_H
 #define AGG_PUBLISH_H
 
+#include "aggregator/core/fold.h"
+#include "aggregator/core/replay.h"
 #include "aggregator/io/clock.h"
 #include "aggregator/io/sink.h"
 
-enum { AGG_PUBLISH_MAX_NORMALIZERS = 8 };
+enum { AGG_PUBLISH_MAX_NORMALIZERS = 8, AGG_PUBLISH_MAX_VALUE_BYTES = 65536 };
 
 struct agg_publish_config {
-    const struct ledger *ledger;
+    const struct ledger *ledger; /* for this thread to read */
+    const struct ledger *writer; /* what its hints go to; NULL: none are kept */
     const struct sink *sink;
     const struct agg_clock *clock;
+    const struct norm_encoder *encoder;
     const struct normalizer *const *normalizers; /* norm_device() last; kept */
     uint16_t n_normalizers;                      /* at most AGG_PUBLISH_MAX_NORMALIZERS */
     /* The tenant of a device, for the events; static or kept storage, never NULL. */
@@ -30,6 +35,8 @@ struct agg_publish_config {
     uint32_t linger_ms;
     uint32_t recover_timeout_ms; /* how long one recover may block */
     uint32_t retry_max_ms;       /* cap of the backoff between recovers; it starts at 100 ms and doubles */
+    struct agg_fold *fold;     /* initialized for this ledger and sink; NULL: no feed ledger and no replays */
+    struct agg_replay *replay; /* initialized; NULL without a fold */
 };
 
 enum agg_publish_phase {
@@ -49,6 +56,10 @@ struct agg_publish_stats {
     uint64_t recoveries; /* successful ones */
     uint64_t failures;   /* answers of the sink that led back to recovering */
     uint64_t next_leaf;
+    uint64_t feed_leaf; /* the feed cursor, in memory */
+    uint64_t replays;   /* ended */
+    uint64_t replayed;  /* events that replays compared */
+    uint64_t revisions; /* events that replays published */
 };
 
 struct agg_publish {
@@ -60,6 +71,7 @@ struct agg_publish {
     uint64_t linger_until_us;
     struct agg_publish_stats stats;
     const char *halt_reason; /* static storage; NULL unless halted */
+    uint8_t value[SINK_ROOM_BYTES + AGG_PUBLISH_MAX_VALUE_BYTES];
 };
 
 /* The configuration is copied. */
@@ -69,5 +81,9 @@ void agg_publish_init(struct agg_publish *publish, const struct agg_publish_conf
  * next call: 0 when more is waiting, UINT32_MAX when halted. A new commit in the ledger is a reason to call
  * earlier. May block in the sink for recover_timeout_ms or one transaction. [publisher thread] */
 uint32_t agg_publish_step(struct agg_publish *publish);
+
+/* Stores what the feed ledger has in memory; after the last step. What can't be stored is found again at the
+ * next start. [publisher thread] */
+void agg_publish_end(struct agg_publish *publish);
 
 #endif

@@ -98,7 +98,8 @@ struct feed_change {
     const struct feed_span *spans;
     size_t n_spans;
     const struct feed_replay *replay; /* new state of a replay of this sink; NULL: none */
-    const char *normalizers;          /* what publishes leaves from next_leaf on; NULL: as before */
+    const char *normalizers;          /* what publishes leaves from normalizers_from on; NULL: as before */
+    uint64_t normalizers_from;
 };
 
 struct feed_head {
@@ -147,9 +148,9 @@ struct ledger_feeds {
                                               void (*each)(void *each_ctx,
                                                            const struct feed_position *position),
                                               void *each_ctx);
-    /* The first span that begins at or after from_leaf; notes are borrowed during `each`. HR_NOT_FOUND: none.
-     */
-    HR_MUST_USE struct hr_status (*span)(void *ctx, const char *sink, uint64_t from_leaf,
+    /* The span that holds this leaf, or else the first behind it; notes are borrowed during `each`.
+     * HR_NOT_FOUND: none. */
+    HR_MUST_USE struct hr_status (*span)(void *ctx, const char *sink, uint64_t leaf,
                                          void (*each)(void *each_ctx, const struct feed_span *span),
                                          void *each_ctx);
     /* In the order of ids; sink NULL: of every sink. */

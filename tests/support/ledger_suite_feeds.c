@@ -221,10 +221,13 @@ static void what_was_published_is_found_by_leaf_and_replaced(void **state)
     assert_int_equal(got.span.n_leaves, 3);
     assert_int_equal(got.span.notes.len_bytes, 11);
     assert_memory_equal(got.notes, "first again", 11);
-    assert_ok(find_span("kafka", 1, &got));
+    assert_ok(find_span("kafka", 2, &got));
+    assert_int_equal(got.span.first_leaf, 0);
+    assert_ok(find_span("kafka", 5, &got));
     assert_int_equal(got.span.first_leaf, 3);
     assert_memory_equal(got.notes, "second", 6);
-    assert_code(find_span("kafka", 4, &got), HR_NOT_FOUND);
+    assert_code(find_span("kafka", 6, &got), HR_NOT_FOUND);
+    assert_code(find_span("files", 3, &got), HR_NOT_FOUND);
     assert_ok(find_span("files", 0, &got));
     assert_memory_equal(got.notes, "other sink", 10);
 }
@@ -330,10 +333,13 @@ static void see_version(void *ctx, const struct feed_version *version)
 static void versions_of_normalizers_are_kept_by_leaf(void **state)
 {
     (void)state;
-    struct feed_change change = {.sink = "kafka", .next_leaf = 4, .normalizers = "ais/1"};
+    struct feed_change change = {
+        .sink = "kafka", .next_leaf = 2, .normalizers = "ais/1", .normalizers_from = 4};
     assert_ok(feed_write(&change));
-    change = (struct feed_change){.sink = "kafka", .from_leaf = 4, .next_leaf = 9, .normalizers = "ais/2"};
+    change = (struct feed_change){
+        .sink = "kafka", .from_leaf = 2, .next_leaf = 2, .normalizers = "ais/2", .normalizers_from = 9};
     assert_ok(feed_write(&change));
+    assert_int_equal(cursor(), 2);
     char text[256] = "";
     assert_ok(ledger_lab.ledger.feeds->versions(ledger_lab.ledger.ctx, "kafka", see_version, text));
     assert_string_equal(text, "4:ais/1 9:ais/2 ");

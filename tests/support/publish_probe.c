@@ -128,12 +128,6 @@ static struct hr_status probe_anchor(void *ctx, uint64_t device_id, uint32_t boo
     return hr_status_of(HR_NOT_FOUND);
 }
 
-static struct hr_status probe_hint(void *ctx, const char *sink, uint64_t next_leaf)
-{
-    (void)ctx, (void)sink, (void)next_leaf;
-    return hr_ok();
-}
-
 static const char *probe_origin(void *ctx)
 {
     return ((struct probe *)ctx)->origin;
@@ -266,7 +260,6 @@ int main(int argc, char **argv)
     const struct ledger ledger = {.size = probe_size,
                                   .read = probe_read,
                                   .anchor_at = probe_anchor,
-                                  .set_hint = probe_hint,
                                   .origin = probe_origin,
                                   .ctx = &probe};
     const struct agg_clock clock = {utc_ms, monotonic_us, NULL};
@@ -275,6 +268,7 @@ int main(int argc, char **argv)
         .ledger = &ledger,
         .sink = &sink,
         .clock = &clock,
+        .encoder = &schema_encoder,
         .normalizers = normalizers,
         .n_normalizers = HR_ARRAY_LEN(normalizers),
         .tenant_of = tenant_of,

@@ -112,7 +112,7 @@ static struct hr_status write_version(struct ledger_sqlite *ledger, const struct
 {
     sqlite3_stmt *statement = ledger->writes[WRITE_FEED_VERSION];
     ledger_bind_text(statement, 1, change->sink);
-    ledger_bind_u64(statement, 2, change->next_leaf);
+    ledger_bind_u64(statement, 2, change->normalizers_from);
     ledger_bind_text(statement, 3, change->normalizers);
     return ledger_run(ledger, statement, "storing the versions of normalizers");
 }

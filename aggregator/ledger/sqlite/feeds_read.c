@@ -182,16 +182,18 @@ static void visit_span(void *ctx, sqlite3_stmt *row)
     visit->each.span(visit->ctx, &span);
 }
 
-static struct hr_status span(void *ctx, const char *sink, uint64_t from_leaf,
+static struct hr_status span(void *ctx, const char *sink, uint64_t leaf,
                              void (*each)(void *each_ctx, const struct feed_span *span), void *each_ctx)
 {
     struct visit visit = {.each.span = each, .ctx = each_ctx};
     struct query query;
-    HR_TRY(begin_query(ctx,
-                       "SELECT first_leaf, n_leaves, notes FROM feed_span WHERE first_leaf >= ?1"
-                       " AND sink = ?2 ORDER BY first_leaf LIMIT 1",
-                       &query));
-    ledger_bind_u64(query.statement, 1, from_leaf);
+    HR_TRY(
+        begin_query(ctx,
+                    "SELECT first_leaf, n_leaves, notes FROM feed_span WHERE sink = ?2 AND first_leaf >="
+                    " coalesce((SELECT max(first_leaf) FROM feed_span WHERE sink = ?2 AND first_leaf <= ?1),"
+                    " 0) AND first_leaf + n_leaves > ?1 ORDER BY first_leaf LIMIT 1",
+                    &query));
+    ledger_bind_u64(query.statement, 1, leaf);
     ledger_bind_text(query.statement, 2, sink);
     HR_TRY(end_query(&query, visit_span, &visit));
     return hr_status_of(visit.n_rows > 0 ? HR_OK : HR_NOT_FOUND);

@@ -103,21 +103,21 @@ static struct hr_status reopen_topic(struct sink_files *sink, struct files_topic
     return hr_ok();
 }
 
-static struct hr_status files_recover(void *ctx, const char *log_origin, uint64_t ledger_size,
-                                      uint32_t timeout_ms, uint64_t *next_leaf)
+static struct hr_status files_recover(void *ctx, const struct sink_log *log, uint32_t timeout_ms,
+                                      struct sink_found *found)
 {
     (void)timeout_ms;
     struct sink_files *sink = ctx;
     close_all(sink);
     HR_TRY(sink_files_prepare(sink));
-    struct hr_status read = sink_files_read_cursor(sink, log_origin);
+    struct hr_status read = sink_files_read_cursor(sink, log);
     if (hr_is(read, HR_CORRUPT)) {
         sink->config.log(sink->config.log_ctx, "files_cursor_unusable",
                          "the directory belongs to another log, or its cursor is damaged or gone; give this "
                          "log an empty one");
     }
     HR_TRY(read);
-    if (sink->cursor.next_leaf > ledger_size) {
+    if (sink->cursor.at.next_leaf > log->size) {
         sink->config.log(sink->config.log_ctx, "files_are_ahead_of_the_ledger",
                          "the files hold batches that the ledger does not have; the ledger was rolled back");
         return hr_status_of(HR_CORRUPT);
@@ -127,26 +127,23 @@ static struct hr_status files_recover(void *ctx, const char *log_origin, uint64_
         HR_TRY(reopen_topic(sink, &sink->topics[i]));
     }
     sink->ready = true;
-    *next_leaf = sink->cursor.next_leaf;
+    *found = (struct sink_found){.cursor = sink->cursor.at};
     return hr_ok();
 }
 
 static struct hr_status files_begin(void *ctx, uint64_t first_leaf)
 {
     struct sink_files *sink = ctx;
-    HR_ASSERT(!sink->ready || first_leaf == sink->cursor.next_leaf);
+    HR_ASSERT(!sink->ready || first_leaf == sink->cursor.at.next_leaf);
     return sink->ready ? hr_ok() : hr_status_of(HR_IO);
 }
 
-static struct hr_status files_put_event(void *ctx, const struct norm_event *event,
-                                        const struct sink_origin *origin)
+static struct hr_status files_put_event(void *ctx, const struct norm_event *event, uint8_t *value,
+                                        size_t len_bytes, const struct sink_origin *origin)
 {
     struct sink_files *sink = ctx;
-    size_t len_bytes = 0;
-    struct hr_status encoded = schema_encode(event, sink->value, sizeof sink->value, &len_bytes);
-    HR_ASSERT(hr_is_ok(encoded)); /* an event comes from one record, which is far below the capacity */
     return append(sink, find_topic(sink, event->schema->topic), origin->received_utc_ms,
-                  hr_bytes_of(sink->value, len_bytes));
+                  hr_bytes_of(value, len_bytes));
 }
 
 static const struct norm_field raw_fields[] = {
@@ -212,7 +209,7 @@ static struct hr_status files_put_raw(void *ctx, const char *topic_name, const s
                   hr_bytes_of(sink->value, len_bytes));
 }
 
-static struct hr_status files_commit(void *ctx, uint64_t next_leaf)
+static struct hr_status files_commit(void *ctx, const struct sink_cursor *cursor)
 {
     struct sink_files *sink = ctx;
     if (!sink->ready) {
@@ -233,7 +230,7 @@ static struct hr_status files_commit(void *ctx, uint64_t next_leaf)
             return failed(sink, "files_sync_failed", topic->name);
         }
     }
-    sink->cursor.next_leaf = next_leaf;
+    sink->cursor.at = *cursor;
     struct hr_status written = sink_files_write_cursor(sink);
     if (!hr_is_ok(written)) {
         close_all(sink);

@@ -162,7 +162,11 @@ static bool take_line(struct sink_files *sink, char *line)
         int len = snprintf(sink->cursor.origin, sizeof sink->cursor.origin, "%s", words[1]);
         return len >= 0 && (size_t)len < sizeof sink->cursor.origin;
     }
-    return n == 2 && strcmp(words[0], "next_leaf") == 0 && parse_unsigned(words[1], &sink->cursor.next_leaf);
+    struct sink_cursor *at = &sink->cursor.at;
+    if (n == 3 && strcmp(words[0], "replay") == 0) {
+        return parse_unsigned(words[1], &at->replay) && parse_unsigned(words[2], &at->replay_next_leaf);
+    }
+    return n == 2 && strcmp(words[0], "next_leaf") == 0 && parse_unsigned(words[1], &at->next_leaf);
 }
 
 static struct hr_status parse_cursor(struct sink_files *sink, char *text, const char *log_origin)
@@ -179,7 +183,7 @@ static struct hr_status parse_cursor(struct sink_files *sink, char *text, const 
     return ours ? hr_ok() : hr_status_of(HR_CORRUPT);
 }
 
-struct hr_status sink_files_read_cursor(struct sink_files *sink, const char *log_origin)
+struct hr_status sink_files_read_cursor(struct sink_files *sink, const struct sink_log *log)
 {
     for (size_t i = 0; i < sink->n_topics; i++) {
         sink->topics[i].hour = FILES_NO_HOUR;
@@ -190,7 +194,8 @@ struct hr_status sink_files_read_cursor(struct sink_files *sink, const char *log
     path_in(sink, "cursor", path);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0 && errno == ENOENT) {
-        (void)snprintf(sink->cursor.origin, sizeof sink->cursor.origin, "%s", log_origin);
+        (void)snprintf(sink->cursor.origin, sizeof sink->cursor.origin, "%s", log->origin);
+        sink->cursor.at.next_leaf = log->first_leaf;
         return sink_files_start_cursor(sink);
     }
     static const char unreadable[] = "files_cursor_not_read";
@@ -204,7 +209,7 @@ struct hr_status sink_files_read_cursor(struct sink_files *sink, const char *log
         return complain(sink, unreadable, path);
     }
     text[len] = '\0';
-    return parse_cursor(sink, text, log_origin);
+    return parse_cursor(sink, text, log->origin);
 }
 
 static struct hr_status write_whole(const struct sink_files *sink, const char *path, const char *text,
@@ -223,7 +228,11 @@ struct hr_status sink_files_write_cursor(struct sink_files *sink)
 {
     char text[CURSOR_MAX_BYTES];
     int len = snprintf(text, sizeof text, "headrace-files 1\nlog %s\nnext_leaf %" PRIu64 "\n",
-                       sink->cursor.origin, sink->cursor.next_leaf);
+                       sink->cursor.origin, sink->cursor.at.next_leaf);
+    if (sink->cursor.at.replay != 0) {
+        len += snprintf(text + len, sizeof text - (size_t)len, "replay %" PRIu64 " %" PRIu64 "\n",
+                        sink->cursor.at.replay, sink->cursor.at.replay_next_leaf);
+    }
     for (size_t i = 0; i < sink->n_topics; i++) {
         const struct files_topic *topic = &sink->topics[i];
         if (topic->hour != FILES_NO_HOUR) {

@@ -5,6 +5,7 @@
  *     headrace-files 1
  *     log <origin>
  *     next_leaf <n>
+ *     replay <id> <leaf>                                    while a replay is under way: how far it has got
  *     file <topic> <hour since 1970> <length in bytes>      a line for each topic that has an open file
  *     end
  *
@@ -35,10 +36,10 @@ struct sink_files {
     size_t n_topics;
     struct {
         char origin[FILES_ORIGIN_MAX_CHARS + 1];
-        uint64_t next_leaf;
+        struct sink_cursor at;
     } cursor;
-    bool ready; /* recovered, and no failure since */
-    uint8_t value[SINK_FILES_MAX_VALUE_BYTES];
+    bool ready;                                /* recovered, and no failure since */
+    uint8_t value[SINK_FILES_MAX_VALUE_BYTES]; /* of a raw batch */
 };
 
 /* Path of the topic's file of its hour. */
@@ -46,9 +47,9 @@ void sink_files_path(const struct sink_files *sink, const struct files_topic *to
                      char out[SINK_FILES_PATH_MAX_CHARS + 1]);
 /* Makes the directory and the topics' folders. HR_IO: not possible (logged). */
 HR_MUST_USE struct hr_status sink_files_prepare(struct sink_files *sink);
-/* Reads the cursor into sink->cursor and the topics. No cursor is a start from leaf 0. HR_CORRUPT: damaged,
- * or of another log. HR_IO: can't be read. */
-HR_MUST_USE struct hr_status sink_files_read_cursor(struct sink_files *sink, const char *log_origin);
+/* Reads the cursor into sink->cursor and the topics. No cursor is a start from the log's first leaf.
+ * HR_CORRUPT: damaged, or of another log. HR_IO: can't be read. */
+HR_MUST_USE struct hr_status sink_files_read_cursor(struct sink_files *sink, const struct sink_log *log);
 HR_MUST_USE struct hr_status sink_files_write_cursor(struct sink_files *sink);
 /* Writes the first cursor of an empty directory. HR_CORRUPT: it holds files already. */
 HR_MUST_USE struct hr_status sink_files_start_cursor(struct sink_files *sink);

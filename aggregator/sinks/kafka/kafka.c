@@ -13,7 +13,7 @@ enum {
     QUEUE_FULL_WAIT_MS = 100,
     QUEUE_FULL_TRIES = 300,
     TRANSACTION_TIMEOUT_MS = 60000,
-    N_HEADERS = 11,
+    N_HEADERS = 15,
 };
 
 /* ---- the producer's life ---- */
@@ -74,6 +74,7 @@ static struct hr_status make_producer(struct sink_kafka *sink)
 static struct hr_status begin_transaction(struct sink_kafka *sink)
 {
     atomic_store(&sink->end_requests, 0);
+    sink_kafka_cells_reset(sink);
     rd_kafka_error_t *error = rd_kafka_begin_transaction(sink->producer);
     if (error != NULL) {
         return give_up_error(sink, "kafka_begin_failed", error);
@@ -146,17 +147,36 @@ static struct hr_status write_fence(struct sink_kafka *sink)
     return end_transaction(sink);
 }
 
-/* Where to go on: at the cursor, or, when the cursor topic was wiped, behind what the tails prove. */
-static struct hr_status settle(struct sink_kafka *sink, bool found, uint64_t cursor, uint64_t ledger_size,
-                               uint64_t *next_leaf)
+/* How far the tails go: live leaves in all, and of the newest replay that they know. */
+static void read_reach(const struct sink_kafka *sink, uint64_t *past_tail, uint64_t *replay, uint64_t *reach)
 {
-    uint64_t past_tail = 0;
+    *past_tail = *replay = *reach = 0;
     for (uint32_t i = 0; i < sink->n_tails; i++) {
-        if (sink->tails[i].known && sink->tails[i].place.leaf + 1 > past_tail) {
-            past_tail = sink->tails[i].place.leaf + 1;
+        const struct kafka_tail *tail = &sink->tails[i];
+        if (tail->known && tail->has_place && tail->place.leaf + 1 > *past_tail) {
+            *past_tail = tail->place.leaf + 1;
+        }
+        if (tail->known && tail->replay > *replay) {
+            *replay = tail->replay;
+            *reach = 0;
+        }
+        if (tail->known && tail->replay != 0 && tail->replay == *replay &&
+            tail->replay_place.leaf + 1 > *reach) {
+            *reach = tail->replay_place.leaf + 1;
         }
     }
-    if ((found && cursor > ledger_size) || past_tail > ledger_size) {
+}
+
+/* Where to go on: at the cursor, or, when the cursor topic was wiped, behind what the tails prove. */
+static struct hr_status settle(struct sink_kafka *sink, bool has_cursor, const struct sink_log *log,
+                               struct sink_found *found)
+{
+    struct sink_cursor *cursor = &found->cursor;
+    uint64_t past_tail = 0;
+    uint64_t replay = 0;
+    uint64_t reach = 0;
+    read_reach(sink, &past_tail, &replay, &reach);
+    if ((has_cursor && cursor->next_leaf > log->size) || past_tail > log->size) {
         sink_kafka_log(
             sink, SINK_KAFKA_ERROR, "kafka_is_ahead_of_the_ledger",
             "Kafka holds records of this log that the ledger does not have; the ledger was rolled back. "
@@ -164,25 +184,31 @@ static struct hr_status settle(struct sink_kafka *sink, bool found, uint64_t cur
         drop_producer(sink);
         return hr_status_of(HR_CORRUPT);
     }
-    if (!found && past_tail > 0) {
+    if (!has_cursor && past_tail > 0) {
         /* Transactions are in leaf order, so only the one that reached furthest can be torn. */
-        uint64_t reach = sink->config.transaction_max_batches;
-        cursor = past_tail > reach ? past_tail - reach : 0;
+        uint64_t max_batches = sink->config.transaction_max_batches;
+        cursor->next_leaf = past_tail > max_batches ? past_tail - max_batches : 0;
         sink_kafka_log(sink, SINK_KAFKA_WARN, "kafka_cursor_missing",
                        "going on behind the tails of the partitions");
+    } else if (!has_cursor) {
+        cursor->next_leaf = log->first_leaf;
     }
-    *next_leaf = cursor;
-    sink->skipping = past_tail > cursor;
+    if (replay > cursor->replay) {
+        cursor->replay = replay; /* its first transaction was torn, or the cursor is gone */
+        cursor->replay_next_leaf = 0;
+    }
+    found->replay_reach = replay == cursor->replay && reach > cursor->replay_next_leaf ? reach : 0;
+    sink->skipping = past_tail > cursor->next_leaf || found->replay_reach != 0;
     return hr_ok();
 }
 
-static struct hr_status kafka_recover(void *ctx, const char *log_origin, uint64_t ledger_size,
-                                      uint32_t timeout_ms, uint64_t *next_leaf)
+static struct hr_status kafka_recover(void *ctx, const struct sink_log *log, uint32_t timeout_ms,
+                                      struct sink_found *found)
 {
     struct sink_kafka *sink = ctx;
     drop_producer(sink);
-    HR_ASSERT(strlen(log_origin) <= SINK_KAFKA_ORIGIN_CHARS);
-    (void)snprintf(sink->origin, sizeof sink->origin, "%s", log_origin);
+    HR_ASSERT(strlen(log->origin) <= SINK_KAFKA_ORIGIN_CHARS);
+    (void)snprintf(sink->origin, sizeof sink->origin, "%s", log->origin);
     if (getrandom(&sink->incarnation, sizeof sink->incarnation, 0) != (ssize_t)sizeof sink->incarnation) {
         return hr_status_of(HR_IO);
     }
@@ -197,15 +223,16 @@ static struct hr_status kafka_recover(void *ctx, const char *log_origin, uint64_
         return give_up_error(sink, "kafka_init_failed", error);
     }
     HR_TRY(write_fence(sink));
-    bool found = false;
-    uint64_t cursor = 0;
-    if (!hr_is_ok(sink_kafka_read_cursor(sink, timeout_ms, &found, &cursor)) ||
+    bool has_cursor = false;
+    *found = (struct sink_found){.cursor = {0}};
+    if (!hr_is_ok(sink_kafka_read_cursor(sink, timeout_ms, &has_cursor, &found->cursor)) ||
         !hr_is_ok(sink_kafka_read_tails(sink, timeout_ms))) {
         return give_up(sink, "kafka_readback_failed", "cursor or tails could not be read back in time");
     }
-    HR_TRY(settle(sink, found, cursor, ledger_size, next_leaf));
+    HR_TRY(settle(sink, has_cursor, log, found));
     char text[64];
-    (void)snprintf(text, sizeof text, "next leaf %" PRIu64 " of %" PRIu64, *next_leaf, ledger_size);
+    (void)snprintf(text, sizeof text, "next leaf %" PRIu64 " of %" PRIu64, found->cursor.next_leaf,
+                   log->size);
     sink_kafka_log(sink, SINK_KAFKA_INFO, "kafka_recovered", text);
     return hr_ok();
 }
@@ -287,17 +314,41 @@ static rd_kafka_headers_t *make_headers(const struct sink_kafka *sink, const str
     return headers;
 }
 
-static bool is_delivered(const struct sink_kafka *sink, const struct kafka_topic *topic, int32_t partition,
+/* A revision says of which replay it is and, so that its old leaf misleads nobody who reads the partition's
+ * tail back, which record stands last before it among the live ones. */
+static void add_revision(rd_kafka_headers_t *headers, const struct sink_origin *origin,
+                         const struct kafka_tail *tail)
+{
+    ADD_NUMBER(headers, "revision", origin->revision);
+    ADD_NUMBER(headers, "replay", origin->replay);
+    if (tail->has_place) {
+        ADD_NUMBER(headers, "live_leaf", tail->place.leaf);
+        ADD_NUMBER(headers, "live_index", tail->place.index);
+    }
+}
+
+static struct kafka_place place_of(const struct sink_origin *origin)
+{
+    bool whole = origin->record_index == SINK_WHOLE_BATCH;
+    return (struct kafka_place){
+        .leaf = origin->leaf,
+        .index = whole ? 0 : ((uint64_t)origin->record_index + 1) << 16 | origin->output_index};
+}
+
+static bool is_at_or_before(struct kafka_place place, struct kafka_place other)
+{
+    return place.leaf < other.leaf || (place.leaf == other.leaf && place.index <= other.index);
+}
+
+static bool is_delivered(const struct sink_kafka *sink, const struct kafka_tail *tail,
                          const struct sink_origin *origin)
 {
-    if (!sink->skipping) {
+    if (!sink->skipping || !tail->known) {
         return false;
     }
-    const struct kafka_tail *tail = &sink->tails[topic->first_tail + (uint32_t)partition];
-    bool whole = origin->record_index == SINK_WHOLE_BATCH;
-    uint64_t index = whole ? 0 : ((uint64_t)origin->record_index + 1) << 16 | origin->output_index;
-    return tail->known && (origin->leaf < tail->place.leaf ||
-                           (origin->leaf == tail->place.leaf && index <= tail->place.index));
+    return origin->replay == 0
+               ? tail->has_place && is_at_or_before(place_of(origin), tail->place)
+               : tail->replay == origin->replay && is_at_or_before(place_of(origin), tail->replay_place);
 }
 
 static struct hr_status put(struct sink_kafka *sink, struct kafka_topic *topic, struct hr_bytes key,
@@ -308,10 +359,17 @@ static struct hr_status put(struct sink_kafka *sink, struct kafka_topic *topic, 
     }
     int32_t partition = rd_kafka_msg_partitioner_murmur2(topic->handle, key.data, key.len_bytes,
                                                          topic->n_partitions, NULL, NULL);
-    if (is_delivered(sink, topic, partition, origin)) {
+    struct kafka_tail *tail = &sink->tails[topic->first_tail + (uint32_t)partition];
+    if (is_delivered(sink, tail, origin)) {
         return hr_ok();
     }
     rd_kafka_headers_t *headers = make_headers(sink, origin);
+    if (origin->replay != 0) {
+        add_revision(headers, origin, tail);
+    } else {
+        tail->place = place_of(origin);
+        tail->has_place = true;
+    }
     const rd_kafka_vu_t fields[] = {
         {.vtype = RD_KAFKA_VTYPE_RKT, .u.rkt = topic->handle},
         {.vtype = RD_KAFKA_VTYPE_PARTITION, .u.i32 = partition},
@@ -320,21 +378,20 @@ static struct hr_status put(struct sink_kafka *sink, struct kafka_topic *topic, 
         {.vtype = RD_KAFKA_VTYPE_TIMESTAMP, .u.i64 = timestamp_ms},
         {.vtype = RD_KAFKA_VTYPE_HEADERS, .u.headers = headers},
         {.vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = RD_KAFKA_MSG_F_COPY},
+        {.vtype = RD_KAFKA_VTYPE_OPAQUE,
+         .u.ptr = origin->slot < SINK_MAX_SLOTS ? sink_kafka_opaque_of(origin->slot) : NULL},
     };
     return produce(sink, fields, HR_ARRAY_LEN(fields), headers);
 }
 
-static struct hr_status kafka_put_event(void *ctx, const struct norm_event *event,
-                                        const struct sink_origin *origin)
+static struct hr_status kafka_put_event(void *ctx, const struct norm_event *event, uint8_t *value,
+                                        size_t len_bytes, const struct sink_origin *origin)
 {
     struct sink_kafka *sink = ctx;
     struct kafka_topic *topic = find_topic(sink, event->schema->topic);
-    size_t len_bytes = 0;
-    schema_frame(topic->schema_id, sink->value);
-    struct hr_status encoded =
-        schema_encode(event, sink->value + SCHEMA_FRAMING_BYTES, SINK_KAFKA_MAX_VALUE_BYTES, &len_bytes);
-    HR_ASSERT(hr_is_ok(encoded)); /* an event comes from one record, which is far below the capacity */
-    return put(sink, topic, event->key, hr_bytes_of(sink->value, SCHEMA_FRAMING_BYTES + len_bytes),
+    uint8_t *framed = value - SCHEMA_FRAMING_BYTES;
+    schema_frame(topic->schema_id, framed);
+    return put(sink, topic, event->key, hr_bytes_of(framed, SCHEMA_FRAMING_BYTES + len_bytes),
                event->occurred_at_us / 1000, origin);
 }
 
@@ -351,16 +408,21 @@ static struct hr_status kafka_put_raw(void *ctx, const char *topic_name, const s
                batch->received_utc_ms, origin);
 }
 
-static struct hr_status kafka_commit(void *ctx, uint64_t next_leaf)
+static struct hr_status kafka_commit(void *ctx, const struct sink_cursor *cursor)
 {
     struct sink_kafka *sink = ctx;
     if (sink->producer == NULL || !sink->in_transaction) {
         return hr_status_of(HR_AGAIN);
     }
-    char value[160];
+    char value[256];
+    char replay[96] = "";
+    if (cursor->replay != 0) {
+        (void)snprintf(replay, sizeof replay, ",\"replay\":%" PRIu64 ",\"replay_next_leaf\":%" PRIu64,
+                       cursor->replay, cursor->replay_next_leaf);
+    }
     (void)snprintf(value, sizeof value,
-                   "{\"next_leaf\":%" PRIu64 ",\"log\":\"%s\",\"incarnation\":\"%016" PRIx64 "\"}", next_leaf,
-                   sink->origin, sink->incarnation);
+                   "{\"next_leaf\":%" PRIu64 "%s,\"log\":\"%s\",\"incarnation\":\"%016" PRIx64 "\"}",
+                   cursor->next_leaf, replay, sink->origin, sink->incarnation);
     HR_TRY(put_control(sink, sink->origin, value));
     return end_transaction(sink);
 }
@@ -412,6 +474,7 @@ struct hr_status sink_kafka_open(const struct sink_kafka_config *config, struct 
                          .put_event = kafka_put_event,
                          .put_raw = kafka_put_raw,
                          .commit = kafka_commit,
+                         .positions = sink_kafka_positions,
                          .close = kafka_close,
                          .ctx = sink};
     return hr_ok();

@@ -14,7 +14,6 @@ enum {
     SINK_KAFKA_MAX_TOPICS = 32,
     SINK_KAFKA_MAX_PARTITIONS = 512, /* of all data topics together */
     SINK_KAFKA_TOPIC_MAX_CHARS = 127,
-    SINK_KAFKA_MAX_VALUE_BYTES = 65536,
     SINK_KAFKA_MAX_SETTINGS = 16, /* of one topic */
     SINK_KAFKA_WHY_CHARS = 256,
 };

@@ -80,6 +80,8 @@ static rd_kafka_resp_err_t on_new(rd_kafka_t *client, const rd_kafka_conf_t *con
     (void)conf, (void)reason, (void)reason_capacity;
     (void)rd_kafka_interceptor_add_on_request_sent(client, "headrace", on_request_sent, opaque);
     (void)rd_kafka_interceptor_add_on_response_received(client, "headrace", on_response_received, opaque);
+    (void)rd_kafka_interceptor_add_on_acknowledgement(client, "headrace", sink_kafka_on_acknowledgement,
+                                                      opaque);
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 

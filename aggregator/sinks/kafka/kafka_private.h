@@ -17,11 +17,23 @@ struct kafka_place {
     uint64_t index; /* (record_index + 1) << 16 | output_index, 0 for the whole batch: raw before events */
 };
 
-/* What a partition already held when the publisher recovered. */
+/* What a partition holds of this log: when the publisher recovered, and then as it puts live records. */
 struct kafka_tail {
     bool known;
+    bool has_place; /* a live record is there */
     struct kafka_place place;
+    uint64_t replay; /* the last record is one of this replay, 0: it is live */
+    struct kafka_place replay_place;
 };
+
+/* Where events of a slot went in the open transaction. A partition has one leader, so one of librdkafka's
+ * threads at a time writes a cell, and the publisher reads after the commit was answered. */
+struct kafka_cell {
+    int64_t first_offset, last_offset;
+    uint32_t n_records;
+};
+
+enum { KAFKA_MAX_CELLS = 65536 }; /* slots times partitions; those beyond are not told */
 
 struct kafka_topic {
     char name[SINK_KAFKA_TOPIC_MAX_CHARS + 1];
@@ -65,7 +77,10 @@ struct sink_kafka {
 
     atomic_uint end_requests; /* EndTxn requests sent in this transaction: more than one is a hidden retry */
     _Atomic(const char *) doubt; /* why this producer's outcomes can't be trusted any more; NULL: they can */
-    uint8_t value[SINK_KAFKA_MAX_VALUE_BYTES + 16];
+    struct kafka_cell cells[KAFKA_MAX_CELLS]; /* [slot * widest + partition] */
+    uint32_t touched[KAFKA_MAX_CELLS];        /* cells with records, in the order of the first */
+    atomic_uint n_touched;
+    uint32_t widest; /* partitions of the topic that has most */
 };
 
 void sink_kafka_log(const struct sink_kafka *sink, enum sink_kafka_level level, const char *event,
@@ -102,9 +117,20 @@ HR_MUST_USE struct hr_status sink_kafka_topics_ready(struct sink_kafka *sink, ui
 /* Reads the cursor topic up to this incarnation's fence marker and finds the newest cursor of this log.
  * *found is false when there is none. HR_AGAIN: not read to the marker in time. */
 HR_MUST_USE struct hr_status sink_kafka_read_cursor(struct sink_kafka *sink, uint32_t timeout_ms, bool *found,
-                                                    uint64_t *next_leaf);
+                                                    struct sink_cursor *cursor);
 /* Fills sink->tails with the last committed record of this log in each partition. HR_AGAIN as above. */
 HR_MUST_USE struct hr_status sink_kafka_read_tails(struct sink_kafka *sink, uint32_t timeout_ms);
+
+/* ---- positions ---- */
+void sink_kafka_cells_reset(struct sink_kafka *sink);
+/* For rd_kafka_interceptor_add_on_acknowledgement; opaque is the sink. */
+rd_kafka_resp_err_t sink_kafka_on_acknowledgement(rd_kafka_t *client, rd_kafka_message_t *message,
+                                                  void *opaque);
+/* positions of struct sink. */
+void sink_kafka_positions(void *ctx, void (*each)(void *each_ctx, const struct sink_position *position),
+                          void *each_ctx);
+/* What goes with a message of this slot as its opaque. */
+void *sink_kafka_opaque_of(uint16_t slot);
 
 /* Key of the fence markers in the cursor topic; the cursor's key is the origin of the log. */
 #define KAFKA_FENCE_KEY_PREFIX "fence/"

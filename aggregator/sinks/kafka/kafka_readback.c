@@ -52,7 +52,7 @@ struct cursor_search {
     char fence_value[64];
     bool found;
     bool fenced;
-    uint64_t next_leaf;
+    struct sink_cursor cursor;
 };
 
 static bool equals(const void *data, size_t len_bytes, const char *text)
@@ -60,20 +60,37 @@ static bool equals(const void *data, size_t len_bytes, const char *text)
     return len_bytes == strlen(text) && memcmp(data, text, len_bytes) == 0;
 }
 
-/* A cursor value begins as kafka_commit writes it; what follows the number is for people. */
-static bool read_cursor_value(const rd_kafka_message_t *message, uint64_t *next_leaf)
+/* The number behind `before` at *text, which moves behind it. */
+static bool take_number(const char **text, const char *before, uint64_t *number)
 {
-    static const char before[] = "{\"next_leaf\":";
-    char text[64];
-    size_t len = message->len < sizeof text - 1 ? message->len : sizeof text - 1;
-    memcpy(text, message->payload, len);
-    text[len] = '\0';
-    if (strncmp(text, before, sizeof before - 1) != 0) {
+    size_t len = strlen(before);
+    if (strncmp(*text, before, len) != 0) {
         return false;
     }
     char *end = NULL;
-    *next_leaf = strtoull(text + sizeof before - 1, &end, 10);
-    return end != text + sizeof before - 1 && *end == ',';
+    *number = strtoull(*text + len, &end, 10);
+    bool good = end != *text + len;
+    *text = end;
+    return good;
+}
+
+/* A cursor value begins as kafka_commit writes it; what follows is for people. */
+static bool read_cursor_value(const rd_kafka_message_t *message, struct sink_cursor *cursor)
+{
+    char value[192];
+    size_t len = message->len < sizeof value - 1 ? message->len : sizeof value - 1;
+    memcpy(value, message->payload, len);
+    value[len] = '\0';
+    const char *text = value;
+    struct sink_cursor read = {0};
+    bool good = take_number(&text, "{\"next_leaf\":", &read.next_leaf) && *text == ',';
+    if (good && take_number(&text, ",\"replay\":", &read.replay)) {
+        good = take_number(&text, ",\"replay_next_leaf\":", &read.replay_next_leaf) && *text == ',';
+    }
+    if (good) {
+        *cursor = read;
+    }
+    return good;
 }
 
 static void look_at_control(struct cursor_search *search, const rd_kafka_message_t *message)
@@ -88,10 +105,8 @@ static void look_at_control(struct cursor_search *search, const rd_kafka_message
     if (!equals(message->key, message->key_len, search->sink->origin)) {
         return;
     }
-    uint64_t next_leaf = 0;
-    if (read_cursor_value(message, &next_leaf)) {
+    if (read_cursor_value(message, &search->cursor)) {
         search->found = true;
-        search->next_leaf = next_leaf;
     } else {
         sink_kafka_log(search->sink, SINK_KAFKA_WARN, "kafka_cursor_unreadable",
                        "a cursor record of this log is passed over");
@@ -119,7 +134,7 @@ static bool search_from(struct cursor_search *search, rd_kafka_t *reader, int64_
 }
 
 struct hr_status sink_kafka_read_cursor(struct sink_kafka *sink, uint32_t timeout_ms, bool *found,
-                                        uint64_t *next_leaf)
+                                        struct sink_cursor *cursor)
 {
     uint64_t deadline_ms = now_ms() + timeout_ms;
     struct cursor_search search = {.sink = sink};
@@ -150,7 +165,7 @@ struct hr_status sink_kafka_read_cursor(struct sink_kafka *sink, uint32_t timeou
         return hr_status_of(HR_AGAIN);
     }
     *found = search.found;
-    *next_leaf = search.next_leaf;
+    *cursor = search.cursor;
     return hr_ok();
 }
 
@@ -183,25 +198,36 @@ static bool header_number(const rd_kafka_headers_t *headers, const char *name, u
     return *end == '\0';
 }
 
-/* True when the record is one of this log; *place tells which. */
-static bool read_place(const struct sink_kafka *sink, const rd_kafka_message_t *message,
-                       struct kafka_place *place)
+/* True when the record is one of this log; *tail then tells what stands up to it. A revision names the live
+ * record that stands last before it. */
+static bool read_tail(const struct sink_kafka *sink, const rd_kafka_message_t *message,
+                      struct kafka_tail *tail)
 {
     rd_kafka_headers_t *headers = NULL;
     const void *log = NULL;
     size_t log_len = 0;
     uint64_t record = 0;
     uint64_t output = 0;
+    struct kafka_place place = {0};
     if (rd_kafka_message_headers(message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR ||
         rd_kafka_header_get_last(headers, "log", &log, &log_len) != RD_KAFKA_RESP_ERR_NO_ERROR ||
-        !equals(log, log_len, sink->origin) || !header_number(headers, "leaf", &place->leaf)) {
+        !equals(log, log_len, sink->origin) || !header_number(headers, "leaf", &place.leaf)) {
         return false;
     }
     bool whole = !header_number(headers, "record_index", &record);
     if (!whole && !header_number(headers, "output_index", &output)) {
         return false;
     }
-    place->index = whole ? 0 : (record + 1) << 16 | output;
+    place.index = whole ? 0 : (record + 1) << 16 | output;
+    *tail = (struct kafka_tail){.known = true};
+    if (header_number(headers, "replay", &tail->replay)) {
+        tail->replay_place = place;
+        tail->has_place = header_number(headers, "live_leaf", &tail->place.leaf) &&
+                          header_number(headers, "live_index", &tail->place.index);
+    } else {
+        tail->has_place = true;
+        tail->place = place;
+    }
     return true;
 }
 
@@ -254,7 +280,7 @@ static bool look(struct sink_kafka *sink, rd_kafka_t *reader, struct tail_search
             message->rkt == NULL
                 ? NULL
                 : find_search(searches, n, rd_kafka_topic_name(message->rkt), message->partition);
-        struct kafka_place place;
+        struct kafka_tail tail;
         /* An end below what the partition held is no end: another log's open transaction stands there, and
          * records of ours may stand behind it. It is decided within that producer's timeout. */
         if (search != NULL && message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF && !search->at_end &&
@@ -262,9 +288,8 @@ static bool look(struct sink_kafka *sink, rd_kafka_t *reader, struct tail_search
             search->at_end = true;
             open--;
         } else if (search != NULL && message->err == RD_KAFKA_RESP_ERR_NO_ERROR &&
-                   read_place(sink, message, &place)) {
-            sink->tails[search->topic->first_tail + (uint32_t)search->partition] =
-                (struct kafka_tail){true, place};
+                   read_tail(sink, message, &tail)) {
+            sink->tails[search->topic->first_tail + (uint32_t)search->partition] = tail;
         }
         rd_kafka_message_destroy(message);
     }

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "aggregator/core/notes.h"
+
+enum { N_AT = 9, RUN_HEADER_BYTES = 11 };
+
+uint32_t agg_feed_id(const char *topic)
+{
+    uint32_t hash = 0x811C9DC5u;
+    for (; *topic != '\0'; topic++) {
+        hash = (hash ^ (uint8_t)*topic) * 0x01000193u;
+    }
+    return hash;
+}
+
+/* Writes over what stands at `at`, which was written before. */
+static void patch(struct agg_notes_writer *writer, size_t at, size_t len_bytes, uint32_t value)
+{
+    for (size_t i = 0; i < len_bytes && !writer->out.failed; i++) {
+        writer->out.data[at + i] = (uint8_t)(value >> (8 * (len_bytes - 1 - i)));
+    }
+}
+
+static void end_run(struct agg_notes_writer *writer)
+{
+    if (writer->n > 0) {
+        patch(writer, writer->run_at + N_AT, 2, writer->n);
+        patch(writer, writer->run_at + N_AT - 1, 1, writer->flags);
+        writer->n = 0;
+    }
+}
+
+void agg_notes_begin(struct agg_notes_writer *writer)
+{
+    writer->leaf_at = writer->out.at;
+    writer->n_runs = 0;
+    writer->n = 0;
+    hr_write_u32(&writer->out, 0);
+}
+
+static void begin_run(struct agg_notes_writer *writer, const struct agg_note *note)
+{
+    end_run(writer);
+    writer->run_at = writer->out.at;
+    writer->flags = note->revision > 0 ? AGG_RUN_REVISED : 0;
+    writer->n_runs++;
+    writer->next = *note;
+    hr_write_u32(&writer->out, note->feed);
+    hr_write_u16(&writer->out, note->record);
+    hr_write_u16(&writer->out, note->output);
+    hr_write_u8(&writer->out, 0);
+    hr_write_u16(&writer->out, 0);
+}
+
+static bool goes_on(struct agg_notes_writer *writer, const struct agg_note *note)
+{
+    const struct agg_note *next = &writer->next;
+    bool is_revised = (writer->flags & AGG_RUN_REVISED) != 0;
+    if (writer->n == 0 || writer->n == UINT16_MAX || note->feed != next->feed ||
+        (note->revision > 0) != is_revised) {
+        return false;
+    }
+    if (note->record == next->record && note->output == next->output) {
+        return true;
+    }
+    /* A run of one may still become one of outputs. */
+    if (writer->n == 1 && note->record == next->record - 1 && note->output == next->output + 1) {
+        writer->flags |= AGG_RUN_OUTPUTS;
+        return true;
+    }
+    return false;
+}
+
+void agg_notes_add(struct agg_notes_writer *writer, const struct agg_note *note)
+{
+    if (!goes_on(writer, note)) {
+        begin_run(writer, note);
+    }
+    hr_write_u64(&writer->out, note->content);
+    if ((writer->flags & AGG_RUN_REVISED) != 0) {
+        hr_write_u16(&writer->out, note->revision);
+    }
+    writer->n++;
+    writer->next.record = note->record;
+    writer->next.output = note->output;
+    if ((writer->flags & AGG_RUN_OUTPUTS) != 0) {
+        writer->next.output++;
+    } else {
+        writer->next.record++;
+    }
+}
+
+struct hr_status agg_notes_end(struct agg_notes_writer *writer)
+{
+    end_run(writer);
+    patch(writer, writer->leaf_at, 4, writer->n_runs);
+    return hr_status_of(hr_writer_ok(&writer->out) ? HR_OK : HR_FULL);
+}
+
+static bool read_run(struct hr_reader *in, struct agg_note *notes, uint32_t *n_notes)
+{
+    struct agg_note note = {.feed = hr_read_u32(in)};
+    note.record = hr_read_u16(in);
+    note.output = hr_read_u16(in);
+    uint8_t flags = hr_read_u8(in);
+    uint16_t n = hr_read_u16(in);
+    if (!hr_reader_ok(in) || n == 0 || flags > (AGG_RUN_OUTPUTS | AGG_RUN_REVISED) ||
+        n > AGG_LEAF_MAX_NOTES - *n_notes) {
+        return false;
+    }
+    for (uint16_t i = 0; i < n; i++) {
+        note.content = hr_read_u64(in);
+        note.revision = (flags & AGG_RUN_REVISED) != 0 ? hr_read_u16(in) : 0;
+        notes[(*n_notes)++] = note;
+        note.output = (uint16_t)(note.output + ((flags & AGG_RUN_OUTPUTS) != 0 ? 1 : 0));
+        note.record = (uint16_t)(note.record + ((flags & AGG_RUN_OUTPUTS) != 0 ? 0 : 1));
+    }
+    return hr_reader_ok(in);
+}
+
+struct hr_status agg_notes_next(struct hr_reader *in, struct agg_note *notes, uint32_t *n_notes)
+{
+    uint32_t n_runs = hr_read_u32(in);
+    *n_notes = 0;
+    bool good = hr_reader_ok(in) && n_runs <= hr_reader_left(in) / RUN_HEADER_BYTES;
+    for (uint32_t i = 0; i < n_runs && good; i++) {
+        good = read_run(in, notes, n_notes);
+    }
+    return hr_status_of(good ? HR_OK : HR_CORRUPT);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the files of the publisher share. */
+#ifndef AGG_PUBLISH_INTERNAL_H
+#define AGG_PUBLISH_INTERNAL_H
+
+#include "aggregator/core/publish.h"
+
+/* One transaction while the ledger is read into it. */
+struct agg_transaction {
+    struct agg_publish *publish;
+    bool is_live;    /* goes to the sink; else it only brings the fold up */
+    bool is_folding; /* the fold takes part */
+    bool is_begun;   /* the sink has it open */
+    bool is_ended;   /* no more batches fit */
+    uint64_t next_leaf;
+    uint32_t n_batches;
+    uint64_t n_records;
+    uint64_t n_events;
+    struct hr_status status; /* the first failure; later batches are passed over */
+    bool corrupt;            /* the ledger holds bytes that can't have been committed */
+};
+
+/* Opens the sink's transaction with its first record. */
+HR_MUST_USE struct hr_status agg_transaction_begin(struct agg_transaction *transaction);
+
+/* The batch's envelope, anchor and tenant as normalizers want them; *anchor is storage for input->anchor.
+ * HR_CORRUPT: no envelope. */
+HR_MUST_USE struct hr_status agg_publish_input(const struct agg_publish *publish,
+                                               const struct ledger_batch *batch, struct norm_input *input,
+                                               struct edge_time_anchor *anchor);
+/* What stands on every record of the batch. */
+void agg_publish_origin(const struct norm_input *input, struct sink_origin *out);
+/* Encodes an event into publish->value; content may be NULL. */
+void agg_publish_encode(struct agg_publish *publish, const struct norm_event *event, size_t *len_bytes,
+                        uint64_t *content);
+
+/* For ledger.read with a transaction as ctx: normalizes the batch into it. */
+void agg_publish_batch(void *ctx, const struct ledger_batch *batch);
+
+#endif
