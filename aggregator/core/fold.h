@@ -129,9 +129,9 @@ void agg_fold_init(struct agg_fold *fold, const struct agg_fold_config *config);
 uint16_t agg_fold_feed_of(const struct agg_fold *fold, const struct norm_schema *schema);
 
 /* After each recover of the sink, before anything is published: the first time it reads where it stands from
- * the ledger, and it makes sure that the ledger knows which normalizers publish from next_leaf on. HR_AGAIN,
+ * the ledger, and it makes sure that the ledger knows which normalizers publish from now on. HR_AGAIN,
  * HR_FULL: the ledger can't be read or written now. HR_DENIED, HR_IO, HR_CORRUPT: never again. */
-HR_MUST_USE struct hr_status agg_fold_load(struct agg_fold *fold, uint64_t next_leaf);
+HR_MUST_USE struct hr_status agg_fold_load(struct agg_fold *fold, const struct sink_found *found);
 
 /* Is there room for one more batch in memory? If not, end the transaction and store. */
 bool agg_fold_has_room(const struct agg_fold *fold);

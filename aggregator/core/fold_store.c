@@ -57,8 +57,9 @@ static struct hr_status load_cursor(struct agg_fold *fold)
     return hr_ok();
 }
 
-static struct hr_status load_versions(struct agg_fold *fold, uint64_t next_leaf)
+static struct hr_status load_versions(struct agg_fold *fold, const struct sink_found *found)
 {
+    uint64_t from = found->reach > found->cursor.next_leaf ? found->reach : found->cursor.next_leaf;
     const struct ledger *reader = fold->config.reader;
     struct feed_version newest = {.normalizers = ""};
     HR_TRY(reader->feeds->versions(reader->ctx, fold->config.sink, take_version, &newest));
@@ -70,13 +71,13 @@ static struct hr_status load_versions(struct agg_fold *fold, uint64_t next_leaf)
                                        .from_leaf = fold->stored_leaf,
                                        .next_leaf = fold->stored_leaf,
                                        .normalizers = fold->normalizers,
-                                       .normalizers_from = next_leaf};
+                                       .normalizers_from = from};
     HR_TRY(fold->config.writer->feeds->write(fold->config.writer->ctx, &change));
-    fold->known_from = next_leaf;
+    fold->known_from = from;
     return hr_ok();
 }
 
-struct hr_status agg_fold_load(struct agg_fold *fold, uint64_t next_leaf)
+struct hr_status agg_fold_load(struct agg_fold *fold, const struct sink_found *found)
 {
     if (fold->is_loaded) {
         return hr_ok();
@@ -84,7 +85,7 @@ struct hr_status agg_fold_load(struct agg_fold *fold, uint64_t next_leaf)
     const struct ledger *reader = fold->config.reader;
     const struct feed_query all = {.sink = fold->config.sink};
     HR_TRY(load_cursor(fold));
-    HR_TRY(load_versions(fold, next_leaf));
+    HR_TRY(load_versions(fold, found));
     memset(fold->slots, 0, sizeof fold->slots);
     agg_fold_reindex(fold);
     HR_TRY(reader->feeds->entries(reader->ctx, &all, take_entry, fold));

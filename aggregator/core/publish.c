@@ -66,7 +66,7 @@ static struct hr_status recover_all(struct agg_publish *publish, struct sink_fou
     if (config->fold == NULL) {
         return hr_ok();
     }
-    struct hr_status loaded = agg_fold_load(config->fold, publish->next_leaf);
+    struct hr_status loaded = agg_fold_load(config->fold, found);
     loaded = hr_is_ok(loaded) ? agg_replay_recover(publish, found) : loaded;
     return may_go_on(publish, loaded) ? loaded : hr_ok();
 }

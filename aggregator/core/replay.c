@@ -39,6 +39,7 @@ static struct hr_status load_next(struct agg_publish *publish)
     const struct ledger *ledger = publish->config.ledger;
     replay->row.id = 0;
     replay->reach = 0;
+    replay->unknown_until = 0;
     atomic_store(&replay->is_asked, false);
     struct hr_status loaded =
         ledger->feeds->replays(ledger->ctx, publish->config.sink->name, take_unfinished, &replay->row);
@@ -216,7 +217,10 @@ struct hr_status agg_replay_commit(struct agg_publish *publish)
     const struct feed_replay *row = &replay->row;
     publish->stats.replayed += row->n_events - replay->kept.n_events;
     publish->stats.revisions += row->dry_run ? 0 : row->n_changed - replay->kept.n_changed;
-    replay->reach = row->next_leaf >= replay->reach ? 0 : replay->reach;
+    if (replay->reach != 0 && row->next_leaf >= replay->reach) {
+        replay->reach = 0;
+        memcpy(replay->row.normalizers, publish->config.fold->normalizers, sizeof row->normalizers);
+    }
     bool is_done = row->next_leaf >= row->end_leaf;
     if (row->next_leaf != replay->kept.next_leaf && !row->dry_run) {
         agg_fold_set_replay(publish->config.fold, row);
@@ -258,6 +262,14 @@ static struct hr_status apply_until(struct agg_publish *publish, uint64_t next_l
     return hr_ok();
 }
 
+/* From here on the replay is one of the normalizers of this build. */
+static struct hr_status take_over(struct agg_publish *publish)
+{
+    struct feed_replay *row = &publish->config.replay->row;
+    memcpy(row->normalizers, publish->config.fold->normalizers, sizeof row->normalizers);
+    return store_row(publish);
+}
+
 struct hr_status agg_replay_recover(struct agg_publish *publish, const struct sink_found *found)
 {
     struct agg_replay *replay = publish->config.replay;
@@ -277,9 +289,7 @@ struct hr_status agg_replay_recover(struct agg_publish *publish, const struct si
         HR_TRY(apply_until(publish, found->cursor.replay_next_leaf));
         replay->reach = found->replay_reach > row->next_leaf ? found->replay_reach : 0;
     }
-    if (strcmp(row->normalizers, publish->config.fold->normalizers) != 0) {
-        memcpy(row->normalizers, publish->config.fold->normalizers, sizeof row->normalizers);
-        HR_TRY(store_row(publish));
-    }
-    return hr_ok();
+    bool is_known = strcmp(row->normalizers, publish->config.fold->normalizers) == 0;
+    replay->unknown_until = is_known ? 0 : replay->reach;
+    return is_known || replay->reach != 0 ? hr_ok() : take_over(publish);
 }

@@ -24,6 +24,7 @@ struct agg_replay {
     struct feed_replay row;  /* id 0: none at hand */
     struct feed_replay kept; /* before the open transaction */
     uint64_t reach;          /* publish again up to here before anything live; 0: no need */
+    uint64_t unknown_until;  /* what was published of leaves below may be of normalizers that are gone */
     bool is_loaded;
     atomic_bool is_asked; /* the ledger has new ones */
     uint16_t feed;

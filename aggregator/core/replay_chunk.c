@@ -21,6 +21,12 @@ struct comparison {
     uint64_t n_changed;
 };
 
+/* Has the sink something that nobody can say any more what it is? */
+static bool is_unknown(const struct comparison *it)
+{
+    return it->mode == AGG_REPLAY_UNKNOWN || it->batch->leaf < it->replay->unknown_until;
+}
+
 static bool is_writing(const struct comparison *it)
 {
     return it->mode != AGG_REPLAY_COUNT;
@@ -98,7 +104,7 @@ static void revise(struct comparison *it, const struct norm_event *event, struct
     if (!is_writing(it) || note == NULL) {
         return;
     }
-    note->content = it->mode == AGG_REPLAY_UNKNOWN ? AGG_CONTENT_UNKNOWN : content;
+    note->content = is_unknown(it) ? AGG_CONTENT_UNKNOWN : content;
     note->revision = (uint16_t)(note->revision + (note->revision < UINT16_MAX ? 1 : 0));
     struct agg_fold *fold = publish_of(it)->config.fold;
     it->transaction->status = agg_fold_revise(fold, it->replay->feed, it->batch, event->occurred_at_us,
@@ -124,7 +130,7 @@ static void compare_event(void *ctx, const struct norm_event *event)
     agg_publish_encode(publish_of(it), event, &len_bytes, &content);
     replay->row.n_events++;
     struct agg_note *note = find_note(it, feed->id, event);
-    bool is_same = note != NULL && note->content == content && it->mode != AGG_REPLAY_UNKNOWN;
+    bool is_same = note != NULL && note->content == content && !is_unknown(it);
     if (!is_same) {
         revise(it, event, note != NULL || !is_writing(it) ? note : add_note(it, feed->id, event), content);
     }

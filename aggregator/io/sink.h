@@ -48,6 +48,9 @@ struct sink_log {
 
 struct sink_found {
     struct sink_cursor cursor;
+    /* Records of leaves below this one may be there beyond the cursor: a torn transaction left them, made by
+     * whatever normalizers ran then. They are skipped when they come again. 0: none. */
+    uint64_t reach;
     /* Records of cursor.replay are there for leaves below this one, beyond cursor.replay_next_leaf: what a
      * torn transaction left. They are skipped when they come again, which must be before anything live. 0:
      * none. */

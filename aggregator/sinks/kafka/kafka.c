@@ -198,7 +198,8 @@ static struct hr_status settle(struct sink_kafka *sink, bool has_cursor, const s
         cursor->replay_next_leaf = 0;
     }
     found->replay_reach = replay == cursor->replay && reach > cursor->replay_next_leaf ? reach : 0;
-    sink->skipping = past_tail > cursor->next_leaf || found->replay_reach != 0;
+    found->reach = past_tail > cursor->next_leaf ? past_tail : 0;
+    sink->skipping = found->reach != 0 || found->replay_reach != 0;
     return hr_ok();
 }
 
