@@ -37,6 +37,7 @@ struct agg_publish_config {
     uint32_t retry_max_ms;       /* cap of the backoff between recovers; it starts at 100 ms and doubles */
     struct agg_fold *fold;     /* initialized for this ledger and sink; NULL: no feed ledger and no replays */
     struct agg_replay *replay; /* initialized; NULL without a fold */
+    uint32_t replay_chunk_events; /* compared in one transaction, about; 0: 8192 */
 };
 
 enum agg_publish_phase {

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-enum { CHUNK_EVENTS = 8192, CHUNK_CHANGED = 4096, CHUNK_SPANS = 64 };
+enum { CHUNK_EVENTS = 8192, CHUNK_SPANS = 64 };
 
 void agg_replay_init(struct agg_replay *replay)
 {
@@ -186,11 +186,11 @@ void agg_replay_chunk(struct agg_transaction *transaction)
     struct agg_replay *replay = publish->config.replay;
     struct feed_replay *row = &replay->row;
     enum agg_replay_mode mode = row->dry_run ? AGG_REPLAY_COUNT : AGG_REPLAY_PUBLISH;
-    uint64_t last_event = row->n_events + CHUNK_EVENTS;
-    uint64_t last_change = row->n_changed + CHUNK_CHANGED;
+    uint32_t wanted = publish->config.replay_chunk_events;
+    uint64_t enough_events = row->n_events + (wanted > 0 ? wanted : CHUNK_EVENTS);
     bool has_room = agg_fold_has_room(publish->config.fold);
     for (uint32_t i = 0; hr_is_ok(transaction->status) && row->next_leaf < row->end_leaf && has_room; i++) {
-        bool is_enough = i == CHUNK_SPANS || row->n_events >= last_event || row->n_changed >= last_change;
+        bool is_enough = i == CHUNK_SPANS || row->n_events >= enough_events;
         if (is_enough && row->next_leaf >= replay->reach) {
             break;
         }

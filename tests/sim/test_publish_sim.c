@@ -179,7 +179,8 @@ static void start_process(void)
                                                .recover_timeout_ms = 1000,
                                                .retry_max_ms = 1000,
                                                .fold = &world.fold,
-                                               .replay = &world.replay};
+                                               .replay = &world.replay,
+                                               .replay_chunk_events = 30};
     agg_publish_init(&world.publish, &publish);
     sink_model_restart(&world.model);
 }
@@ -189,7 +190,8 @@ static void restart(bool in_peace, bool upgrade)
     if (in_peace) {
         agg_publish_end(&world.publish);
     }
-    bool is_behind = world.fold.stored_leaf != world.publish.next_leaf || world.fold.dirty_since_us != 0 ||
+    bool is_behind = !world.fold.is_loaded || world.publish.phase != AGG_PUBLISH_RUNNING ||
+                     world.fold.stored_leaf != world.publish.next_leaf || world.fold.dirty_since_us != 0 ||
                      !world.model.is_alive || world.model.is_dead;
     world.reader.close(world.reader.ctx);
     if (upgrade && world.version < 3) {
