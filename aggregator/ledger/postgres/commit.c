@@ -147,15 +147,21 @@ struct hr_status ledger_pg_find_digest(void *ctx, uint64_t device_id, uint32_t s
     ledger_pg_put_u64(&params, seq);
     PGresult *result = NULL;
     struct ledger_pg_answer answer = ledger_pg_query(
-        &ledger->writer, "SELECT digest FROM batch WHERE device = $1 AND stream = $2 AND seq = $3", &params,
-        ledger_pg_now_ms() + ledger->commit_timeout_ms, &result);
+        &ledger->writer,
+        "SELECT digest FROM batch WHERE device = $1 AND stream = $2 AND seq = $3 UNION ALL"
+        " SELECT ''::bytea FROM stream_state, log_head WHERE device = $1 AND stream = $2 AND cum_seq >= $3"
+        " AND cum_seq <> 4294967295 AND log_head.first_leaf > 0 AND NOT EXISTS"
+        " (SELECT FROM batch WHERE device = $1 AND stream = $2 AND seq = $3)",
+        &params, ledger_pg_now_ms() + ledger->commit_timeout_ms, &result);
     if (answer.outcome != LEDGER_PG_DONE) {
         return hr_status_of(HR_IO);
     }
-    bool is_found = PQntuples(result) == 1;
+    /* An empty one stands for what retention may have deleted. */
+    bool is_known = PQntuples(result) == 1;
+    bool is_found = is_known && ledger_pg_bytes(result, 0, 0).len_bytes > 0;
     if (is_found) {
         ledger_digest_of(ledger_pg_bytes(result, 0, 0), digest);
     }
     PQclear(result);
-    return hr_status_of(is_found ? HR_OK : HR_NOT_FOUND);
+    return hr_status_of(is_found ? HR_OK : is_known ? HR_CLOSED : HR_NOT_FOUND);
 }

@@ -22,6 +22,13 @@ enum {
 
 extern const struct ledger_migrations ledger_postgres_migrations;
 
+/* A feed write whose answer was lost. */
+struct ledger_pg_doubt {
+    bool is_open;
+    char sink[FEED_SINK_MAX_CHARS + 1];
+    uint64_t next_leaf; /* where the cursor is if it came through */
+};
+
 struct ledger_postgres {
     struct ledger_pg_target target;
     struct ledger_report report;
@@ -31,7 +38,10 @@ struct ledger_postgres {
     struct ledger_pg_link writer; /* of the writer thread */
     struct ledger_pg_link reader; /* under reader_lock; connected when it is needed */
     pthread_mutex_t reader_lock;  /* recursive: `each` of a read may ask for an anchor */
-    struct ledger_hints hints;    /* written with the next commit, and at close */
+    struct ledger_pg_link feeder; /* under feeder_lock; feed writes and retention; likewise */
+    pthread_mutex_t feeder_lock;
+    struct ledger_pg_doubt feed_doubt;
+    struct ledger_hints hints; /* written with the next commit, and at close */
 
     /* The head as this writer left it. */
     _Atomic uint64_t n_leaves;
@@ -90,6 +100,14 @@ const struct ledger_pg_statement *ledger_pg_statements(size_t *n);
 HR_MUST_USE struct hr_status ledger_pg_send_change(struct ledger_postgres *ledger,
                                                    struct ledger_pg_pipeline *pipeline,
                                                    const struct ledger_commit *change);
+
+/* ---- feeds.c, feeds_read.c ---- */
+HR_MUST_USE struct hr_status ledger_pg_feed_write(void *ctx, const struct feed_change *change);
+HR_MUST_USE struct hr_status ledger_pg_add_replay(void *ctx, const struct feed_replay *replay,
+                                                  const char *const *sinks, size_t n_sinks, uint64_t *id);
+HR_MUST_USE struct hr_status ledger_pg_prune(void *ctx, const struct ledger_prune *limits,
+                                             uint64_t *n_deleted);
+const struct ledger_feeds *ledger_pg_feeds(void);
 
 /* ---- read.c: the rest of struct ledger, over the reader's connection ---- */
 HR_MUST_USE struct hr_status ledger_pg_keep_reader(struct ledger_postgres *ledger, uint32_t timeout_ms);

@@ -58,7 +58,7 @@ bool ledger_pg_is_connected(struct ledger_pg_link *link);
 
 /* Parameters of a statement, in the server's binary formats. Bytes and texts are borrowed until it is sent.
  */
-enum { LEDGER_PG_MAX_PARAMS = 10 };
+enum { LEDGER_PG_MAX_PARAMS = 18 };
 
 struct ledger_pg_params {
     int n;

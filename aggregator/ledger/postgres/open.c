@@ -9,6 +9,8 @@ static void release(struct ledger_postgres *ledger)
 {
     ledger_pg_disconnect(&ledger->writer);
     ledger_pg_disconnect(&ledger->reader);
+    ledger_pg_disconnect(&ledger->feeder);
+    HR_ASSERT(pthread_mutex_destroy(&ledger->feeder_lock) == 0);
     free(ledger->arrays);
     HR_ASSERT(pthread_mutex_destroy(&ledger->reader_lock) == 0);
     ledger_hints_free(&ledger->hints);
@@ -71,6 +73,8 @@ static struct ledger_postgres *new_ledger(const struct ledger_postgres_config *c
     ledger->commit_timeout_ms = config->commit_timeout_ms;
     ledger->writer = (struct ledger_pg_link){.target = &ledger->target, .report = &ledger->report};
     ledger->reader = ledger->writer;
+    ledger->feeder = ledger->writer;
+    HR_ASSERT(pthread_mutex_init(&ledger->feeder_lock, NULL) == 0);
     pthread_mutexattr_t recursive;
     HR_ASSERT(pthread_mutexattr_init(&recursive) == 0);
     HR_ASSERT(pthread_mutexattr_settype(&recursive, PTHREAD_MUTEX_RECURSIVE) == 0);

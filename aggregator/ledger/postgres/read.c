@@ -60,6 +60,22 @@ static struct hr_status get_size(void *ctx, uint64_t *n_leaves)
     return hr_status_of(is_there ? HR_OK : HR_IO);
 }
 
+static struct hr_status get_first_leaf(void *ctx, uint64_t *first_leaf)
+{
+    struct ledger_postgres *ledger = ctx;
+    PGresult *result = NULL;
+    lock_reader(ledger);
+    struct hr_status status = ask(ledger, "SELECT first_leaf FROM log_head", NULL, &result);
+    unlock_reader(ledger);
+    HR_TRY(status);
+    bool is_there = PQntuples(result) == 1;
+    if (is_there) {
+        *first_leaf = ledger_pg_u64(result, 0, 0);
+    }
+    PQclear(result);
+    return hr_status_of(is_there ? HR_OK : HR_IO);
+}
+
 /* Asks with little patience: whoever wants to know has other things to do. */
 static struct hr_status is_writer(void *ctx)
 {
@@ -216,5 +232,8 @@ void ledger_pg_fill(struct ledger_postgres *ledger, struct ledger *out)
     out->find_digest = ledger_pg_find_digest;
     out->set_hint = set_hint;
     out->get_hint = get_hint;
+    out->first_leaf = get_first_leaf;
+    out->prune = ledger_pg_prune;
+    out->feeds = ledger_pg_feeds();
     out->ctx = ledger;
 }
