@@ -19,9 +19,8 @@ enum {
     AGG_LEAF_MAX_NOTES = 65536,
 };
 
-#define AGG_CONTENT_UNKNOWN                                                                                  \
-    UINT64_C(0) /* published by normalizers that are gone: differs from everything                           \
-                 */
+/* Published by normalizers that are gone: differs from everything. */
+#define AGG_CONTENT_UNKNOWN UINT64_C(0)
 
 struct agg_note {
     uint32_t feed; /* agg_feed_id of its topic */
