@@ -16,7 +16,7 @@ enum {
     MAX_DATAGRAMS = 512,
     MAX_MODEL_BODIES = 4, /* of a session that are on their way in */
     MAX_ENVELOPES = 256,
-    DECISION_MS = 10, /* from the last part to the answer to the whole */
+    DECISION_MS = 10, /* from the last part to the answer to the whole, mostly */
     CODE_CHANGED = 2 << 5 | 4,
     CODE_CONTINUE = 2 << 5 | 31,
     CODE_INCOMPLETE = 4 << 5 | 8,
@@ -67,6 +67,8 @@ struct sim {
     struct model_body bodies[MAX_MODEL_BODIES];
     uint64_t touches;
     bool is_whole[MAX_ENVELOPES + 1];
+    uint64_t decided_ms[MAX_ENVELOPES + 1];
+    uint64_t decision_ms;
     uint32_t n_whole; /* bodies that came whole, the same one twice counted twice */
     bool plain;       /* it answers as RFC 7959 has it, and says nothing of other parts */
 
@@ -91,6 +93,7 @@ static struct sim *sim_of(uint64_t seed)
     sim->random = (struct test_random){seed};
     sim->now_ms = 5000;
     sim->delay_ms = 20;
+    sim->decision_ms = DECISION_MS;
     net_parts_init(&sim->parts, 1000);
     return sim;
 }
@@ -174,7 +177,8 @@ static void assert_whole(struct sim *sim, const struct model_body *body)
 static void take(struct sim *sim, const struct datagram *part)
 {
     if (sim->is_whole[part->tag]) {
-        answer(sim, part, CODE_CHANGED, 0, 0);
+        bool decided = sim->now_ms >= sim->decided_ms[part->tag];
+        answer(sim, part, decided ? CODE_CHANGED : CODE_CONTINUE, UINT16_MAX, 0);
         return;
     }
     struct model_body *body = body_of(sim, part->tag);
@@ -191,10 +195,11 @@ static void take(struct sim *sim, const struct datagram *part)
     }
     assert_whole(sim, body);
     sim->is_whole[body->tag] = true;
+    sim->decided_ms[body->tag] = sim->now_ms + sim->decision_ms;
     sim->n_whole++;
     body->tag = 0;
     body->touched = 0;
-    answer(sim, part, CODE_CHANGED, 0, DECISION_MS);
+    answer(sim, part, CODE_CHANGED, 0, sim->decision_ms);
 }
 
 /* ---- the run ---- */
@@ -443,6 +448,26 @@ static void what_the_other_side_forgot_goes_again(void **state)
     assert_int_equal(sim->n_whole, 1);
 }
 
+/* The answer to the whole, which takes long, is lost; the part that would bring it was told that it is there.
+ */
+static void what_became_of_the_whole_is_asked_until_it_is_told(void **state)
+{
+    (void)state;
+    struct sim *sim = sim_of(12);
+    sim->decision_ms = 3000;
+    assert_true(add(sim, 4 * NET_PART_BYTES));
+    pass(sim, 500);
+    assert_true(sim->is_whole[1]);
+    for (uint32_t i = 0; i < MAX_DATAGRAMS; i++) {
+        if (sim->datagrams[i].code == CODE_CHANGED) {
+            sim->datagrams[i].in_use = false;
+        }
+    }
+    uint32_t before = sim->n_transmissions;
+    until_done(sim, 1, 20000);
+    assert_in_range(sim->n_transmissions - before, 1, 10);
+}
+
 static void told_to_begin_again_it_does(void **state)
 {
     (void)state;
@@ -527,6 +552,7 @@ int main(void)
         cmocka_unit_test(a_link_slower_than_the_first_timeout_is_learned),
         cmocka_unit_test(silence_makes_it_ask_more_and_more_rarely_and_then_go_on_at_once),
         cmocka_unit_test(what_the_other_side_forgot_goes_again),
+        cmocka_unit_test(what_became_of_the_whole_is_asked_until_it_is_told),
         cmocka_unit_test(told_to_begin_again_it_does),
         cmocka_unit_test(a_refusal_ends_the_envelope_whatever_part_it_answers),
         cmocka_unit_test(a_dropped_envelope_leaves_nothing),
