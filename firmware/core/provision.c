@@ -2,6 +2,7 @@
 #include "firmware/core/provision.h"
 
 #include "proto/base/assert.h"
+#include "proto/base/wipe.h"
 
 #include <string.h>
 
@@ -23,24 +24,39 @@ static void derive(const struct wire_hash *hash, const uint8_t from[IMAGE_SEED_B
         size_t left_bytes = IMAGE_SEED_BYTES - at;
         memcpy(out + at, digest, left_bytes < sizeof digest ? left_bytes : sizeof digest);
     }
+    hr_wipe(digest, sizeof digest);
 }
 
-/* The newest seed that checks. HR_NOT_FOUND: none does. A copy that can't be read is none. */
+/* HR_IO: the copy can't be read. HR_NOT_FOUND: it is no seed. */
+static struct hr_status read_seed(const struct port_flash *memory, uint32_t copy, struct image_seed *out)
+{
+    uint8_t page[IMAGE_SEED_PAGE_BYTES];
+    struct hr_status status =
+        memory->read(memory->ctx, image_seed_address(memory->sector_bytes, copy), page, sizeof page);
+    if (hr_is_ok(status) && !hr_is_ok(image_seed_decode(page, out))) {
+        status = hr_status_of(HR_NOT_FOUND);
+    }
+    hr_wipe(page, sizeof page);
+    return status;
+}
+
+/* The newest seed that checks; where there is none, HR_IO if a copy could not be read, else HR_NOT_FOUND. */
 static struct hr_status newest_seed(const struct port_flash *memory, struct image_seed *out, uint32_t *copy)
 {
-    bool found = false;
+    struct hr_status result = hr_status_of(HR_NOT_FOUND);
+    struct image_seed seed;
     for (uint32_t i = 0; i < IMAGE_COPIES; i++) {
-        uint8_t page[IMAGE_SEED_PAGE_BYTES];
-        struct image_seed seed;
-        uint32_t address = image_seed_address(memory->sector_bytes, i);
-        if (hr_is_ok(memory->read(memory->ctx, address, page, sizeof page)) &&
-            hr_is_ok(image_seed_decode(page, &seed)) && (!found || seed.sequence > out->sequence)) {
+        struct hr_status one = read_seed(memory, i, &seed);
+        if (hr_is_ok(one) && (!hr_is_ok(result) || seed.sequence > out->sequence)) {
             *out = seed;
             *copy = i;
-            found = true;
+            result = one;
+        } else if (hr_is(one, HR_IO) && !hr_is_ok(result)) {
+            result = one;
         }
     }
-    return found ? hr_ok() : hr_status_of(HR_NOT_FOUND);
+    hr_wipe(&seed, sizeof seed);
+    return result;
 }
 
 static struct hr_status wipe_seed(const struct port_flash *memory, uint32_t copy)
@@ -50,18 +66,43 @@ static struct hr_status wipe_seed(const struct port_flash *memory, uint32_t copy
     return memory->sync(memory->ctx);
 }
 
+/* `read` is room for what comes back. */
+static struct hr_status write_page(const struct port_flash *memory, uint32_t copy,
+                                   const uint8_t page[IMAGE_SEED_PAGE_BYTES],
+                                   uint8_t read[IMAGE_SEED_PAGE_BYTES])
+{
+    uint32_t address = image_seed_address(memory->sector_bytes, copy);
+    HR_TRY(wipe_seed(memory, copy));
+    HR_TRY(memory->program(memory->ctx, address, page, IMAGE_SEED_PAGE_BYTES));
+    HR_TRY(memory->sync(memory->ctx));
+    HR_TRY(memory->read(memory->ctx, address, read, IMAGE_SEED_PAGE_BYTES));
+    return memcmp(page, read, IMAGE_SEED_PAGE_BYTES) == 0 ? hr_ok() : hr_status_of(HR_IO);
+}
+
 static struct hr_status write_seed(const struct port_flash *memory, uint32_t copy,
                                    const struct image_seed *seed)
 {
     uint8_t page[IMAGE_SEED_PAGE_BYTES];
     uint8_t read[IMAGE_SEED_PAGE_BYTES];
-    uint32_t address = image_seed_address(memory->sector_bytes, copy);
     image_seed_encode(seed, page);
-    HR_TRY(wipe_seed(memory, copy));
-    HR_TRY(memory->program(memory->ctx, address, page, sizeof page));
-    HR_TRY(memory->sync(memory->ctx));
-    HR_TRY(memory->read(memory->ctx, address, read, sizeof read));
-    return memcmp(page, read, sizeof page) == 0 ? hr_ok() : hr_status_of(HR_IO);
+    struct hr_status status = write_page(memory, copy, page, read);
+    hr_wipe(page, sizeof page);
+    hr_wipe(read, sizeof read);
+    return status;
+}
+
+/* Makes the successor of the seed in `copy` durable before the seed is wiped there. */
+static struct hr_status replace_seed(const struct port_flash *memory, const struct wire_hash *hash,
+                                     uint32_t copy, const struct image_seed *seed)
+{
+    struct image_seed next = {.sequence = seed->sequence + 1};
+    if (next.sequence == UINT32_MAX) {
+        return hr_status_of(HR_NOT_FOUND);
+    }
+    derive(hash, seed->seed, SEED_OF_THE_NEXT, next.seed);
+    struct hr_status status = write_seed(memory, IMAGE_COPIES - 1 - copy, &next);
+    hr_wipe(&next, sizeof next);
+    return hr_is_ok(status) ? wipe_seed(memory, copy) : status;
 }
 
 struct hr_status fw_seed_take(const struct port_flash *memory, const struct wire_hash *hash,
@@ -71,17 +112,14 @@ struct hr_status fw_seed_take(const struct port_flash *memory, const struct wire
     struct image_seed seed;
     uint32_t copy = 0;
     HR_TRY(newest_seed(memory, &seed, &copy));
-    struct image_seed next = {.sequence = seed.sequence + 1};
-    if (next.sequence == UINT32_MAX) {
-        return hr_status_of(HR_NOT_FOUND);
+    /* The seed is wiped in memory before it is used: a cut in between leaves at least one, and none that was
+     * used. */
+    struct hr_status status = replace_seed(memory, hash, copy, &seed);
+    if (hr_is_ok(status)) {
+        derive(hash, seed.seed, SEED_OF_THIS_BOOT, out);
     }
-    derive(hash, seed.seed, SEED_OF_THE_NEXT, next.seed);
-    /* The successor is durable before the seed is wiped, and the seed is wiped before it is used: a cut in
-     * between leaves at least one, and none that was used. */
-    HR_TRY(write_seed(memory, IMAGE_COPIES - 1 - copy, &next));
-    HR_TRY(wipe_seed(memory, copy));
-    derive(hash, seed.seed, SEED_OF_THIS_BOOT, out);
-    return hr_ok();
+    hr_wipe(&seed, sizeof seed);
+    return status;
 }
 
 static bool regions_fit(const struct image_regions *regions, const struct port_flash *memory)

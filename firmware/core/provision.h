@@ -18,9 +18,9 @@ HR_MUST_USE struct hr_status fw_identity_read(const struct port_flash *memory,
                                               struct image_identity *out);
 
 /* Gives a seed that no boot had before and none will have again: what stood in memory is wiped, and its
- * successor, from which it can't be computed, is durable before this returns. Call once a boot. HR_NOT_FOUND:
- * there is none, and nothing may need random numbers. HR_IO: the memory failed, likewise; trying again may
- * help. Wipe `out` after use. */
+ * successor, from which it can't be computed, is durable before this returns. Call until it gives one, once a
+ * boot. HR_NOT_FOUND: there is none, and nothing may need random numbers. HR_IO: the memory failed, likewise;
+ * trying again may help. No copy of a seed stays on the stack; wipe `out` (hr_wipe) after use. */
 HR_MUST_USE struct hr_status fw_seed_take(const struct port_flash *memory, const struct wire_hash *hash,
                                           uint8_t out[IMAGE_SEED_BYTES]);
 

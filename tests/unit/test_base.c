@@ -2,6 +2,7 @@
 #include "proto/base/assert.h"
 #include "proto/base/crc32c.h"
 #include "proto/base/cursor.h"
+#include "proto/base/wipe.h"
 #include "tests/support/test_assert.h"
 #include "tests/support/test_cmocka.h"
 
@@ -225,6 +226,17 @@ static void failed_assert_ends_the_program_and_a_true_one_does_not(void **state)
     assert_true(test_asserts(assert_of, &holds));
 }
 
+static void wipe_zeros_the_secret_and_nothing_beside_it(void **state)
+{
+    (void)state;
+    static const uint8_t expected[] = {0xA1, 0, 0, 0, 0, 0xA6};
+    uint8_t bytes[] = {0xA1, 0xA2, 0xA3, 0xA4, 0xA5, 0xA6};
+    hr_wipe(bytes + 1, 4);
+    assert_memory_equal(bytes, expected, sizeof expected);
+    hr_wipe(bytes, 0);
+    assert_memory_equal(bytes, expected, sizeof expected);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -239,6 +251,7 @@ int main(void)
         cmocka_unit_test(crc32c_gives_the_values_of_rfc_3720),
         cmocka_unit_test(crc32c_of_parts_is_that_of_the_whole),
         cmocka_unit_test(every_code_has_a_name_of_its_own),
+        cmocka_unit_test(wipe_zeros_the_secret_and_nothing_beside_it),
         cmocka_unit_test(failed_assert_ends_the_program_and_a_true_one_does_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

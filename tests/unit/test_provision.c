@@ -163,6 +163,15 @@ static void a_memory_that_fails_gives_no_seed(void **state)
     assert_int_equal(take_seed(flash, given), HR_OK);
 }
 
+static void a_seed_that_cannot_be_read_may_be_there_another_time(void **state)
+{
+    struct sim_flash *flash = *state;
+    uint8_t given[IMAGE_SEED_BYTES];
+    provision_write(flash, image_seed_address(SECTOR_BYTES, 0), "seed");
+    sim_flash_make_unreadable(flash, image_seed_address(SECTOR_BYTES, 0), 1);
+    assert_int_equal(take_seed(flash, given), HR_IO); /* the other copy reads, and is none */
+}
+
 static void a_seed_that_rotted_is_no_seed(void **state)
 {
     struct sim_flash *flash = *state;
@@ -185,6 +194,7 @@ int main(void)
         TEST(a_seed_page_in_the_place_of_an_identity_is_none),
         TEST(a_boot_is_given_the_seed_and_leaves_the_successor_of_the_vectors),
         TEST(a_memory_that_fails_gives_no_seed),
+        TEST(a_seed_that_cannot_be_read_may_be_there_another_time),
         TEST(a_seed_that_rotted_is_no_seed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
