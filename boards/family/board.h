@@ -38,6 +38,11 @@ void board_wait(void);
  * the loop is, and after watchdog_ms the board starts again. */
 void board_watchdog_start(void);
 void board_watchdog_feed(void);
+/* Long work within a turn (a scan of the memory, an erase, a handshake) says that it goes on. Without a feed
+ * by the loop that counts for BOARD_WORK_MAX_MS at most, so work that never ends is reset all the same.
+ * [loop] */
+void board_watchdog_work(void);
+enum { BOARD_WORK_MAX_MS = 60 * 1000 };
 
 /* Writes to the console; blocks while the transmitter is busy. [any] */
 void board_console_write(const char *text, size_t len_bytes);
@@ -52,7 +57,8 @@ uint32_t board_serial_dropped(void);
 /* Another speed than board_info.serial_baud. */
 void board_serial_speed(uint32_t baud);
 
-/* The whole non-volatile memory, NOR rules enforced (port_flash.h). NULL: it does not answer. */
+/* The whole non-volatile memory, NOR rules enforced (port_flash.h). NULL: it does not answer. Asked
+ * again after a failure, it wakes a card again; the port stays the same. */
 const struct port_flash *board_flash(void);
 /* Programs and erases since boot. */
 uint32_t board_flash_operations(void);

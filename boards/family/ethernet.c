@@ -56,12 +56,12 @@ size_t board_ethernet_waiting(void)
 {
     struct board_ethernet_arrival arrival;
     while (!frame_waits && board_ethernet_device_next(&arrival)) {
-        size_t len_bytes = arrival.frame_bytes - BOARD_ETHERNET_CHECKSUM_BYTES;
+        /* The length is what a register says, and may be less than a checksum. */
         if (arrival.good &&
             arrival.frame_bytes > BOARD_ETHERNET_HEADER_BYTES + BOARD_ETHERNET_CHECKSUM_BYTES &&
-            len_bytes <= BOARD_FRAME_MAX_BYTES) {
+            arrival.frame_bytes <= BOARD_FRAME_MAX_BYTES + BOARD_ETHERNET_CHECKSUM_BYTES) {
             frame_waits = true;
-            frame_left_bytes = len_bytes;
+            frame_left_bytes = arrival.frame_bytes - BOARD_ETHERNET_CHECKSUM_BYTES;
         } else {
             drop(arrival.frame_bytes);
         }

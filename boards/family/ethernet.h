@@ -16,7 +16,7 @@ extern const uintptr_t board_ethernet_base; /* board.c */
 bool board_ethernet_device_start(const uint8_t mac[BOARD_MAC_BYTES]);
 /* A frame at the head of the receive FIFO. */
 struct board_ethernet_arrival {
-    size_t frame_bytes; /* checksum included, at least that; so much follows in the FIFO */
+    size_t frame_bytes; /* checksum included, any number; so much follows in the FIFO */
     bool good;          /* false: broken on the way */
 };
 /* False: none has arrived. The driver takes off what stands before the frame (board_ethernet_take_byte). */

@@ -15,6 +15,7 @@ _Static_assert((int)BOARD_NOR_FILL_BYTES == (int)BOARD_SD_BLOCK_BYTES, "a fill i
 
 static uint8_t cached[BOARD_SD_BLOCK_BYTES];
 static int32_t cached_block = NO_BLOCK;
+static bool failed; /* board_flash wakes the card before it gives it out again */
 
 static bool load(uint32_t block)
 {
@@ -23,6 +24,7 @@ static bool load(uint32_t block)
     }
     cached_block = NO_BLOCK;
     if (!board_sd_read(block, cached)) {
+        failed = true;
         return false;
     }
     cached_block = (int32_t)block;
@@ -33,6 +35,7 @@ static bool store(uint32_t block)
 {
     cached_block = NO_BLOCK;
     if (!board_sd_write(block, cached)) {
+        failed = true;
         return false;
     }
     cached_block = (int32_t)block;
@@ -92,15 +95,23 @@ static const struct board_nor_medium card = {.read = card_read, .write = card_wr
 const struct port_flash *board_flash(void)
 {
     static struct board_nor nor = {.medium = &card};
-    uint32_t n_blocks;
-    if (nor.port.n_sectors == 0) {
+    const bool is_new = nor.port.n_sectors == 0;
+    if (is_new || failed) {
+        uint32_t n_blocks;
         if (!board_sd_start(&n_blocks)) {
             return NULL;
         }
+        cached_block = NO_BLOCK;
+        failed = false;
         uint32_t max_blocks = MAX_BYTES / BOARD_SD_BLOCK_BYTES;
-        nor.port.sector_bytes = SECTOR_BYTES;
-        nor.port.n_sectors =
+        uint32_t n_sectors =
             (n_blocks < max_blocks ? n_blocks : max_blocks) / (SECTOR_BYTES / BOARD_SD_BLOCK_BYTES);
+        if (!is_new && n_sectors != nor.port.n_sectors) {
+            failed = true; /* another card, and what is known of the first one is in use */
+            return NULL;
+        }
+        nor.port.sector_bytes = SECTOR_BYTES;
+        nor.port.n_sectors = n_sectors;
         nor.port.program_unit_bytes = UNIT_BYTES;
         nor.port.erased_reads_are_true = true;
         board_nor_start(&nor);

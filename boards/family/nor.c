@@ -30,21 +30,23 @@ static struct hr_status nor_read(void *ctx, uint32_t address, void *out, uint32_
 {
     const struct board_nor *nor = ctx;
     HR_ASSERT(address <= total_bytes(nor) && len_bytes <= total_bytes(nor) - address);
+    board_watchdog_work();
     return outcome(nor->medium->read(address, out, len_bytes));
 }
 
-/* True in *blank: every byte of the range reads FF. False: the medium failed. */
-static bool read_blank(const struct board_nor *nor, uint32_t address, uint32_t len_bytes, bool *blank)
+/* Every byte of the range reads FF. */
+static bool reads_blank(const struct board_nor *nor, uint32_t address, uint32_t len_bytes)
 {
     uint8_t bytes[BOARD_NOR_UNIT_MAX_BYTES];
-    *blank = true;
     while (len_bytes > 0) {
         uint32_t n = len_bytes < sizeof bytes ? len_bytes : (uint32_t)sizeof bytes;
         if (!nor->medium->read(address, bytes, n)) {
             return false;
         }
         for (uint32_t i = 0; i < n; i++) {
-            *blank = *blank && bytes[i] == BLANK;
+            if (bytes[i] != BLANK) {
+                return false;
+            }
         }
         address += n;
         len_bytes -= n;
@@ -73,11 +75,11 @@ static struct hr_status nor_program(void *ctx, uint32_t address, const void *dat
     HR_ASSERT(len_bytes > 0 && address % unit_bytes == 0 && len_bytes % unit_bytes == 0);
     HR_ASSERT(address <= total_bytes(nor) && len_bytes <= total_bytes(nor) - address);
     HR_ASSERT(address / nor->port.sector_bytes == (address + len_bytes - 1) / nor->port.sector_bytes);
-    bool blank;
-    if (!read_blank(nor, address, len_bytes, &blank)) {
+    board_watchdog_work();
+    /* Not blank is a caller's fault or the medium's: nothing here can tell which, and nothing is written. */
+    if (!reads_blank(nor, address, len_bytes)) {
         return outcome(false);
     }
-    HR_ASSERT(blank);
     enum board_cut cut = board_cut_at(++n_operations);
     bool done =
         cut == BOARD_CUT_BEFORE || (cut == BOARD_CUT_TORN ? write_torn(nor, address, data, len_bytes)
@@ -110,6 +112,7 @@ static struct hr_status nor_erase(void *ctx, uint32_t sector)
 {
     const struct board_nor *nor = ctx;
     HR_ASSERT(sector < nor->port.n_sectors);
+    board_watchdog_work();
     enum board_cut cut = board_cut_at(++n_operations);
     uint32_t sector_bytes = nor->port.sector_bytes;
     bool done = cut == BOARD_CUT_BEFORE ||
@@ -118,7 +121,7 @@ static struct hr_status nor_erase(void *ctx, uint32_t sector)
     if (cut != BOARD_CUT_NONE) {
         board_cut_power();
     }
-    return outcome(done);
+    return outcome(done && reads_blank(nor, sector * sector_bytes, sector_bytes));
 }
 
 static struct hr_status nor_sync(void *ctx)

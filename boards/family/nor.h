@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * port_flash over a medium that could be overwritten at will: the rules of NOR flash are kept here, and a
- * caller that breaks one meets an assert. A driver fills the medium and gives out its port. */
+ * port_flash over a medium that could be overwritten at will: the rules of NOR flash are kept here. A
+ * caller whose address or length breaks one meets an assert; an erase after which the sector does not read
+ * FF, and a program where it does not, are HR_IO and change nothing more. A driver fills the medium and gives
+ * out its port. */
 #ifndef BOARD_NOR_H
 #define BOARD_NOR_H
 

@@ -33,6 +33,7 @@ enum {
     RUN_HZ = 12500000,
     ANSWER_TRIES = 16,
     WAIT_MS = 500,
+    WAKE_MS = 1000, /* that a card may take to initialize (4.2.3) */
 };
 
 static bool by_block; /* the card is addressed in blocks, not bytes */
@@ -110,7 +111,7 @@ static bool wake(void)
     if (version_2 && (next_u32() & 0xFFF) != CHECK_PATTERN) {
         return false;
     }
-    uint64_t end_ms = board_uptime_ms() + WAIT_MS;
+    uint64_t end_ms = board_uptime_ms() + WAKE_MS;
     uint8_t answer;
     do {
         (void)command(APPLICATION, 0);

@@ -17,9 +17,13 @@ enum {
     CONTROL_INTERRUPT_RESET = 3,
     UNLOCKED = 0x1ACCE551,
     LOCKED = 1,
+
+    WORK_STEP_MS = 500, /* work says more often that it goes on than the watchdog wants to hear */
 };
 
 static bool runs;
+static uint64_t fed_ms;     /* by the loop */
+static uint64_t cleared_ms; /* by loop or work */
 
 void board_watchdog_start(void)
 {
@@ -28,6 +32,18 @@ void board_watchdog_start(void)
     board_write(board_watchdog.base, CONTROL, CONTROL_INTERRUPT_RESET);
     board_write(board_watchdog.base, LOCK, LOCKED);
     runs = true;
+    fed_ms = cleared_ms = board_uptime_ms();
+    if (board_watchdog.irq >= 0) {
+        board_interrupt_enable((unsigned)board_watchdog.irq);
+    }
+}
+
+static void clear(uint64_t now_ms)
+{
+    cleared_ms = now_ms;
+    board_write(board_watchdog.base, LOCK, UNLOCKED);
+    board_write(board_watchdog.base, CLEAR, 1);
+    board_write(board_watchdog.base, LOCK, LOCKED);
     if (board_watchdog.irq >= 0) {
         board_interrupt_enable((unsigned)board_watchdog.irq);
     }
@@ -35,14 +51,17 @@ void board_watchdog_start(void)
 
 void board_watchdog_feed(void)
 {
-    if (!runs) {
-        return;
+    if (runs) {
+        fed_ms = board_uptime_ms();
+        clear(fed_ms);
     }
-    board_write(board_watchdog.base, LOCK, UNLOCKED);
-    board_write(board_watchdog.base, CLEAR, 1);
-    board_write(board_watchdog.base, LOCK, LOCKED);
-    if (board_watchdog.irq >= 0) {
-        board_interrupt_enable((unsigned)board_watchdog.irq);
+}
+
+void board_watchdog_work(void)
+{
+    uint64_t now_ms = board_uptime_ms();
+    if (runs && now_ms - cleared_ms >= WORK_STEP_MS && now_ms - fed_ms < BOARD_WORK_MAX_MS) {
+        clear(now_ms);
     }
 }
 

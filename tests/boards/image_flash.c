@@ -4,6 +4,7 @@
  * that tells its operation, so that the host can judge the memory file. */
 #include "boards/family/board.h"
 #include "boards/family/command.h"
+#include "boards/family/nor.h"
 #include "boards/family/semihost.h"
 #include "boards/family/text.h"
 #include "proto/base/assert.h"
@@ -78,6 +79,61 @@ static void bounded(const struct port_flash *flash)
     tell("operations", board_flash_operations());
 }
 
+/* What is not blank is not programmed. */
+static void twice(const struct port_flash *flash)
+{
+    const uint8_t first[32] = {0x55};
+    const uint8_t second[32] = {0x11};
+    uint8_t read[32];
+    uint32_t unit_bytes = flash->program_unit_bytes;
+    need(hr_is_ok(flash->erase(flash->ctx, 0)), "erase");
+    need(hr_is_ok(flash->program(flash->ctx, 0, first, unit_bytes)), "program");
+    need(hr_is(flash->program(flash->ctx, 0, second, unit_bytes), HR_IO), "the second program");
+    need(hr_is_ok(flash->read(flash->ctx, 0, read, unit_bytes)), "read");
+    need(memcmp(read, first, unit_bytes) == 0, "what was programmed first");
+    board_text("refused\r\n");
+}
+
+/* A medium whose erase says that it is done, and changes nothing. */
+enum { WORN_BYTES = 4 * BOARD_NOR_FILL_BYTES };
+static uint8_t worn_bytes[WORN_BYTES];
+
+static bool worn_read(uint32_t address, void *out, uint32_t len_bytes)
+{
+    memcpy(out, worn_bytes + address, len_bytes);
+    return true;
+}
+
+static bool worn_write(uint32_t address, const void *data, uint32_t len_bytes)
+{
+    memcpy(worn_bytes + address, data, len_bytes);
+    return true;
+}
+
+static bool worn_fill(uint32_t address, uint32_t len_bytes)
+{
+    (void)address;
+    (void)len_bytes;
+    return true;
+}
+
+static void worn(void)
+{
+    static const struct board_nor_medium medium = {worn_read, worn_write, worn_fill};
+    static struct board_nor nor = {
+        .port = {.sector_bytes = WORN_BYTES / 2, .n_sectors = 2, .program_unit_bytes = 8}, .medium = &medium};
+    const uint8_t unit[8] = {0x55};
+    board_nor_start(&nor);
+    memset(worn_bytes, 0xFF, sizeof worn_bytes);
+    need(hr_is_ok(nor.port.erase(&nor, 1)), "the erase of what is blank");
+    worn_bytes[sizeof worn_bytes - 1] = 0xFE;
+    need(hr_is_ok(nor.port.erase(&nor, 0)), "the erase of the sector before");
+    need(hr_is(nor.port.erase(&nor, 1), HR_IO), "the erase of what stays");
+    need(hr_is(nor.port.program(&nor, WORN_BYTES - 8, unit, sizeof unit), HR_IO), "the program");
+    need(worn_bytes[WORN_BYTES - 8] == 0xFF, "nothing was written");
+    board_text("worn out\r\n");
+}
+
 static void break_rule(const struct port_flash *flash)
 {
     const uint8_t unit[32] = {0x55};
@@ -86,10 +142,7 @@ static void break_rule(const struct port_flash *flash)
     uint32_t start = last * flash->sector_bytes;
     uint32_t unit_bytes = flash->program_unit_bytes;
     board_text("breaking\r\n");
-    if (asked_for("twice")) {
-        need(hr_is_ok(flash->program(flash->ctx, start, unit, unit_bytes)), "program");
-        hr_ignore(flash->program(flash->ctx, start, unit, unit_bytes));
-    } else if (asked_for("crooked")) {
+    if (asked_for("crooked")) {
         hr_ignore(flash->program(flash->ctx, start + 1, unit, unit_bytes));
     } else if (asked_for("across")) {
         hr_ignore(flash->program(flash->ctx, start - unit_bytes, unit, 2 * unit_bytes));
@@ -120,6 +173,10 @@ int main(void)
         cycle(flash, 0);
     } else if (asked_for("bounded")) {
         bounded(flash);
+    } else if (asked_for("twice")) {
+        twice(flash);
+    } else if (asked_for("worn")) {
+        worn();
     } else {
         break_rule(flash);
     }

@@ -45,6 +45,21 @@ static void feed_for_a_while(void)
     board_reboot();
 }
 
+static void work_on_and_on(void)
+{
+    board_watchdog_start();
+    uint64_t end_ms = board_uptime_ms() + 2 * (uint64_t)board_info.watchdog_ms;
+    bool told = false;
+    for (;;) {
+        board_watchdog_work();
+        board_wait();
+        if (!told && board_uptime_ms() >= end_ms) {
+            board_text("works on\r\n");
+            told = true;
+        }
+    }
+}
+
 static void obey(uint8_t letter)
 {
     switch (letter) {
@@ -79,6 +94,9 @@ static void obey(uint8_t letter)
         break;
     case 'k':
         feed_for_a_while();
+        break;
+    case 'l':
+        work_on_and_on();
         break;
     case 'q':
         board_semihost_exit(0);

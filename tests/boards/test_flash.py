@@ -56,11 +56,14 @@ class Flash(BoardTest):
         self.assertEqual(set(memory[SECTOR:-SECTOR]), {0xFF}, "nothing else was touched")
 
     def test_a_broken_rule_is_an_assert_that_says_so_and_resets(self):
-        for what, why in {"twice": "blank", "crooked": "address % unit_bytes == 0", "across": "sector_bytes",
-                          "beyond": "sector < "}.items():
+        for what, why in {"crooked": "address % unit_bytes == 0", "across": "sector_bytes", "beyond": "sector < "}.items():
             with self.subTest(what):
                 said = self.run_flash(what, expect=3)
                 self.assertRegex(said, rf"breaking\n\nassertion failed: .*{why}.* \S*nor\.c:\d+")
+
+    def test_what_the_medium_reads_back_is_an_error_and_no_assert(self):
+        self.assertIn("refused\n", self.run_flash("twice", expect=0))
+        self.assertIn("worn out\n", self.run_flash("worn", expect=0))
 
     def test_power_goes_before_inside_and_after_every_operation(self):
         self.memory.write_bytes(b"\x5a" * SECTORS * SECTOR)

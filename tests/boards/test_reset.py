@@ -63,6 +63,9 @@ class Reset(BoardTest):
         self.ends("k", "still here\n", "after software\n")
         self.assertNotIn("watchdog:", self.running.text())
 
+    def test_long_work_goes_on_but_not_for_ever(self):
+        self.ends("l", "works on\n", "watchdog: the loop is at pc ", "after watchdog\n")
+
     def test_a_power_cut_leaves_no_cause_behind(self):
         self.running.close()
         again = self.board("image_reset", "--net", "none")
