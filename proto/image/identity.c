@@ -71,7 +71,7 @@ static bool ipv6_ok(const struct image_ipv6 *ipv6)
 {
     static const uint8_t none[sizeof ipv6->address];
     return ipv6->address[0] != 0xFF && memcmp(ipv6->address, none, sizeof none) != 0 &&
-           ipv6->prefix_bits >= 1 && ipv6->prefix_bits <= IMAGE_IPV6_BYTES * 8;
+           ipv6->prefix_bits == IMAGE_IPV6_PREFIX_BITS;
 }
 
 static bool mac_ok(const uint8_t mac[IMAGE_MAC_BYTES])

@@ -34,6 +34,7 @@ enum {
     IMAGE_MAC_BYTES = 6,
     IMAGE_IPV4_BYTES = 4,
     IMAGE_IPV6_BYTES = 16,
+    IMAGE_IPV6_PREFIX_BITS = 64,
 };
 
 /* How the memory is divided. Sectors are those of port_flash. */
@@ -53,7 +54,7 @@ struct image_ipv4 {
 
 struct image_ipv6 {
     uint8_t address[IMAGE_IPV6_BYTES];
-    uint8_t prefix_bits; /* 1 to 128 */
+    uint8_t prefix_bits; /* IMAGE_IPV6_PREFIX_BITS: firmware knows no other network of an interface */
 };
 
 /* Decoded; text and slices are borrowed from the bytes that were decoded, text with its NUL. */

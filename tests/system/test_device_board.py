@@ -196,6 +196,7 @@ class BoardTest(harness.SystemTest):
             ("--gateway", "192.0.2.1"): "gives --gateway and --dns itself",
             ("--ipv6", "ff02::1/64"): "--ipv6 'ff02::1/64' is neither auto",
             ("--ipv6", "2001:db8::1"): "is neither auto",
+            ("--ipv6", "2001:db8::1/48"): "--ipv6 '2001:db8::1/48' has not 64 bits of network",
             ("--mac", "01:00:00:00:00:01"): "no MAC address of one machine",
             ("--mac", "02:00:00:00:00"): "no MAC address",
             ("--baud", "110"): "from 1200 to 1000000",

@@ -319,13 +319,13 @@ static void break_ipv6_none(struct image_identity *i)
 {
     memset(i->ipv6.address, 0, sizeof i->ipv6.address);
 }
-static void break_prefix(struct image_identity *i)
+static void break_prefix_long(struct image_identity *i)
 {
-    i->ipv6.prefix_bits = 129;
+    i->ipv6.prefix_bits = 65;
 }
-static void break_prefix_none(struct image_identity *i)
+static void break_prefix_short(struct image_identity *i)
 {
-    i->ipv6.prefix_bits = 0;
+    i->ipv6.prefix_bits = 63;
 }
 static void break_baud(struct image_identity *i)
 {
@@ -374,8 +374,8 @@ static void an_identity_out_of_range_is_not_written(void **state)
         break_mask_none,
         break_ipv6,
         break_ipv6_none,
-        break_prefix,
-        break_prefix_none,
+        break_prefix_long,
+        break_prefix_short,
         break_baud,
         break_baud_high,
         break_seal_age,

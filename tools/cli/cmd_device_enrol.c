@@ -225,6 +225,9 @@ static bool take_ipv6(const struct cli_arguments *given, struct image_identity *
         ipv6->address[0] == 0xFF || memcmp(ipv6->address, none, sizeof(none)) == 0) {
         return complain("--ipv6", text, "is neither auto nor an address with its bits, as 2001:db8::7/64");
     }
+    if (ipv6->prefix_bits != IMAGE_IPV6_PREFIX_BITS) {
+        return complain("--ipv6", text, "has not 64 bits of network, and the firmware knows no other");
+    }
     out->has_ipv6 = true;
     return true;
 }
