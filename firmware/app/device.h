@@ -35,12 +35,21 @@ struct app_device_counts {
     uint64_t reset_cause;     /* enum board_reset */
 };
 
+/* What failed and is tried again, with growing patience. */
+struct app_retry {
+    uint64_t at_ms; /* when; 0: it is not */
+    uint32_t n;     /* times in a row */
+};
+
 struct app_device {
     enum app_trouble trouble; /* APP_FINE: it collects */
     bool has_network;
+    bool net_runs; /* net is a client of this collector */
     bool rebooting;
-    uint64_t retry_ms; /* when what failed is tried again; 0: nothing is */
-    uint32_t retries;
+    struct app_retry memory;  /* identity and spool */
+    struct app_retry network; /* the Ethernet controller */
+    struct port_net uplink;   /* the collector's: net, or nothing while the controller is silent */
+    uint64_t settled_ms;      /* a collector that runs until then has recovered */
     uint64_t next_tick_ms;
     struct app_device_counts counts;
     struct app_shell shell;

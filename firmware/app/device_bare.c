@@ -37,6 +37,21 @@ static uint64_t clock_uptime_ms(void *ctx)
 
 static const struct port_clock device_clock = {clock_uptime_ms, NULL};
 
+/* ---- patience ---- */
+
+static void plan_retry(struct app_retry *retry)
+{
+    uint32_t shift = retry->n < 6 ? retry->n : 6;
+    uint32_t pause_ms = (uint32_t)RETRY_FIRST_MS << shift;
+    retry->n++;
+    retry->at_ms = board_uptime_ms() + (pause_ms < RETRY_MAX_MS ? pause_ms : RETRY_MAX_MS);
+}
+
+static bool is_due(const struct app_retry *retry)
+{
+    return retry->at_ms != 0 && retry->at_ms <= board_uptime_ms();
+}
+
 /* ---- counters ---- */
 
 static void count(struct app_device *device)
@@ -214,10 +229,8 @@ static const struct port_net no_network = {.n_addresses = 1,
 static void start_network(struct app_device *device)
 {
     const struct image_identity *image = &device->identity.image;
-    struct port_netif_config config = {.dhcp = !image->has_ipv4,
-                                       .ipv6_prefix_bits = image->ipv6.prefix_bits,
-                                       .random = crypto_random(),
-                                       .log = app_console_log()};
+    struct port_netif_config config = {
+        .dhcp = !image->has_ipv4, .random = crypto_random(), .log = app_console_log()};
     memcpy(config.mac, image->mac, sizeof config.mac);
     memcpy(config.ipv4, image->ipv4.address, sizeof config.ipv4);
     memcpy(config.ipv4_mask, image->ipv4.mask, sizeof config.ipv4_mask);
@@ -225,7 +238,9 @@ static void start_network(struct app_device *device)
     memcpy(config.ipv4_dns, image->ipv4.dns, sizeof config.ipv4_dns);
     memcpy(config.ipv6, image->ipv6.address, sizeof config.ipv6);
     device->has_network = hr_is_ok(port_netif_start(&config));
+    device->network.at_ms = 0;
     if (!device->has_network) {
+        plan_retry(&device->network);
         PORT_LOG(app_console_log(), PORT_LOG_ERROR, "ethernet_silent", {"effect", "the spool fills", 0});
     }
 }
@@ -251,12 +266,15 @@ static void start_net_client(struct app_device *device)
     };
     const struct port_net_events events = fw_collector_net_events(&device->collector);
     net_client_init(&device->net, &config, &events);
+    device->uplink = device->net.port;
+    device->net_runs = true;
 }
 
 /* ---- the collector ---- */
 
 static struct hr_status start_collector(struct app_device *device)
 {
+    device->uplink = no_network;
     if (device->has_network) {
         start_net_client(device);
     }
@@ -267,7 +285,7 @@ static struct hr_status start_collector(struct app_device *device)
         .log = app_console_log(),
         .sign = &device->identity.signer.port,
         .verify = &device->identity.verifier.port,
-        .net = device->has_network ? &device->net.port : &no_network,
+        .net = &device->uplink,
         .utc = NULL,
         .hash = crypto_hash(),
         .spool = &device->spool,
@@ -297,21 +315,21 @@ static void say_trouble(const struct app_device *device)
 /* The flash under the spool failed: what it holds is read again after a while, with growing patience. */
 static void give_up_spool(struct app_device *device)
 {
-    uint32_t shift = device->retries < 6 ? device->retries : 6;
-    uint32_t pause_ms = (uint32_t)RETRY_FIRST_MS << shift;
-    device->retries++;
     device->trouble = APP_SPOOL_FAILED;
-    device->retry_ms = board_uptime_ms() + (pause_ms < RETRY_MAX_MS ? pause_ms : RETRY_MAX_MS);
-    if (device->has_network) {
+    plan_retry(&device->memory);
+    if (device->net_runs) {
         net_client_end(&device->net);
+        device->net_runs = false;
     }
     say_trouble(device);
 }
 
 static void start_collecting(struct app_device *device)
 {
-    device->retry_ms = 0;
-    device->trouble = open_spool(device);
+    device->memory.at_ms = 0;
+    device->settled_ms = board_uptime_ms() + RETRY_MAX_MS;
+    /* A card that failed has to be woken again. */
+    device->trouble = board_flash() != NULL ? open_spool(device) : APP_SPOOL_FAILED;
     if (device->trouble == APP_SPOOL_FOREIGN) {
         say_trouble(device);
     } else if (device->trouble != APP_FINE || !hr_is_ok(start_collector(device))) {
@@ -319,17 +337,20 @@ static void start_collecting(struct app_device *device)
     }
 }
 
-void app_device_start(struct app_device *device)
+/* Everything that needs the memory. */
+static void start_device(struct app_device *device)
 {
-    APP_SAY("headrace", {"version", APP_VERSION, 0}, {"board", board_info.name, 0},
-            {"reset", reset_name(), 0});
-    start_framer(device);
+    const bool was_known = device->identity.is_known;
+    device->memory.at_ms = 0;
     const struct port_flash *memory = board_flash();
     device->trouble = memory != NULL ? app_identity_load(&device->identity, memory) : APP_NO_MEMORY;
-    if (device->identity.is_known) {
+    if (device->identity.is_known && !was_known) {
         say_identity(&device->identity);
     }
     if (device->trouble != APP_FINE) {
+        if (device->trouble == APP_NO_MEMORY) {
+            plan_retry(&device->memory);
+        }
         say_trouble(device);
         return;
     }
@@ -340,6 +361,31 @@ void app_device_start(struct app_device *device)
     port_flash_part_init(&device->spool_part, memory, regions->spool_first_sector, regions->spool_n_sectors);
     start_network(device);
     start_collecting(device);
+}
+
+void app_device_start(struct app_device *device)
+{
+    APP_SAY("headrace", {"version", APP_VERSION, 0}, {"board", board_info.name, 0},
+            {"reset", reset_name(), 0});
+    start_framer(device);
+    start_device(device);
+}
+
+static void try_again(struct app_device *device)
+{
+    if (is_due(&device->memory)) {
+        if (device->trouble == APP_NO_MEMORY) {
+            start_device(device);
+        } else {
+            start_collecting(device);
+        }
+    }
+    if (is_due(&device->network)) {
+        start_network(device);
+        if (device->has_network && device->trouble == APP_FINE) {
+            start_net_client(device);
+        }
+    }
 }
 
 /* ---- the loop ---- */
@@ -393,7 +439,10 @@ static uint32_t step_collector(struct app_device *device)
         give_up_spool(device);
         return 0;
     }
-    return device->has_network ? least(wait_ms, net_client_step(&device->net)) : wait_ms;
+    if (until(device->settled_ms) == 0) {
+        device->memory.n = 0;
+    }
+    return device->net_runs ? least(wait_ms, net_client_step(&device->net)) : wait_ms;
 }
 
 /* Sleeps for so long, or until something arrives. */
@@ -426,13 +475,13 @@ void app_device_turn(struct app_device *device)
     uint32_t wait_ms = until(device->next_tick_ms);
     if (device->has_network) {
         wait_ms = least(wait_ms, port_netif_step());
+        board_watchdog_work();
         (void)pump_serial(device); /* a handshake may have taken seconds */
     }
     if (device->trouble == APP_FINE) {
         wait_ms = least(wait_ms, step_collector(device));
-    } else if (device->retry_ms != 0 && until(device->retry_ms) == 0) {
-        start_collecting(device);
     }
+    try_again(device);
     uint64_t took_ms = board_uptime_ms() - began_ms;
     if (took_ms > device->counts.longest_turn_ms) {
         device->counts.longest_turn_ms = took_ms;

@@ -13,13 +13,13 @@
 /* What keeps a board from collecting. */
 enum app_trouble {
     APP_FINE,
-    APP_NO_MEMORY,     /* the non-volatile memory does not answer */
+    APP_NO_MEMORY,     /* the non-volatile memory does not answer; it may another time */
     APP_NO_IMAGE,      /* it holds no identity */
     APP_IMAGE_DAMAGED, /* both copies fail their check */
     APP_IMAGE_UNKNOWN, /* a format that this firmware does not know */
     APP_IMAGE_FOREIGN, /* made for another board, or another division of the memory */
     APP_NO_SEED,       /* nothing to make random numbers from: no key is used, no handshake begins */
-    APP_KEYS_REFUSED,  /* the image's record key is none */
+    APP_KEYS_REFUSED,  /* the image's record key is none, it has two authorities, or an address is none */
     APP_SPOOL_FOREIGN, /* the spool is another device's, or of a newer format */
     APP_SPOOL_FAILED,  /* the memory failed under the spool */
 };
@@ -38,7 +38,7 @@ struct app_identity {
 };
 
 /* Reads the image and checks that it is this board's, stirs and rewrites the seed, and loads the record key.
- */
+ * Call it again only after APP_NO_MEMORY. */
 enum app_trouble app_identity_load(struct app_identity *identity, const struct port_flash *memory);
 
 #endif

@@ -4,6 +4,7 @@
 #include "boards/family/board.h"
 #include "firmware/core/provision.h"
 #include "proto/base/assert.h"
+#include "proto/base/wipe.h"
 
 #include <string.h>
 
@@ -16,7 +17,8 @@ struct words {
 
 static const struct words words_of[] = {
     [APP_FINE] = {"fine", ""},
-    [APP_NO_MEMORY] = {"no_memory", "the non-volatile memory does not answer: is it fitted?"},
+    [APP_NO_MEMORY] = {"no_memory",
+                       "the non-volatile memory does not answer: is it fitted? it is tried again"},
     [APP_NO_IMAGE] = {"not_provisioned", "write an image that `headrace device enrol --board` makes"},
     [APP_IMAGE_DAMAGED] = {"image_damaged", "both copies of the identity fail their check: write it again"},
     [APP_IMAGE_UNKNOWN] = {"image_unknown",
@@ -24,7 +26,8 @@ static const struct words words_of[] = {
     [APP_IMAGE_FOREIGN] = {"image_foreign", "the image was made for another board: make one for this board"},
     [APP_NO_SEED] = {"no_seed",
                      "without a seed there are no random numbers, so no key is used: write the image again"},
-    [APP_KEYS_REFUSED] = {"keys_refused", "the image's keys or addresses can't be used: make it again"},
+    [APP_KEYS_REFUSED] = {"keys_refused",
+                          "the image's keys, authorities or addresses can't be used: make it again"},
     [APP_SPOOL_FOREIGN] = {"spool_foreign",
                            "the spool is another device's or of newer firmware: erase it to go on"},
     [APP_SPOOL_FAILED] = {"spool_failed",
@@ -80,10 +83,13 @@ static enum app_trouble take_seed(const struct port_flash *memory)
 {
     uint8_t seed[IMAGE_SEED_BYTES];
     struct hr_status status = fw_seed_take(memory, crypto_hash(), seed);
+    if (hr_is(status, HR_IO)) {
+        return APP_NO_MEMORY; /* nothing was given */
+    }
     if (hr_is_ok(status)) {
         status = crypto_start_seeded(seed);
     }
-    memset(seed, 0, sizeof seed);
+    hr_wipe(seed, sizeof seed);
     return hr_is_ok(status) ? APP_FINE : APP_NO_SEED;
 }
 
@@ -104,7 +110,9 @@ static bool read_addresses(struct app_identity *identity)
 static enum app_trouble load_keys(struct app_identity *identity)
 {
     const struct image_identity *image = &identity->image;
-    if (!read_addresses(identity) ||
+    /* A session trusts one authority (struct net_credentials); to leave out another would be no one's word.
+     */
+    if (image->n_ca != 1 || !read_addresses(identity) ||
         !hr_is_ok(crypto_signer_load(&identity->signer, image->record_key, image->key_epoch)) ||
         !hr_is_ok(crypto_verifier_load(&identity->verifier, identity->signer.spki, image->key_epoch))) {
         return APP_KEYS_REFUSED;

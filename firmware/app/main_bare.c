@@ -9,8 +9,9 @@ static struct app_device device;
 int main(void)
 {
     board_start();
-    app_device_start(&device);
     board_watchdog_start();
+    app_device_start(&device);
+    board_watchdog_feed();
     for (;;) {
         app_device_turn(&device);
         board_watchdog_feed();

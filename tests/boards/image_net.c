@@ -133,7 +133,6 @@ static void start_network(void)
         .ipv4_mask = {255, 255, 255, 0},
         .ipv4_gateway = {10, 77, 0, 1},
         .ipv4_dns = {10, 77, 0, 3},
-        .ipv6_prefix_bits = 64,
         .random = &no_random,
         .log = &console,
     };

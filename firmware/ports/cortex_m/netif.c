@@ -25,6 +25,7 @@ enum {
 
 struct interface {
     struct port_netif_config config;
+    bool added; /* to lwIP */
     struct netif netif;
     uint32_t frames_in;
     uint32_t frames_out;
@@ -163,13 +164,9 @@ static err_t ready_interface(struct netif *netif)
     return ERR_OK;
 }
 
-struct hr_status port_netif_start(const struct port_netif_config *config)
+/* Once: lwIP keeps what it was given. */
+static void add_interface(const struct port_netif_config *config)
 {
-    HR_ASSERT(config->random != NULL && config->log != NULL);
-    interface.config = *config;
-    if (!board_ethernet_start(config->mac)) {
-        return hr_status_of(HR_IO);
-    }
     lwip_init();
     const ip4_addr_t none = {0};
     const ip4_addr_t address = config->dhcp ? none : ipv4_of(config->ipv4);
@@ -185,10 +182,21 @@ struct hr_status port_netif_start(const struct port_netif_config *config)
     netif_set_up(netif);
     if (!config->dhcp) {
         set_dns(config->ipv4_dns);
-    } else if (dhcp_start(netif) != ERR_OK) {
+    }
+}
+
+struct hr_status port_netif_start(const struct port_netif_config *config)
+{
+    HR_ASSERT(config->random != NULL && config->log != NULL);
+    interface.config = *config;
+    if (!board_ethernet_start(config->mac)) {
         return hr_status_of(HR_IO);
     }
-    return hr_ok();
+    if (!interface.added) {
+        add_interface(config);
+        interface.added = true;
+    }
+    return config->dhcp && dhcp_start(&interface.netif) != ERR_OK ? hr_status_of(HR_IO) : hr_ok();
 }
 
 uint32_t port_netif_step(void)

@@ -21,8 +21,7 @@ struct port_netif_config {
     uint8_t ipv4_mask[PORT_IPV4_BYTES];
     uint8_t ipv4_gateway[PORT_IPV4_BYTES];
     uint8_t ipv4_dns[PORT_IPV4_BYTES];
-    uint8_t ipv6[PORT_IPV6_BYTES];    /* all-zero: by router advertisement */
-    uint8_t ipv6_prefix_bits;         /* of a static address; 64 in practice */
+    uint8_t ipv6[PORT_IPV6_BYTES]; /* its network is the first 64 bits; all-zero: by router advertisement */
     const struct port_random *random; /* kept: transaction and port numbers that a stranger shall not guess */
     const struct port_log *log;       /* kept */
 };
@@ -37,7 +36,8 @@ struct port_netif_state {
     uint32_t frames_dropped; /* no buffer, or the transmitter had no room */
 };
 
-/* HR_IO: the controller does not answer. Call once. */
+/* HR_IO: the controller does not answer, or DHCP found no memory; may be called again. Call until it is OK.
+ */
 HR_MUST_USE struct hr_status port_netif_start(const struct port_netif_config *config);
 /* Takes what arrived and does what lwIP's timers want; returns after how many milliseconds to call again when
  * nothing arrives. */
