@@ -39,6 +39,12 @@ def meaning(event):
     return {key: value for key, value in event.items() if key not in ABOUT_THE_WAY}
 
 
+def assert_all_arrived(test, n_records, spool):
+    """What the spool had numbered when it was drained is there, and at most what a board says of itself until it is off."""
+    test.assertGreaterEqual(n_records, spool["next_record_seq"], "sealed, and not there")
+    test.assertLess(n_records - spool["next_record_seq"], 16)
+
+
 class PowerOnToKafka(SystemTest):
     def setUp(self):
         super().setUp()
@@ -80,7 +86,7 @@ class PowerOnToKafka(SystemTest):
 
         topics = Topics(self, self.broker)
         n_records = topics.assert_exactly_once()
-        self.assertEqual(sum(b.n_records for b in topics.batches if b.device == device.device_id), spool["next_record_seq"])
+        assert_all_arrived(self, sum(b.n_records for b in topics.batches if b.device == device.device_id), spool)
         events = self.events_of(device)
         self.assertEqual([meaning(e) for e in events], [meaning(e) for e in self.events_of(gateway)])
         said = [(e["talker"] or "AI", e["channel"] or "", e["payload"], e["fill_bits"]) for e in events]
