@@ -78,8 +78,13 @@ class Board(board.Board):
             return line
         return wait_progress(f"{pattern!r} on the console", look, lambda: self.lines[-1:])
 
+    def listens(self):
+        """Its receiver is on: it has said hello. What comes before that is lost, as on any board."""
+        return self.said(r"^headrace ") is not None
+
     def feed(self, data):
         """Writes to the serial line, as fast as the board takes it."""
+        self.wait_said(r"^headrace ")
         try:
             self.line.sendall(data)
         except OSError:
@@ -120,10 +125,12 @@ class Feeder(threading.Thread):
         while self.sent < len(self.lines) and not self._end.is_set():
             text, line = self.lines[self.sent], self.board.line
             try:
+                if not self.board.listens():
+                    raise OSError
                 line.sendall(text)
                 self.sent += 1
                 self._end.wait(len(text) / self.bytes_per_s)
-            except (OSError, AttributeError):  # no power now
+            except (OSError, AttributeError):  # no power, or not yet
                 self._end.wait(0.02)
 
     def finish(self):
