@@ -22,6 +22,7 @@ SPOOL_SECTORS = {"qemu_mps2_an385": 256, "qemu_lm3s6965": 64}[BOARD] if LONG els
 SPOOL_BYTES = SPOOL_SECTORS * 4096
 RESTARTS = 20 if LONG else 3
 REBINDS = 10
+STATS_INTERVAL_MS = 60 * 1000  # firmware/app/device_bare.c
 
 
 class NetworkTest(SystemTest):
@@ -90,9 +91,21 @@ class BadNetwork(NetworkTest):
             self.wait_leaves(2)
             self.aggregator.kill()
             self.aggregator.start()
+        wait_progress("its first Stats", lambda: self.board.status()["status"]["uptime_ms"] > STATS_INTERVAL_MS + 1000,
+                      lambda: self.board.status()["status"]["uptime_ms"])
         status = self.finish()
         self.assertGreaterEqual(status["uplink"]["sessions_opened"], 2)
         print(f"{BOARD}: {RESTARTS} kills of the aggregator, {status['uplink']['sessions_opened']} sessions", flush=True)
+        self.check_stats(status["device"])
+
+    def check_stats(self, device):
+        """What the board counts is signed and published too."""
+        told = {event["counter_name"]: event["counter_value"] for event in self.broker.tail(EVENTS)
+                if event["counter_source"] == "device"}
+        self.assertEqual(told["serial_dropped"], 0)
+        self.assertTrue(0 < told["serial_bytes"] <= device["serial_bytes"], told)
+        for peak, whole in (("pool_peak_bytes", "pool_bytes"), ("stack_peak_bytes", "stack_bytes")):
+            self.assertTrue(0 < told[peak] <= told[whole], told)
 
 
 class Overflow(NetworkTest):
