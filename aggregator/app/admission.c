@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { TICK_MS = 100 };
+enum { TICK_MS = 100, FULL_DISK_MS = 10000 };
 
 /* ---- what the core calls ---- */
 
@@ -49,7 +49,7 @@ static const struct event_row event_rows[] = {
     [AGG_EVENT_KEY_SWITCH_REFUSED] = {"key_switch_refused", APP_WARN},
     [AGG_EVENT_DEVICE_STATE] = {"device_state", APP_INFO},
     [AGG_EVENT_REGISTRY_REFUSED] = {"registry_refused", APP_ERROR},
-    [AGG_EVENT_LEDGER_FULL] = {"ledger_full", APP_ERROR},
+    [AGG_EVENT_LEDGER_FULL] = {"group_refused", APP_DEBUG}, /* note_room tells it once */
     [AGG_EVENT_LEDGER_AWAY] = {"ledger_away", APP_ERROR},
     [AGG_EVENT_FENCED] = {"ledger_fenced", APP_ERROR},
     [AGG_EVENT_CLOCK_STEP] = {"clock_step", APP_WARN},
@@ -87,6 +87,31 @@ static _Noreturn void end_without_answering(void)
     _exit(APP_EXIT_LEDGER);
 }
 
+/* A ledger that gets full, or has room again, is told once; every refused group would be a line too many. */
+static void note_room(struct app_admission *admission, bool is_full, const char *why)
+{
+    int expected = is_full ? APP_LEDGER_GOOD : APP_LEDGER_FULL;
+    int next = is_full ? APP_LEDGER_FULL : APP_LEDGER_GOOD;
+    if (!atomic_compare_exchange_strong(&admission->health, &expected, next)) {
+        return;
+    }
+    if (is_full) {
+        APP_LOG(APP_ERROR, "ledger_full", app_text("why", why),
+                app_text("text", "collectors are told to come again later; they keep what they have"));
+    } else {
+        APP_LOG(APP_INFO, "ledger_has_room",
+                app_number("used_bytes", atomic_load(&admission->room->used_bytes)));
+    }
+}
+
+void app_admission_looked(void *ctx, const char *why_full)
+{
+    struct app_admission *admission = ctx;
+    if (why_full != NULL || app_monotonic_ms() >= atomic_load(&admission->full_until_ms)) {
+        note_room(admission, why_full != NULL, why_full);
+    }
+}
+
 static struct hr_status commit(struct app_admission *admission, const struct ledger_commit *change)
 {
     HR_FAILPOINT("before_commit");
@@ -97,11 +122,16 @@ static struct hr_status commit(struct app_admission *admission, const struct led
         if (change->n_batches > 0) {
             atomic_store(&admission->size, change->batches[change->n_batches - 1].leaf + 1);
         }
+        atomic_store(&admission->full_until_ms, 0);
+        note_room(admission, false, NULL);
         atomic_store(&admission->health, APP_LEDGER_GOOD);
         break;
-    case HR_FULL:
-        atomic_store(&admission->health, APP_LEDGER_FULL);
+    case HR_FULL: {
+        const char *why = app_room_why_full(admission->room);
+        atomic_store(&admission->full_until_ms, app_monotonic_ms() + FULL_DISK_MS);
+        note_room(admission, true, why != NULL ? why : "the disk is full");
         break;
+    }
     case HR_DENIED:
         atomic_store(&admission->health, APP_LEDGER_FENCED);
         break;

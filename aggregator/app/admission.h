@@ -7,6 +7,7 @@
 #define APP_ADMISSION_H
 
 #include "aggregator/app/intake.h"
+#include "aggregator/app/room.h"
 #include "aggregator/app/tenants.h"
 #include "aggregator/core/admit.h"
 
@@ -21,6 +22,7 @@ struct app_admission {
     const struct app_intake *intake;
     struct verify_keyring *keyring;
     struct app_tenants *tenants;
+    struct app_room *room;
     uint32_t commit_window_ms;
     void (*committed)(void *ctx); /* something new is in the ledger. [core thread] */
     /* Device entries were taken over, or (kept false) could not be committed and must come again. [core
@@ -33,6 +35,8 @@ struct app_admission {
     uint64_t next_tick_ms;
     bool devices_changing; /* in the open group */
     atomic_int health;     /* enum app_ledger_health */
+    /* A disk that refused a commit counts as full so long, unless a commit succeeds. */
+    _Atomic uint64_t full_until_ms;
     _Atomic uint64_t size; /* leaves committed, as of this process' last commit */
 };
 
@@ -41,6 +45,10 @@ void app_admission_ports(struct app_admission *admission, struct agg_ports *port
 
 /* Takes one device entry to the core and commits it; before the thread runs. */
 void app_admission_register(struct app_admission *admission, const struct ledger_device *device);
+
+/* For app_room_config.looked: nobody may come any more who would find out that a full ledger has room again.
+ * ctx is the admission. */
+void app_admission_looked(void *ctx, const char *why_full);
 
 /* Starts the thread. HR_IO: none can be had. */
 HR_MUST_USE struct hr_status app_admission_start(struct app_admission *admission);

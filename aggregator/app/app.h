@@ -8,6 +8,7 @@
 #include "aggregator/app/intake.h"
 #include "aggregator/app/publisher.h"
 #include "aggregator/app/registry.h"
+#include "aggregator/app/room.h"
 #include "aggregator/config/config.h"
 #include "aggregator/http/http.h"
 #include "aggregator/sources/coap/source_coap.h"
@@ -29,6 +30,7 @@ struct app {
     struct app_inbox inbox;
     struct app_admission admission;
     struct app_intake intake;
+    struct app_room room;
     struct app_registry registry;
 
     struct source_coap_listen listen[CONFIG_MAX_LISTEN];

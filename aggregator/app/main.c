@@ -173,9 +173,39 @@ static uint32_t verify_threads(const struct app *app)
     return n < VERIFY_MAX_THREADS ? n : VERIFY_MAX_THREADS;
 }
 
+/* What every sink has got and the feed ledger has seen, as far as this process knows. */
+static uint64_t delivered(void *ctx)
+{
+    static const enum app_published needs[] = {APP_PUBLISHED_NEXT_LEAF, APP_PUBLISHED_FEED_LEAF};
+    const struct app *app = ctx;
+    uint64_t least = app->n_publishers > 0 ? UINT64_MAX : 0;
+    size_t n_needs = app->ledger.feeds != NULL ? 2 : 1;
+    for (size_t i = 0; i < app->n_publishers; i++) {
+        for (size_t k = 0; k < n_needs; k++) {
+            uint64_t next_leaf = atomic_load(&app->publishers[i].figures[needs[k]]);
+            least = next_leaf < least ? next_leaf : least;
+        }
+    }
+    return least;
+}
+
+static void on_looked(void *ctx, const char *why_full)
+{
+    struct app *app = ctx;
+    app_admission_looked(&app->admission, why_full);
+}
+
 static struct hr_status start_admission(struct app *app)
 {
     app_inbox_init(&app->inbox);
+    const struct app_room_config room = {.ledger = &app->ledger,
+                                         .retention_ms = app->config.ledger.retention_ms,
+                                         .n_spared = app->config.sinks.transaction_max_batches,
+                                         .delivered = delivered,
+                                         .looked = on_looked,
+                                         .ctx = app};
+    app_room_init(&app->room, &room);
+    app->admission.room = &app->room;
     app->admission.ledger = &app->ledger;
     app->admission.inbox = &app->inbox;
     app->admission.intake = &app->intake;
@@ -294,6 +324,7 @@ static struct hr_status start(struct app *app)
     HR_TRY(open_source(app));
     HR_TRY(start_publishers(app));
     HR_TRY(follow_registry(app));
+    HR_TRY(app_room_start(&app->room));
     HR_TRY(start_http(app));
     return hr_status_of(pthread_create(&app->io_thread, NULL, run_io, app) == 0 ? HR_OK : HR_IO);
 }
@@ -310,6 +341,7 @@ static void stop(struct app *app)
     while (sem_wait(&app->io_refuses) != 0) {
     }
     app_registry_stop(&app->registry, true);
+    app_room_stop(&app->room);
     app_intake_stop(&app->intake);
     app_inbox_close(&app->inbox);
     app_admission_join(&app->admission);

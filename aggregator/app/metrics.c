@@ -4,6 +4,7 @@
 #include "proto/base/assert.h"
 #include "proto/wire/ack.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 
 enum { N_STATUSES = WIRE_ACK_STREAM_AHEAD + 1, NAME_MAX_CHARS = 79, LABEL_MAX_CHARS = 47, PREFIXED_MAX = 96 };
@@ -59,6 +60,10 @@ enum gauge {
     HELD,
     LEAVES,
     HEALTH,
+    USED_BYTES,
+    MAX_BYTES,
+    FIRST_LEAF,
+    PRUNED,
     REGISTRY_READ,
     REGISTRY_ERRORS,
 };
@@ -81,6 +86,14 @@ static uint64_t read_gauge(void *ctx, uint32_t which)
         return atomic_load(&app->admission.size);
     case HEALTH:
         return (uint64_t)atomic_load(&app->admission.health);
+    case USED_BYTES:
+        return atomic_load(&app->room.used_bytes);
+    case MAX_BYTES:
+        return atomic_load(&app->room.max_bytes);
+    case FIRST_LEAF:
+        return atomic_load(&app->room.first_leaf);
+    case PRUNED:
+        return atomic_load(&app->room.n_pruned);
     case REGISTRY_READ:
         return atomic_load(&app->registry.n_read);
     case REGISTRY_ERRORS:
@@ -116,6 +129,11 @@ static const struct row gauges[] = {
     [HELD] = {"batches_held", "Batches ahead of a gap in memory now", HTTP_GAUGE},
     [LEAVES] = {"ledger_leaves", "Batches in the ledger", HTTP_GAUGE},
     [HEALTH] = {"ledger_health", "0 good, 1 full, 2 taken over by another writer, 3 away", HTTP_GAUGE},
+    [USED_BYTES] = {"ledger_used_bytes", "Bytes that are stored, without what deleted rows left free",
+                    HTTP_GAUGE},
+    [MAX_BYTES] = {"ledger_max_bytes", "Bound of the ledger; 0: the disk's alone", HTTP_GAUGE},
+    [FIRST_LEAF] = {"ledger_first_leaf", "Older batches were delivered and deleted", HTTP_GAUGE},
+    [PRUNED] = {"ledger_batches_pruned_total", "Delivered batches that were deleted", HTTP_COUNTER},
     [REGISTRY_READ] = {"registry_files_read_total", "Registry entries read", HTTP_COUNTER},
     [REGISTRY_ERRORS] = {"registry_file_errors_total", "Registry entries that could not be read",
                          HTTP_COUNTER},
@@ -198,6 +216,55 @@ void app_metrics_fill(struct app *app)
     add_for_publishers(app, &state, read_publisher_state, 0);
 }
 
+/* ---- readiness ---- */
+
+/* A line of JSON in the making; what has no room is cut off, and the parts are short. */
+struct line {
+    char *text;
+    size_t capacity;
+    size_t len;
+};
+
+static void put(struct line *line, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void put(struct line *line, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    int n = vsnprintf(line->text + line->len, line->capacity - line->len, format, arguments);
+    va_end(arguments);
+    line->len += n > 0 ? (size_t)n : 0;
+    line->len = line->len < line->capacity ? line->len : line->capacity - 1;
+}
+
+/* Why this process is not ready, in words; all of them are ours and need no escapes. */
+static void put_why(struct line *line, struct app *app, enum app_ledger_health health)
+{
+    static const char *const healths[] = {[APP_LEDGER_GOOD] = "",
+                                          [APP_LEDGER_FULL] = "the disk is full",
+                                          [APP_LEDGER_FENCED] = "another process writes the ledger",
+                                          [APP_LEDGER_AWAY] = "the database is away"};
+    const char *why_full = atomic_load(&app->room.why_full);
+    put(line, "%s", health == APP_LEDGER_FULL && why_full != NULL ? why_full : healths[health]);
+    const char *before = health == APP_LEDGER_GOOD ? "" : "; ";
+    uint64_t n_leaves = atomic_load(&app->admission.size);
+    for (size_t i = 0; i < app->n_publishers; i++) {
+        struct app_publisher *publisher = &app->publishers[i];
+        enum app_publisher_state state = (enum app_publisher_state)atomic_load(&publisher->state);
+        uint64_t next_leaf = atomic_load(&publisher->figures[APP_PUBLISHED_NEXT_LEAF]);
+        const char *name = app_publisher_name(publisher->kind);
+        if (state == APP_PUBLISHER_HALTED) {
+            put(line, "%s%s has halted: %s", before, name, atomic_load(&publisher->why));
+        } else if (health == APP_LEDGER_FULL && next_leaf < n_leaves) {
+            put(line, "%s%llu batches wait for %s, which is %s", before,
+                (unsigned long long)(n_leaves - next_leaf), name, app_publisher_state_name(state));
+        } else {
+            continue;
+        }
+        before = "; ";
+    }
+}
+
 void app_readiness(void *ctx, struct http_readiness *out)
 {
     static const char *const healths[] = {[APP_LEDGER_GOOD] = "good",
@@ -206,18 +273,24 @@ void app_readiness(void *ctx, struct http_readiness *out)
                                           [APP_LEDGER_AWAY] = "away"};
     struct app *app = ctx;
     bool serving = atomic_load(&app->serving);
-    int health = atomic_load(&app->admission.health);
+    enum app_ledger_health health = (enum app_ledger_health)atomic_load(&app->admission.health);
+    struct line line = {out->detail, sizeof(out->detail), 0};
     out->ready = serving && health == APP_LEDGER_GOOD;
-    int len = snprintf(out->detail, sizeof(out->detail), "{\"serving\":%s,\"ledger\":\"%s\",\"publishers\":{",
-                       serving ? "true" : "false", healths[health]);
+    put(&line, "{\"serving\":%s,\"ledger\":\"%s\",\"publishers\":{", serving ? "true" : "false",
+        healths[health]);
     for (size_t i = 0; i < app->n_publishers; i++) {
         enum app_publisher_state state = (enum app_publisher_state)atomic_load(&app->publishers[i].state);
         /* A target that is away is no reason to send collectors elsewhere; one that a person must look at is.
          */
         out->ready = out->ready && state != APP_PUBLISHER_HALTED;
-        len += snprintf(out->detail + len, sizeof(out->detail) - (size_t)len, "%s\"%s\":\"%s\"",
-                        i > 0 ? "," : "", app_publisher_name(app->publishers[i].kind),
-                        app_publisher_state_name(state));
+        put(&line, "%s\"%s\":\"%s\"", i > 0 ? "," : "", app_publisher_name(app->publishers[i].kind),
+            app_publisher_state_name(state));
     }
-    (void)snprintf(out->detail + len, sizeof(out->detail) - (size_t)len, "}}");
+    put(&line, "}");
+    if (!out->ready && serving) {
+        put(&line, ",\"why\":\"");
+        put_why(&line, app, health);
+        put(&line, "\"");
+    }
+    put(&line, "}");
 }

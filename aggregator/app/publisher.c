@@ -57,6 +57,7 @@ static void wait_for(struct app_publisher *publisher, uint32_t wait_ms, bool pat
 
 static void set_state(struct app_publisher *publisher, enum app_publisher_state state, const char *why)
 {
+    atomic_store(&publisher->why, why);
     if (atomic_exchange(&publisher->state, (int)state) != (int)state) {
         APP_LOG(state == APP_PUBLISHER_HALTED ? APP_ERROR : APP_INFO, "publisher",
                 app_text("sink", app_publisher_name(publisher->kind)),

@@ -58,7 +58,8 @@ struct app_publisher {
     pthread_cond_t woken;
     bool asked;
     bool stopping;
-    atomic_int state; /* enum app_publisher_state */
+    atomic_int state;          /* enum app_publisher_state */
+    _Atomic(const char *) why; /* why it has halted, static text */
     _Atomic uint64_t figures[APP_N_PUBLISHED];
 };
 

@@ -140,6 +140,15 @@ static void check_aggregator(const void *section, struct conf_place *place)
     if (config->limits.max_waiting < config->limits.max_bodies) {
         conf_complain(place, "limits", "max_waiting is below max_bodies");
     }
+    /* One transaction's worth of delivered batches is kept, in case that a sink must look back. */
+    unsigned long long transaction_bytes =
+        config->sinks.transaction_max_batches * config->limits.max_envelope_bytes;
+    if (config->ledger.max_bytes != 0 && config->ledger.max_bytes / 2 < transaction_bytes) {
+        conf_complain(place, "ledger",
+                      "max_bytes is below %llu, twice transaction_max_batches times max_envelope: what is "
+                      "published could not make room",
+                      2 * transaction_bytes);
+    }
 }
 
 /* ---- tables ---- */

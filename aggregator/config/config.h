@@ -40,6 +40,8 @@ struct config_postgres {
 struct config_ledger {
     char sqlite[CONFIG_PATH_MAX_CHARS + 1]; /* empty: PostgreSQL */
     uint64_t max_bytes;
+    uint64_t min_free_bytes;
+    uint64_t retention_ms;
     bool has_postgres;
     struct config_postgres postgres;
 };

@@ -120,6 +120,14 @@ struct ledger_prune {
     uint32_t max_batches;
 };
 
+/* How much room a log has. */
+struct ledger_room {
+    uint64_t used_bytes;  /* by rows, without what deleted ones left free */
+    uint64_t max_bytes;   /* the bound; 0: the disk's alone */
+    bool is_scarce;       /* near the end of it: time to delete what retention would keep */
+    const char *why_full; /* static text; NULL: a commit finds room */
+};
+
 struct ledger {
     /* Makes the change durable. HR_OK: it survives a power cut, and leaves are filled in. HR_FULL: no space
      * on the disk; nothing changed, a later call may succeed. HR_AGAIN: the database is away; the same.
@@ -168,6 +176,9 @@ struct ledger {
     /* Deletes old batches, and with them what was noted of their publishing and the anchors that only they
      * needed, in one short transaction; the newest batch stays. Codes as commit. [any thread] */
     HR_MUST_USE struct hr_status (*prune)(void *ctx, const struct ledger_prune *limits, uint64_t *n_deleted);
+    /* NULL when room is the database server's business. HR_DENIED: opened for reading. HR_IO: as of commit.
+     * [any thread] */
+    HR_MUST_USE struct hr_status (*room)(void *ctx, struct ledger_room *out);
     const struct ledger_feeds *feeds;
     /* Identity of this log, 32 hex characters made once when it is created; NUL-terminated. [any] */
     const char *(*origin)(void *ctx);

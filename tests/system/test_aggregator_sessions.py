@@ -437,6 +437,7 @@ class CrashTest(SessionTest):
         self.aggregator.stop()
         pages = os.path.getsize(self.aggregator.ledger) // 1024
         self.aggregator.limits = {"retry_after": "7s"}
+        self.aggregator.sinks += "  transaction_max_batches: 1\n"
         self.aggregator.write_config()
         original = harness.Aggregator.write_config
 

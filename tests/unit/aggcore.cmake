@@ -10,6 +10,8 @@ hr_library(hr_test_fault_vfs SOURCES support/fault_vfs.c
            DEPENDS hr_test_support PRIVATE_DEPENDS dep::sqlite3)
 hr_test(test_ledger_sqlite LABEL unit tsan SOURCES unit/test_ledger_sqlite.c
         DEPENDS agg_ledger_sqlite hr_test_ledger hr_test_fault_vfs dep::sqlite3)
+hr_test(test_ledger_room LABEL unit SOURCES unit/test_ledger_room.c
+        DEPENDS agg_ledger_sqlite hr_test_ledger hr_test_fault_vfs dep::sqlite3)
 # A PostgreSQL server of Debian's for each test that wants one, with its data in the build tree.
 hr_library(hr_test_postgres SOURCES support/postgres_server.c DEPENDS agg_ledger_postgres hr_test_ledger dep::pq)
 target_compile_definitions(hr_test_postgres PRIVATE HR_SOURCE_DIR="${CMAKE_SOURCE_DIR}"

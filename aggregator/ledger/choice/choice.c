@@ -7,8 +7,11 @@
 static struct ledger_sqlite_config sqlite_of(const struct config_ledger *config,
                                              const struct ledger_report *report)
 {
-    return (struct ledger_sqlite_config){
-        .path = config->sqlite, .max_bytes = config->max_bytes, .log = report->log, .log_ctx = report->ctx};
+    return (struct ledger_sqlite_config){.path = config->sqlite,
+                                         .max_bytes = config->max_bytes,
+                                         .min_free_bytes = config->min_free_bytes,
+                                         .log = report->log,
+                                         .log_ctx = report->ctx};
 }
 
 static struct ledger_postgres_config postgres_of(const struct config_ledger *config,

@@ -58,6 +58,8 @@ static const char *const write_sql[N_WRITES] = {
         " AND old.leaf < new.leaf WHERE new.leaf > ?1 AND new.leaf <= ?2)",
     [WRITE_PRUNE_BATCHES] = "DELETE FROM batch WHERE leaf < ?1",
     [WRITE_PRUNE_SPANS] = "DELETE FROM feed_span WHERE first_leaf < ?1 AND first_leaf + n_leaves <= ?1",
+    [WRITE_COUNT_PAGES] = "PRAGMA page_count",
+    [WRITE_COUNT_FREE] = "PRAGMA freelist_count",
 };
 
 struct hr_status ledger_prepare_writes(struct ledger_sqlite *ledger)
@@ -65,7 +67,7 @@ struct hr_status ledger_prepare_writes(struct ledger_sqlite *ledger)
     for (int i = 0; i < N_WRITES; i++) {
         HR_TRY(ledger_prepare(ledger, ledger->writer, write_sql[i], &ledger->writes[i]));
     }
-    return hr_ok();
+    return ledger_measure(ledger);
 }
 
 static struct hr_status write_batches(struct ledger_sqlite *ledger, const struct ledger_commit *change,
@@ -228,6 +230,9 @@ struct commit_body {
 static struct hr_status write_body(struct ledger_sqlite *ledger, void *ctx)
 {
     struct commit_body *body = ctx;
+    if (body->change->n_batches > 0 && ledger_why_full(ledger) != NULL) {
+        return hr_status_of(HR_FULL);
+    }
     return write_change(ledger, body->change, &body->first_leaf);
 }
 

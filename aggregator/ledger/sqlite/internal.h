@@ -19,7 +19,9 @@ enum {
     LEDGER_APPLICATION_ID = 0x48524C47, /* "HRLG", in the file's header */
     LEDGER_ORIGIN_CHARS = 32,
     LEDGER_CHECKPOINT_PAGES = 2048, /* of the WAL; 16 MB */
+    LEDGER_WAL_MAX_PAGES = 16384,   /* beyond it nothing is committed until the WAL could be moved; 128 MB */
     LEDGER_BUSY_MS = 5000,
+    LEDGER_FOLDER_MAX_CHARS = 511,
     LEDGER_FEEDS_VERSION = 2, /* of the schema that has feeds */
 };
 
@@ -55,6 +57,8 @@ enum ledger_write {
     WRITE_PRUNE_ANCHORS,
     WRITE_PRUNE_BATCHES,
     WRITE_PRUNE_SPANS,
+    WRITE_COUNT_PAGES,
+    WRITE_COUNT_FREE,
     N_WRITES,
 };
 
@@ -69,6 +73,14 @@ struct ledger_sqlite {
     struct ledger_hints hints;   /* written with the next commit, and at close */
     _Atomic uint64_t n_leaves;
     uint64_t writer_epoch;
+    /* As of the last transaction of the writer. */
+    uint64_t page_bytes;
+    uint64_t used_bytes;
+    uint64_t reusable_bytes; /* of deleted rows, in the file */
+    int n_wal_pages;
+    uint64_t max_bytes;
+    uint64_t min_free_bytes;
+    char folder[LEDGER_FOLDER_MAX_CHARS + 1]; /* that the file lies in */
     bool is_broken; /* a commit of unknown outcome: the file is not touched any more */
     bool has_feeds; /* a reader of an older schema has none */
     int lock_fd;
@@ -126,6 +138,17 @@ ledger_transact(struct ledger_sqlite *ledger,
  * ours; a body that writes anything else asks with n = 0. */
 HR_MUST_USE struct hr_status ledger_advance_head(struct ledger_sqlite *ledger, uint64_t n,
                                                  uint64_t *first_leaf);
+
+/* With the writer locked: moves the WAL into the file when it has grown. HR_IO: it failed, and nothing more
+ * may be written. */
+HR_MUST_USE struct hr_status ledger_checkpoint(struct ledger_sqlite *ledger);
+
+/* ---- room.c ---- */
+/* With the writer locked: fills used_bytes and reusable_bytes. */
+HR_MUST_USE struct hr_status ledger_measure(struct ledger_sqlite *ledger);
+/* With the writer locked: why no batch is committed now; NULL: one is. Static text. */
+const char *ledger_why_full(struct ledger_sqlite *ledger);
+HR_MUST_USE struct hr_status ledger_room(void *ctx, struct ledger_room *out);
 
 /* ---- commit.c ---- */
 HR_MUST_USE struct hr_status ledger_prepare_writes(struct ledger_sqlite *ledger);

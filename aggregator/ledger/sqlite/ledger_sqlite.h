@@ -10,8 +10,9 @@
 
 struct ledger_sqlite_config {
     const char *path;
-    uint64_t max_bytes; /* bound of the database file, 0: none; beyond it commits say HR_FULL */
-    const char *vfs;    /* SQLite VFS name; NULL: the default. Tests put faults there */
+    uint64_t max_bytes;      /* bound of the database file, 0: none; beyond it commits say HR_FULL */
+    uint64_t min_free_bytes; /* with less than this free on its disk, likewise; 0: not asked */
+    const char *vfs;         /* SQLite VFS name; NULL: the default. Tests put faults there */
     /* One line about what failed, without newline; may be NULL. Any thread that calls the ledger. */
     void (*log)(void *ctx, const char *text);
     void *log_ctx;

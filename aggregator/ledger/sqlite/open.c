@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* A query of one number on the given connection. */
 static struct hr_status query_u64(const struct ledger_sqlite *ledger, sqlite3 *db, const char *sql,
@@ -142,17 +143,16 @@ static struct hr_status set_pragmas(struct ledger_sqlite *ledger, const struct l
     HR_TRY(ledger_exec(ledger, db, "PRAGMA wal_autocheckpoint = 0"));
     HR_TRY(ledger_exec(ledger, db, "PRAGMA cache_size = -16384"));
     HR_TRY(ledger_exec(ledger, db, "PRAGMA trusted_schema = OFF"));
+    HR_TRY(query_u64(ledger, db, "PRAGMA page_size", &ledger->page_bytes));
+    if (ledger->page_bytes == 0) {
+        return hr_status_of(HR_IO);
+    }
     if (config->max_bytes == 0) {
         return hr_ok();
     }
-    uint64_t page_bytes = 0;
-    HR_TRY(query_u64(ledger, db, "PRAGMA page_size", &page_bytes));
-    if (page_bytes == 0) {
-        return hr_status_of(HR_IO);
-    }
     char sql[64];
     (void)snprintf(sql, sizeof sql, "PRAGMA max_page_count = %llu",
-                   (unsigned long long)(config->max_bytes / page_bytes));
+                   (unsigned long long)(config->max_bytes / ledger->page_bytes));
     return ledger_exec(ledger, db, sql);
 }
 
@@ -236,6 +236,11 @@ static struct ledger_sqlite *new_ledger(const struct ledger_sqlite_config *confi
         return NULL;
     }
     ledger->lock_fd = -1;
+    ledger->max_bytes = config->max_bytes;
+    ledger->min_free_bytes = config->min_free_bytes;
+    const char *slash = strrchr(config->path, '/');
+    int folder_len = slash == NULL ? 0 : (int)(slash - config->path) + 1;
+    (void)snprintf(ledger->folder, sizeof ledger->folder, "%.*s.", folder_len, config->path);
     ledger->report = (struct ledger_report){config->log, config->log_ctx};
     pthread_mutexattr_t recursive;
     HR_ASSERT(pthread_mutexattr_init(&recursive) == 0);
@@ -274,6 +279,7 @@ static struct hr_status open_with(const struct ledger_sqlite_config *config, str
                            .get_hint = ledger_get_hint,
                            .first_leaf = ledger_first_leaf,
                            .prune = ledger_prune_batches,
+                           .room = ledger_room,
                            .origin = origin,
                            .close = close_ledger,
                            .feeds = &ledger_sqlite_feeds,

@@ -51,16 +51,20 @@ static struct hr_status give_up(struct ledger_sqlite *ledger, struct hr_status c
 /* Moves the WAL into the database file when it has grown. SQLite's own automatic checkpoint ignores a failing
  * fsync and tries again, and a second fsync may report success for pages that the kernel has dropped; so it
  * is off, and a failure here ends the process while the WAL still has everything. */
-static struct hr_status checkpoint(struct ledger_sqlite *ledger, int n_wal_pages)
+struct hr_status ledger_checkpoint(struct ledger_sqlite *ledger)
 {
-    if (n_wal_pages < LEDGER_CHECKPOINT_PAGES) {
+    if (ledger->n_wal_pages < LEDGER_CHECKPOINT_PAGES) {
         return hr_ok();
     }
-    int rc = sqlite3_wal_checkpoint_v2(ledger->writer, "main", SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    int n_pages = 0;
+    int n_moved = 0;
+    int rc = sqlite3_wal_checkpoint_v2(ledger->writer, "main", SQLITE_CHECKPOINT_PASSIVE, &n_pages, &n_moved);
     struct hr_status status = ledger_status(ledger, ledger->writer, rc, "moving the WAL into the database");
     if (hr_is_ok(status) || hr_is(status, HR_AGAIN) || hr_is(status, HR_FULL)) {
-        return hr_ok(); /* a reader is in the way, or the disk is full: the WAL keeps it until the next time
-                         */
+        /* A reader may be in the way, or the disk full: then the WAL keeps it until the next time. What was
+         * moved whole is written over from its beginning. */
+        ledger->n_wal_pages = hr_is_ok(status) && n_pages == n_moved ? 0 : ledger->n_wal_pages;
+        return hr_ok();
     }
     ledger->is_broken = true;
     return hr_status_of(HR_IO);
@@ -90,8 +94,7 @@ static struct hr_status run_locked(struct ledger_sqlite *ledger,
     if (ledger->is_broken) {
         return hr_status_of(HR_IO);
     }
-    int n_wal_pages = 0;
-    (void)sqlite3_wal_hook(ledger->writer, note_wal_pages, &n_wal_pages);
+    (void)sqlite3_wal_hook(ledger->writer, note_wal_pages, &ledger->n_wal_pages);
     struct hr_status status = run(ledger, body, ctx);
     (void)sqlite3_wal_hook(ledger->writer, NULL, NULL);
     if (!hr_is_ok(status)) {
@@ -100,7 +103,10 @@ static struct hr_status run_locked(struct ledger_sqlite *ledger,
     if (settle != NULL) {
         settle(ledger, ctx);
     }
-    return checkpoint(ledger, n_wal_pages);
+    if (!hr_is_ok(ledger_measure(ledger))) {
+        ledger->is_broken = true; /* what was written stands; nothing more is */
+    }
+    return ledger_checkpoint(ledger);
 }
 
 struct hr_status ledger_transact(struct ledger_sqlite *ledger,
