@@ -4,10 +4,9 @@
  * ratio to a reference measured between the same rounds. See tests/bench/README.md; tests/bench/run puts all
  * together.
  *
- *     bench_rooms FILE.nmea [PART ...]     parts: tap decode seal verify ledger; all without one
+ *     bench_rooms FILE.nmea [PART ...]     parts: tap decode seal verify; all without one
  *     bench_rooms FILE.nmea count N        decodes the file N times and nothing else, for counting
  * instructions */
-#include "aggregator/ledger/sqlite/ledger_sqlite.h"
 #include "aggregator/normalize/ais/ais.h"
 #include "aggregator/normalize/norm.h"
 #include "aggregator/schema_registry/schema.h"
@@ -33,13 +32,6 @@ static double cpu_ns(void)
 {
     struct timespec now;
     (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
-}
-
-static double wall_ns(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
     return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
 }
 
@@ -377,85 +369,6 @@ static void bench_verify(const struct sealed *sealed, const char *name)
     verify_key_free(key);
 }
 
-/* ---- committing ---- */
-
-/* A write and an fdatasync of 4 KB: what the disk asks for any durable step. */
-static double sync_ns(const char *path)
-{
-    static const uint8_t block[4096];
-    FILE *file = fopen(path, "wb");
-    HR_ASSERT(file != NULL);
-    double began = wall_ns();
-    for (int i = 0; i < 32; i++) {
-        HR_ASSERT(fwrite(block, 1, sizeof block, file) == sizeof block && fflush(file) == 0);
-        HR_ASSERT(fdatasync(fileno(file)) == 0);
-    }
-    double took = (wall_ns() - began) / 32;
-    (void)fclose(file);
-    return took;
-}
-
-static double commit_groups(struct ledger *ledger, const struct sealed *sealed, uint32_t group,
-                            uint32_t n_groups, uint32_t *next_seq)
-{
-    static struct ledger_batch batches[LEDGER_COMMIT_MAX_BATCHES];
-    double began = cpu_ns();
-    for (uint32_t g = 0; g < n_groups; g++) {
-        for (uint32_t k = 0; k < group; k++) {
-            uint32_t seq = (*next_seq)++;
-            batches[k] = (struct ledger_batch){.device_id = 1,
-                                               .seq = seq,
-                                               .received_utc_ms = 1,
-                                               .envelope = sealed->envelope[seq % sealed->n_batches]};
-            memcpy(batches[k].digest, &seq, sizeof seq);
-        }
-        const struct ledger_stream stream = {.device_id = 1, .cum_seq = *next_seq - 1};
-        const struct ledger_commit change = {
-            .batches = batches, .n_batches = group, .streams = &stream, .n_streams = 1};
-        HR_ASSERT(hr_is_ok(ledger->commit(ledger->ctx, &change)));
-    }
-    return (cpu_ns() - began) / (double)(group * n_groups);
-}
-
-static void bench_ledger(const struct sealed *sealed)
-{
-    static const struct {
-        uint32_t group;
-        const char *name;
-    } groups[] = {{1, "ledger_commit_1"},
-                  {16, "ledger_commit_16"},
-                  {64, "ledger_commit_64"},
-                  {256, "ledger_commit_256"}};
-    char directory[] = "/tmp/headrace-bench-XXXXXX";
-    HR_ASSERT(mkdtemp(directory) != NULL);
-    char path[128];
-    char probe[128];
-    (void)snprintf(path, sizeof path, "%s/ledger.db", directory);
-    (void)snprintf(probe, sizeof probe, "%s/probe", directory);
-    const struct ledger_sqlite_config config = {.path = path};
-    struct ledger ledger;
-    HR_ASSERT(hr_is_ok(ledger_sqlite_open(&config, &ledger)));
-    uint32_t next_seq = 0;
-    for (size_t g = 0; g < HR_ARRAY_LEN(groups); g++) {
-        struct figure figure = {
-            .name = groups[g].name, .unit = "batch, CPU", .reference = "4 KB fdatasync, wall"};
-        for (size_t i = 0; i < ROUNDS; i++) {
-            uint32_t n_groups = groups[g].group >= 64 ? 4 : 16;
-            figure.item_ns[i] = commit_groups(&ledger, sealed, groups[g].group, n_groups, &next_seq);
-            figure.reference_ns[i] = sync_ns(probe);
-        }
-        print_figure(&figure);
-    }
-    ledger.close(ledger.ctx);
-    static const char *const files[] = {"ledger.db", "ledger.db-wal", "ledger.db-shm", "ledger.db.lock",
-                                        "probe"};
-    for (size_t i = 0; i < HR_ARRAY_LEN(files); i++) {
-        (void)snprintf(path, sizeof path, "%s/%s", directory, files[i]);
-        (void)unlink(path);
-    }
-    (void)rmdir(directory);
-}
-
 _Noreturn void hr_assert_failed(const char *expression, const char *file, int line)
 {
     (void)fprintf(stderr, "%s:%d: %s does not hold\n", file, line, expression);
@@ -475,7 +388,7 @@ static bool wanted(int argc, char **argv, const char *part)
 int main(int argc, char **argv)
 {
     if (argc < 2) {
-        (void)fputs("usage: bench_rooms FILE.nmea [tap|decode|seal|verify|ledger ...] | FILE.nmea count N\n",
+        (void)fputs("usage: bench_rooms FILE.nmea [tap|decode|seal|verify ...] | FILE.nmea count N\n",
                     stderr);
         return 3;
     }
@@ -504,9 +417,6 @@ int main(int argc, char **argv)
     if (wanted(argc, argv, "verify")) {
         bench_verify(&small, "verify_31");
         bench_verify(&large, "verify_500");
-    }
-    if (wanted(argc, argv, "ledger")) {
-        bench_ledger(&small);
     }
     free(recording.bytes);
     return 0;

@@ -4,6 +4,7 @@
 #include "tests/support/ledger_lab.h"
 
 #include "proto/base/assert.h"
+#include "tests/support/test_random.h"
 
 #include <string.h>
 
@@ -149,6 +150,68 @@ static void the_newest_anchor_up_to_a_leaf_is_found(void **state)
     assert_code(ledger->anchor_at(ledger->ctx, 4, 1, 100, &anchor), HR_NOT_FOUND);
 }
 
+/* What the ledger must say of anchors, kept beside it. */
+enum { N_ANCHORED = 150, ANCHOR_DEVICES = 3, ANCHOR_BOOTS = 2 };
+
+static struct ledger_anchor anchors_made[N_ANCHORED]; /* batch_index: the leaf */
+static uint32_t n_anchors_made;
+
+static const struct edge_time_anchor *anchor_wanted(uint64_t device_id, uint32_t boot_id, uint64_t leaf)
+{
+    const struct edge_time_anchor *newest = NULL;
+    for (uint32_t i = 0; i < n_anchors_made && anchors_made[i].batch_index <= leaf; i++) {
+        bool is_it = anchors_made[i].device_id == device_id && anchors_made[i].anchor.boot_id == boot_id;
+        newest = is_it ? &anchors_made[i].anchor : newest;
+    }
+    return newest;
+}
+
+/* As a publisher asks, of the batch's own device, and of all others. */
+static void ask_for_all_anchors(void *ctx, const struct ledger_batch *batch)
+{
+    for (uint64_t device_id = 1; device_id <= ANCHOR_DEVICES; device_id++) {
+        for (uint32_t boot_id = 1; boot_id <= ANCHOR_BOOTS; boot_id++) {
+            struct edge_time_anchor got = {0};
+            const struct edge_time_anchor *want = anchor_wanted(device_id, boot_id, batch->leaf);
+            assert_code(ledger->anchor_at(ledger->ctx, device_id, boot_id, batch->leaf, &got),
+                        want == NULL ? HR_NOT_FOUND : HR_OK);
+            assert_true(want == NULL || (got.utc_ms == want->utc_ms && got.boot_id == boot_id));
+        }
+    }
+    *(uint64_t *)ctx = batch->leaf + 1;
+}
+
+static void anchors_are_right_for_each_batch_wherever_a_reader_begins(void **state)
+{
+    (void)state;
+    struct test_random random = test_random_start(31);
+    n_anchors_made = 0;
+    for (uint32_t leaf = 0; leaf < N_ANCHORED; leaf++) {
+        uint64_t device_id = 1 + test_random_below(&random, ANCHOR_DEVICES);
+        batches[0] = ledger_suite_batch(device_id, 0, leaf, ledger_lab.envelopes[0], LAB_ENVELOPE_BYTES);
+        struct ledger_anchor anchor = {
+            .device_id = device_id,
+            .anchor = {.boot_id = 1 + test_random_below(&random, ANCHOR_BOOTS), .utc_ms = 1000 + leaf}};
+        bool has_anchor = test_random_below(&random, 4) == 0;
+        struct ledger_commit change = {
+            .batches = batches, .n_batches = 1, .anchors = &anchor, .n_anchors = has_anchor ? 1 : 0};
+        assert_ok(ledger->commit(ledger->ctx, &change));
+        anchors_made[n_anchors_made] = anchor;
+        anchors_made[n_anchors_made].batch_index = leaf;
+        n_anchors_made += has_anchor ? 1 : 0;
+    }
+    for (uint32_t i = 0; i < 40; i++) {
+        uint64_t next = test_random_below(&random, N_ANCHORED);
+        uint64_t end = next + test_random_below(&random, N_ANCHORED);
+        while (next < N_ANCHORED && next < end) {
+            /* Bounded by bytes, too: then a reader has seen more than it handed out. */
+            size_t max_bytes = LAB_ENVELOPE_BYTES * (1 + (size_t)test_random_below(&random, 50));
+            assert_ok(ledger->read(ledger->ctx, next, 1 + test_random_below(&random, 60), max_bytes,
+                                   ask_for_all_anchors, &next));
+        }
+    }
+}
+
 static void a_hint_is_kept_for_each_sink(void **state)
 {
     (void)state;
@@ -279,6 +342,7 @@ int ledger_suite_run_state(void)
         SUITE_TEST(devices_are_loaded_with_all_their_keys),
         SUITE_TEST(the_newest_anchor_up_to_a_leaf_is_found),
         SUITE_TEST(an_anchor_may_be_asked_for_while_reading),
+        SUITE_TEST(anchors_are_right_for_each_batch_wherever_a_reader_begins),
         SUITE_TEST(a_hint_is_kept_for_each_sink),
         SUITE_TEST(a_change_is_all_or_nothing),
         SUITE_TEST(evidence_is_kept_and_read_by_device),

@@ -7,6 +7,7 @@
 #include "aggregator/ledger/base/hints.h"
 #include "aggregator/ledger/base/migration.h"
 #include "aggregator/ledger/base/rows.h"
+#include "aggregator/ledger/postgres/anchors.h"
 #include "aggregator/ledger/postgres/link.h"
 #include "proto/base/assert.h"
 
@@ -35,10 +36,11 @@ struct ledger_postgres {
     uint32_t commit_timeout_ms;
     bool is_writer; /* false: opened for reading only */
 
-    struct ledger_pg_link writer; /* of the writer thread */
-    struct ledger_pg_link reader; /* under reader_lock; connected when it is needed */
-    pthread_mutex_t reader_lock;  /* recursive: `each` of a read may ask for an anchor */
-    struct ledger_pg_link feeder; /* under feeder_lock; feed writes and retention; likewise */
+    struct ledger_pg_link writer;     /* of the writer thread */
+    struct ledger_pg_link reader;     /* under reader_lock; connected when it is needed */
+    pthread_mutex_t reader_lock;      /* recursive: `each` of a read may ask for an anchor */
+    struct ledger_pg_anchors anchors; /* of the reader, under its lock */
+    struct ledger_pg_link feeder;     /* under feeder_lock; feed writes and retention; likewise */
     pthread_mutex_t feeder_lock;
     struct ledger_pg_doubt feed_doubt;
     struct ledger_hints hints; /* written with the next commit, and at close */

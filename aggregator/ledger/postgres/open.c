@@ -12,6 +12,7 @@ static void release(struct ledger_postgres *ledger)
     ledger_pg_disconnect(&ledger->feeder);
     HR_ASSERT(pthread_mutex_destroy(&ledger->feeder_lock) == 0);
     free(ledger->arrays);
+    ledger_pg_anchors_free(&ledger->anchors);
     HR_ASSERT(pthread_mutex_destroy(&ledger->reader_lock) == 0);
     ledger_hints_free(&ledger->hints);
     free(ledger);

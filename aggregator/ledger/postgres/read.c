@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { READ_CHUNK_BATCHES = 64, CHECK_MS = 1000 };
+enum { READ_CHUNK_BATCHES = 256, CHECK_MS = 1000 };
 
 static void lock_reader(struct ledger_postgres *ledger)
 {
@@ -116,8 +116,49 @@ static struct ledger_batch batch_of_row(const PGresult *result, int row)
     return batch;
 }
 
-/* Reads one chunk from *from on and hands it out; *from is then behind it. False in *has_more: that was all,
- * or all that was asked for. */
+/* The anchors in leaves `from` to `last`, for whoever will ask for them while these are handed out. */
+static struct hr_status read_anchors(struct ledger_postgres *ledger, uint64_t from, uint64_t last)
+{
+    struct ledger_pg_params params = {.n = 0};
+    ledger_pg_put_u64(&params, from);
+    ledger_pg_put_u64(&params, last);
+    PGresult *result = NULL;
+    HR_TRY(ask(ledger,
+               "SELECT device, leaf, boot_id, uptime_ms, utc_ms, err_ms, source FROM anchor"
+               " WHERE leaf BETWEEN $1 AND $2 ORDER BY leaf",
+               &params, &result));
+    ledger_pg_anchors_begin(&ledger->anchors, from, last + 1);
+    for (int row = 0; row < PQntuples(result); row++) {
+        const struct ledger_pg_new_anchor fresh = {.device_id = ledger_pg_u64(result, row, 0),
+                                                   .leaf = ledger_pg_u64(result, row, 1),
+                                                   .anchor = {.boot_id = ledger_pg_u32(result, row, 2),
+                                                              .uptime_ms = ledger_pg_u64(result, row, 3),
+                                                              .utc_ms = ledger_pg_u64(result, row, 4),
+                                                              .err_ms = ledger_pg_u32(result, row, 5),
+                                                              .source = ledger_pg_u32(result, row, 6)}};
+        ledger_pg_anchors_add(&ledger->anchors, &fresh);
+    }
+    PQclear(result);
+    return hr_ok();
+}
+
+/* Hands out what was read; *from is then behind it. False: enough. */
+static bool hand_out(const PGresult *result, uint64_t *from, struct ledger_budget *budget,
+                     void (*each)(void *each_ctx, const struct ledger_batch *batch), void *each_ctx)
+{
+    for (int row = 0; row < PQntuples(result); row++) {
+        struct ledger_batch batch = batch_of_row(result, row);
+        each(each_ctx, &batch);
+        *from = batch.leaf + 1;
+        if (!ledger_budget_spend(budget, &batch)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Reads one chunk from *from on and hands it out; *has_more false: that was all, or all that was asked for.
+ */
 static struct hr_status read_chunk(struct ledger_postgres *ledger, uint64_t *from,
                                    struct ledger_budget *budget,
                                    void (*each)(void *each_ctx, const struct ledger_batch *batch),
@@ -133,18 +174,17 @@ static struct hr_status read_chunk(struct ledger_postgres *ledger, uint64_t *fro
                "SELECT leaf, device, stream, seq, received_ms, digest, envelope FROM batch"
                " WHERE leaf >= $1 ORDER BY leaf LIMIT $2",
                &params, &result));
-    *has_more = PQntuples(result) == (int)limit;
-    for (int row = 0; row < PQntuples(result); row++) {
-        struct ledger_batch batch = batch_of_row(result, row);
-        each(each_ctx, &batch);
-        *from = batch.leaf + 1;
-        if (!ledger_budget_spend(budget, &batch)) {
-            *has_more = false;
-            break;
-        }
+    int n_rows = PQntuples(result);
+    struct hr_status status = hr_ok();
+    if (n_rows > 0) {
+        status = read_anchors(ledger, *from, ledger_pg_u64(result, n_rows - 1, 0));
+    }
+    if (hr_is_ok(status)) {
+        bool has_room = hand_out(result, from, budget, each, each_ctx);
+        *has_more = has_room && n_rows == (int)limit;
     }
     PQclear(result);
-    return hr_ok();
+    return status;
 }
 
 static struct hr_status read_batches(void *ctx, uint64_t from, uint32_t max_batches, size_t max_bytes,
@@ -164,22 +204,18 @@ static struct hr_status read_batches(void *ctx, uint64_t from, uint32_t max_batc
     return hr_status_of(budget.n_read > 0 ? HR_OK : HR_NOT_FOUND);
 }
 
-static struct hr_status anchor_at(void *ctx, uint64_t device_id, uint32_t boot_id, uint64_t leaf,
-                                  struct edge_time_anchor *out)
+static struct hr_status ask_for_anchor(struct ledger_postgres *ledger, uint64_t device_id, uint32_t boot_id,
+                                       uint64_t leaf, struct edge_time_anchor *out)
 {
-    struct ledger_postgres *ledger = ctx;
     struct ledger_pg_params params = {.n = 0};
     ledger_pg_put_u64(&params, device_id);
     ledger_pg_put_u64(&params, boot_id);
     ledger_pg_put_u64(&params, leaf);
     PGresult *result = NULL;
-    lock_reader(ledger);
-    struct hr_status status = ask(ledger,
-                                  "SELECT uptime_ms, utc_ms, err_ms, source FROM anchor WHERE device = $1"
-                                  " AND boot_id = $2 AND leaf <= $3 ORDER BY leaf DESC LIMIT 1",
-                                  &params, &result);
-    unlock_reader(ledger);
-    HR_TRY(status);
+    HR_TRY(ask(ledger,
+               "SELECT uptime_ms, utc_ms, err_ms, source FROM anchor WHERE device = $1"
+               " AND boot_id = $2 AND leaf <= $3 ORDER BY leaf DESC LIMIT 1",
+               &params, &result));
     bool is_found = PQntuples(result) == 1;
     if (is_found) {
         *out = (struct edge_time_anchor){.boot_id = boot_id,
@@ -189,7 +225,22 @@ static struct hr_status anchor_at(void *ctx, uint64_t device_id, uint32_t boot_i
                                          .source = ledger_pg_u32(result, 0, 3)};
     }
     PQclear(result);
+    ledger_pg_anchors_keep(&ledger->anchors, device_id, boot_id, leaf, is_found ? out : NULL);
     return hr_status_of(is_found ? HR_OK : HR_NOT_FOUND);
+}
+
+static struct hr_status anchor_at(void *ctx, uint64_t device_id, uint32_t boot_id, uint64_t leaf,
+                                  struct edge_time_anchor *out)
+{
+    struct ledger_postgres *ledger = ctx;
+    bool is_found = false;
+    lock_reader(ledger);
+    struct hr_status status =
+        ledger_pg_anchors_find(&ledger->anchors, device_id, boot_id, leaf, out, &is_found)
+            ? hr_status_of(is_found ? HR_OK : HR_NOT_FOUND)
+            : ask_for_anchor(ledger, device_id, boot_id, leaf, out);
+    unlock_reader(ledger);
+    return status;
 }
 
 /* ---- hints ---- */
