@@ -221,11 +221,11 @@ static void close_slot(struct agg_fold *fold, struct agg_fold_slot *it)
 /* Hours whose end the feed's watermark has passed. */
 static void complete_hours(struct agg_fold *fold, uint16_t feed, int64_t watermark_ms)
 {
-    for (uint16_t i = 0; i < AGG_FOLD_SLOTS; i++) {
+    for (uint32_t i = 0; i < AGG_FOLD_SLOTS; i++) {
         struct agg_fold_slot *it = &fold->slots[i];
         if (it->is_used && it->feed == feed && it->entry.state == FEED_RUNNING &&
             it->entry.to_ms <= watermark_ms) {
-            agg_fold_touch(fold, i);
+            agg_fold_touch(fold, (uint16_t)i);
             it->entry.state = FEED_COMPLETED;
         }
     }
@@ -318,7 +318,7 @@ void agg_fold_abort(struct agg_fold *fold)
         it->is_dirty = it->was_dirty;
         it->is_touched = false;
     }
-    for (uint16_t i = 0; i < AGG_FOLD_SLOTS; i++) {
+    for (uint32_t i = 0; i < AGG_FOLD_SLOTS; i++) {
         fold->slots[i].in_batch = false;
         fold->slots[i].is_used = fold->slots[i].is_used && fold->slots[i].was_used;
     }

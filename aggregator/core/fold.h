@@ -84,9 +84,12 @@ struct agg_fold_span {
 struct agg_fold {
     struct agg_fold_config config;
     struct agg_fold_feed feeds[AGG_FOLD_MAX_FEEDS];
-    uint16_t n_feeds;
     char normalizers[FEED_NORMALIZERS_MAX_CHARS + 1]; /* of this build: "ais/1 device/1" */
+    uint16_t n_feeds;
     bool is_loaded;
+    bool is_open;            /* a transaction is */
+    bool is_unreadable;      /* the ledger could not be asked for an entry of it */
+    bool replay_is_dirty;    /* the state of the replay changed in it */
     uint64_t next_leaf;      /* folded so far, in memory */
     uint64_t stored_leaf;    /* and in the ledger */
     uint64_t known_from;     /* leaves from here on were published by the normalizers of this build */
@@ -94,20 +97,17 @@ struct agg_fold {
     uint64_t retry_at_us;    /* after a store that failed */
 
     /* the open transaction */
-    bool is_open;
-    bool is_unreadable; /* the ledger could not be asked for an entry */
     uint64_t open_leaf; /* what next_leaf becomes */
     const struct ledger_batch *batch;
-    uint16_t touched[AGG_FOLD_SLOTS];
-    uint16_t n_touched;
-    uint32_t open_spans;            /* n_spans before it */
     struct agg_fold_span kept_span; /* the last one before it */
     size_t open_notes;              /* notes.out.at before it */
     struct feed_replay replay;      /* its state to be stored; id 0: none */
-    bool replay_is_dirty;
+    uint32_t open_spans;            /* n_spans before it */
+    uint16_t n_touched;
+    uint16_t touched[AGG_FOLD_SLOTS];
 
-    struct agg_fold_slot slots[AGG_FOLD_SLOTS];
     uint16_t n_used;
+    struct agg_fold_slot slots[AGG_FOLD_SLOTS];
     uint16_t index[4 * AGG_FOLD_SLOTS]; /* slot + 1 by feed and hour; 0: free */
     struct agg_fold_position positions[AGG_FOLD_POSITIONS];
     uint32_t n_positions;

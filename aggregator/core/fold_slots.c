@@ -35,9 +35,9 @@ void agg_fold_reindex(struct agg_fold *fold)
 {
     memset(fold->index, 0, sizeof fold->index);
     fold->n_used = 0;
-    for (uint16_t i = 0; i < AGG_FOLD_SLOTS; i++) {
+    for (uint32_t i = 0; i < AGG_FOLD_SLOTS; i++) {
         if (fold->slots[i].is_used) {
-            add_to_index(fold, i);
+            add_to_index(fold, (uint16_t)i);
             fold->n_used++;
         }
     }

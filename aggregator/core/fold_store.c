@@ -98,7 +98,7 @@ struct hr_status agg_fold_load(struct agg_fold *fold, const struct sink_found *f
 static size_t gather_entries(struct agg_fold *fold)
 {
     size_t n = 0;
-    for (uint16_t i = 0; i < AGG_FOLD_SLOTS; i++) {
+    for (uint32_t i = 0; i < AGG_FOLD_SLOTS; i++) {
         if (fold->slots[i].is_used && fold->slots[i].is_dirty) {
             fold->store_at[i] = (uint32_t)n;
             fold->store_entries[n++] = fold->slots[i].entry;
@@ -142,7 +142,7 @@ static struct hr_status write_all(struct agg_fold *fold)
 /* What is stored and needn't be at hand makes room. */
 static void drop_clean(struct agg_fold *fold)
 {
-    for (uint16_t i = 0; i < AGG_FOLD_SLOTS; i++) {
+    for (uint32_t i = 0; i < AGG_FOLD_SLOTS; i++) {
         struct agg_fold_slot *it = &fold->slots[i];
         it->is_used = it->is_used && it->entry.state == FEED_RUNNING;
     }
@@ -169,7 +169,7 @@ struct hr_status agg_fold_store(struct agg_fold *fold, bool now)
     fold->retry_at_us = now_us + (uint64_t)fold->config.store_every_ms * 1000u;
     HR_TRY(write_all(fold));
     fold->retry_at_us = 0;
-    for (uint16_t i = 0; i < AGG_FOLD_SLOTS; i++) {
+    for (uint32_t i = 0; i < AGG_FOLD_SLOTS; i++) {
         fold->slots[i].is_dirty = false;
     }
     fold->stored_leaf = fold->next_leaf;
