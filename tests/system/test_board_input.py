@@ -185,7 +185,8 @@ class Line(InputTest):
         bad = [b"!AIVDM,1,1,,A," + b"1" * 2000 + b",0*00\r\n", b"\xff" * 4000 + b"\r\n",
                b"!AIVDM,1,1,,A,13HOI:0P0000VOHLCnHQKwvL05Ip,0*24\r\n", b"$GPGGA,1*00\r\n", b"\x00\x01\x02\r\n",
                noise + b"\r\n", b"!AIVDM,1,1,,A,,0\r\n"]
-        fed = b"".join(line + bad[number % len(bad)] for number, line in enumerate(lines))
+        # A good line comes last: when its message is there, all before it was read.
+        fed = b"".join(bad[number % len(bad)] + line for number, line in enumerate(lines))
         board.feed(fed)
         board.wait_messages(len(messages))
         board.wait_drained()
