@@ -13,6 +13,7 @@ enum {
     QUEUE_FULL_WAIT_MS = 100,
     QUEUE_FULL_TRIES = 300,
     TRANSACTION_TIMEOUT_MS = 60000,
+    CONTACT_TIMEOUT_MS = 10000,
     N_HEADERS = 15,
 };
 
@@ -215,7 +216,9 @@ static struct hr_status kafka_recover(void *ctx, const struct sink_log *log, uin
     }
     atomic_store(&sink->doubt, NULL);
     HR_TRY(make_producer(sink));
-    struct hr_status ready = sink_kafka_topics_ready(sink, timeout_ms);
+    /* Whether anybody is there shows soon; whoever wants to end this process need not wait for it long. */
+    uint32_t contact_ms = timeout_ms < CONTACT_TIMEOUT_MS ? timeout_ms : CONTACT_TIMEOUT_MS;
+    struct hr_status ready = sink_kafka_topics_ready(sink, contact_ms);
     if (!hr_is_ok(ready)) {
         return give_up(sink, "kafka_topics_not_ready", hr_code_name(ready.code));
     }
