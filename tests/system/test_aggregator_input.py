@@ -34,7 +34,7 @@ class InputTest(harness.SystemTest):
         return batch
 
     def leaves(self):
-        return self.aggregator.query("SELECT count(*) FROM batch")[0][0]
+        return self.aggregator.query("SELECT size FROM log_head")[0][0]
 
     def assert_still_works(self):
         """Nothing was lost, and the next batch is taken as if nothing had happened."""
