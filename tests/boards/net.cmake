@@ -12,6 +12,6 @@ if(HEADRACE_FAULTS)
     DEPENDS ${CMAKE_CURRENT_LIST_DIR}/peer.c COMMENT "gcc peer.c" VERBATIM)
   add_custom_target(hr_board_peer ALL DEPENDS ${peer})
   add_test(NAME test_net COMMAND /usr/bin/python3 -W ignore::ResourceWarning ${CMAKE_CURRENT_LIST_DIR}/test_net.py)
-  set_tests_properties(test_net PROPERTIES LABELS qemu TIMEOUT 3600
+  set_tests_properties(test_net PROPERTIES LABELS qemu TIMEOUT 900
     ENVIRONMENT "HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin;HEADRACE_BOARD=${HEADRACE_BOARD}")
 endif()

@@ -3,7 +3,7 @@
 function(hr_board_test name board file cost)
   add_test(NAME ${name}_${board}
            COMMAND /usr/bin/python3 -W ignore::ResourceWarning ${CMAKE_SOURCE_DIR}/tests/system/${file}.py ${ARGN})
-  set_tests_properties(${name}_${board} PROPERTIES LABELS qemu TIMEOUT 3600 SKIP_RETURN_CODE 77 COST ${cost} ENVIRONMENT
+  set_tests_properties(${name}_${board} PROPERTIES LABELS qemu TIMEOUT 900 SKIP_RETURN_CODE 77 COST ${cost} ENVIRONMENT
     "HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin;HEADRACE_BOARD=${board};HEADRACE_FIRMWARE=${CMAKE_SOURCE_DIR}/build/${board}_faults/bin")
 endfunction()
 

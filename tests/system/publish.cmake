@@ -4,14 +4,14 @@ target_link_libraries(publish_probe PRIVATE hr_warnings hr_test_support agg_core
 set_target_properties(publish_probe PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 
 add_test(NAME test_publish COMMAND /usr/bin/python3 -W ignore::ResourceWarning ${CMAKE_SOURCE_DIR}/tests/system/test_publish.py)
-set_tests_properties(test_publish PROPERTIES LABELS system ENVIRONMENT HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin)
+set_tests_properties(test_publish PROPERTIES LABELS system COST 10 TIMEOUT 900 ENVIRONMENT HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin)
 
 add_test(NAME test_topics COMMAND /usr/bin/python3 -W ignore::ResourceWarning ${CMAKE_SOURCE_DIR}/tests/system/test_topics.py)
-set_tests_properties(test_topics PROPERTIES LABELS system TIMEOUT 1800
+set_tests_properties(test_topics PROPERTIES LABELS system COST 6 TIMEOUT 900
                      ENVIRONMENT "HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin;HEADRACE_DEADLINE_S=180")
 
 # Requests and answers of the transaction protocol that a proxy delays or loses.
 add_test(NAME test_publish_doubt
          COMMAND /usr/bin/python3 -W ignore::ResourceWarning ${CMAKE_SOURCE_DIR}/tests/system/test_publish_doubt.py)
-set_tests_properties(test_publish_doubt PROPERTIES LABELS system TIMEOUT 3600
+set_tests_properties(test_publish_doubt PROPERTIES LABELS system COST 10 TIMEOUT 900
                      ENVIRONMENT "HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin;HEADRACE_DEADLINE_S=180")

@@ -6,8 +6,10 @@ sealed record came out exactly once."""
 import argparse
 import base64
 import collections
+import contextlib
 import json
 import pathlib
+import random
 import re
 import shutil
 import signal
@@ -31,9 +33,10 @@ class Trouble(Exception):
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    while True:  # none of those that connections take by themselves
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", random.randrange(10000, 32000)))
+            return probe.getsockname()[1]
 
 
 class Feeder(threading.Thread):
