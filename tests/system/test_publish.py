@@ -57,7 +57,7 @@ class Killing:
             more += LEAVES // 2
 
 
-class Kafka(Killing, unittest.TestCase):
+class Kafka(Killing):
     @classmethod
     def setUpClass(cls):
         cls.data = pathlib.Path(tempfile.mkdtemp(prefix="headrace-kafka-"))
@@ -83,6 +83,8 @@ class Kafka(Killing, unittest.TestCase):
     def assert_exactly_once(self, origin, leaves=LEAVES):
         assert_exactly_once(self, self.kafka("read", "--topics", TOPICS).splitlines(), origin, leaves)
 
+
+class KafkaFailpoints(Kafka, unittest.TestCase):
     def test_publisher_killed_at_every_failpoint(self):
         origin = "aa" * 16
         kills = 0
@@ -96,6 +98,8 @@ class Kafka(Killing, unittest.TestCase):
         print(f"killed at failpoints: {kills}")
         self.assert_exactly_once(origin)
 
+
+class KafkaRandomKills(Kafka, unittest.TestCase):
     def test_publisher_killed_at_random(self):
         origin = "bb" * 16
         leaves = LEAVES
@@ -105,6 +109,8 @@ class Kafka(Killing, unittest.TestCase):
         print("killed at random: 20")
         self.assert_exactly_once(origin, leaves)
 
+
+class KafkaBroker(Kafka, unittest.TestCase):
     def test_broker_killed_while_publishing(self):
         origin = "cc" * 16
         leaves = 3 * LEAVES

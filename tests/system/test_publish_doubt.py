@@ -21,7 +21,9 @@ LEAVES = 480  # 30 transactions
 FENCED = {47, 90}  # INVALID_PRODUCER_EPOCH, PRODUCER_FENCED
 
 
-class Doubt(unittest.TestCase):
+class Doubt:
+    """A broker behind a proxy, for a class of tests."""
+
     @classmethod
     def setUpClass(cls):
         cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="headrace-doubt-"))
@@ -68,7 +70,9 @@ class Doubt(unittest.TestCase):
         self.assertGreaterEqual(publisher.log().count("kafka_recovered"), 1)
         print(f"{self.id().split('.')[-1]}: {figures['recoveries']} incarnations, {figures['failures']} doubts", flush=True)
 
-    # ---- one EndTxn ----
+
+class Requests(Doubt, unittest.TestCase):
+    """One request of the transaction protocol, of which EndTxn is the one that decides."""
 
     def test_a_late_copy_of_an_end_txn_ends_no_later_transaction(self):
         """The case of Jepsen's bufstream-0.1.0: the copy is delayed past the request's timeout, the library sends another
@@ -156,7 +160,9 @@ class Doubt(unittest.TestCase):
         self.assert_replaced(publisher, figures, "kafka_commit_unknown")
         self.assert_exactly_once("a7" * 16)
 
-    # ---- two publishers ----
+
+class Brokers(Doubt, unittest.TestCase):
+    """Two publishers, and a broker that dies."""
 
     def test_a_zombie_whose_end_txn_comes_after_its_successor_is_fenced(self):
         held = []
@@ -180,8 +186,6 @@ class Doubt(unittest.TestCase):
         self.assertIn(held[0].end_txn_error(DEADLINE_S), FENCED, "the zombie's EndTxn was obeyed")
         self.assertGreaterEqual(zombie.finish()["failures"], 1)
         self.assert_exactly_once("b1" * 16)
-
-    # ---- the broker ----
 
     def restart_at(self, api_key, number, before, origin):
         """The broker is killed when the request comes, before it was forwarded or after it was answered."""
@@ -220,7 +224,9 @@ class Doubt(unittest.TestCase):
     def test_the_broker_dies_with_a_transaction_ended_and_not_answered(self):
         self.restart_at(END_TXN, 6, False, "c5" * 16)
 
-    # ---- what the broker remembers ----
+
+class Memory(Doubt, unittest.TestCase):
+    """What the broker remembers, and where."""
 
     def test_a_lost_cursor_is_made_up_for_by_the_tails_behind_another_logs_open_transaction(self):
         """What was published stands partly behind a transaction of another log that is still open, so that a
