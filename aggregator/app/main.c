@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "aggregator/app/admin.h"
 #include "aggregator/app/app.h"
 #include "aggregator/app/exit.h"
 #include "aggregator/app/log.h"
@@ -298,6 +299,7 @@ static struct hr_status start_http(struct app *app)
                                      .metrics = app->metrics,
                                      .n_metrics = app->n_metrics,
                                      .readiness = app_readiness,
+                                     .admin = app_admin,
                                      .ctx = app};
     char why[128] = "";
     struct hr_status status = http_start(&http, &app->http, why, sizeof(why));

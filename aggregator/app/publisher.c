@@ -107,7 +107,7 @@ static void show_figures(struct app_publisher *publisher)
 static void init_feeds(struct app_publisher *publisher)
 {
     norm_ais_init(&publisher->ais);
-    publisher->normalizers[0] = &publisher->ais.normalizer;
+    publisher->normalizers[0] = app_changed(&publisher->changed, &publisher->ais.normalizer);
     publisher->normalizers[1] = norm_device();
     const struct agg_fold_config config = {
         .reader = &publisher->reader,

@@ -5,6 +5,7 @@
 #ifndef APP_PUBLISHER_H
 #define APP_PUBLISHER_H
 
+#include "aggregator/app/changed.h"
 #include "aggregator/app/tenants.h"
 #include "aggregator/config/config.h"
 #include "aggregator/core/publish.h"
@@ -47,6 +48,7 @@ struct app_publisher {
     struct ledger reader; /* this publisher's own connection */
     struct sink sink;
     struct norm_ais ais;
+    struct app_changed changed;
     const struct normalizer *normalizers[2];
     struct agg_publish publish;
     struct agg_fold fold;

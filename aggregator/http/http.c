@@ -15,8 +15,16 @@
 
 enum { CONNECTION_TIMEOUT_S = 10, CONNECTION_MEMORY_BYTES = 16384, METRIC_LINE_MAX_BYTES = 512 };
 
+/* A request whose body is coming. */
+struct upload {
+    size_t len_bytes;
+    bool is_too_long;
+    uint8_t bytes[HTTP_MAX_BODY_BYTES];
+};
+
 struct http_server {
     struct http_config config;
+    char reply[HTTP_MAX_REPLY_BYTES];
     struct MHD_Daemon *daemon;
     uint16_t port;
 };
@@ -81,11 +89,59 @@ struct page {
     const char *type;
 };
 
-static struct page page_for(struct http_server *server, const char *url, const char *method)
+static const char plain[] = "text/plain; charset=utf-8";
+
+static struct page page_of(unsigned status, const char *text)
 {
-    static const char plain[] = "text/plain; charset=utf-8";
-    if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0) {
-        return (struct page){text_response("GET and HEAD only"), MHD_HTTP_METHOD_NOT_ALLOWED, plain};
+    return (struct page){text_response(text), status, plain};
+}
+
+static bool is_method(const char *method, const char *wanted)
+{
+    return strcmp(method, wanted) == 0;
+}
+
+static bool is_json(struct MHD_Connection *connection)
+{
+    static const char wanted[] = "application/json";
+    const char *type = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_TYPE);
+    size_t len = sizeof(wanted) - 1;
+    return type != NULL && strncmp(type, wanted, len) == 0 && (type[len] == '\0' || type[len] == ';');
+}
+
+/* What none of the fixed pages is. */
+static struct page admin_page(struct http_server *server, const char *url, bool is_post,
+                              const struct upload *upload)
+{
+    static const char missing[] = "no such page; /healthz, /readyz and /metrics are here";
+    const struct http_request request = {
+        .is_post = is_post, .path = url, .body = hr_bytes_of(upload->bytes, upload->len_bytes)};
+    struct http_reply reply = {.text = server->reply, .capacity_bytes = sizeof(server->reply)};
+    if (server->config.admin == NULL || !server->config.admin(server->config.ctx, &request, &reply)) {
+        return page_of(MHD_HTTP_NOT_FOUND, missing);
+    }
+    return (struct page){
+        MHD_create_response_from_buffer(strlen(reply.text), reply.text, MHD_RESPMEM_MUST_COPY), reply.status,
+        "application/json"};
+}
+
+static struct page post_page(struct http_server *server, struct MHD_Connection *connection, const char *url,
+                             const struct upload *upload)
+{
+    if (!is_json(connection)) {
+        return page_of(MHD_HTTP_UNSUPPORTED_MEDIA_TYPE, "a body is application/json here");
+    }
+    if (upload->is_too_long) {
+        return page_of(MHD_HTTP_CONTENT_TOO_LARGE, "the body is too long");
+    }
+    return admin_page(server, url, true, upload);
+}
+
+static struct page page_for(struct http_server *server, const char *url, const char *method,
+                            const struct upload *upload)
+{
+    if (!is_method(method, MHD_HTTP_METHOD_GET) && !is_method(method, MHD_HTTP_METHOD_HEAD)) {
+        return page_of(MHD_HTTP_METHOD_NOT_ALLOWED, "GET, HEAD and POST only");
     }
     if (strcmp(url, "/metrics") == 0) {
         return (struct page){metrics_response(server), MHD_HTTP_OK,
@@ -101,8 +157,26 @@ static struct page page_for(struct http_server *server, const char *url, const c
                              readiness.ready ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE,
                              "application/json"};
     }
-    return (struct page){text_response("no such page; /healthz, /readyz and /metrics are here"),
-                         MHD_HTTP_NOT_FOUND, plain};
+    return admin_page(server, url, false, upload);
+}
+
+static void take_body(struct upload *upload, const char *bytes, size_t len_bytes)
+{
+    size_t room = sizeof(upload->bytes) - upload->len_bytes;
+    upload->is_too_long = upload->is_too_long || len_bytes > room;
+    if (!upload->is_too_long) {
+        memcpy(upload->bytes + upload->len_bytes, bytes, len_bytes);
+        upload->len_bytes += len_bytes;
+    }
+}
+
+/* NOLINTNEXTLINE(readability-non-const-parameter): libmicrohttpd sets the types of these parameters. */
+static void on_completed(void *ctx, struct MHD_Connection *connection, void **state,
+                         enum MHD_RequestTerminationCode why)
+{
+    (void)ctx, (void)connection, (void)why;
+    free(*state);
+    *state = NULL;
 }
 
 static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, const char *url,
@@ -110,19 +184,19 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
                                   size_t *upload_len_bytes, void **state)
 {
     (void)version;
-    (void)upload;
-    static int seen_headers;
     struct http_server *server = ctx;
     if (*state == NULL) {
-        *state =
-            &seen_headers; /* libmicrohttpd calls once with the headers and again when the body has come */
-        return MHD_YES;
+        /* libmicrohttpd calls once with the headers, and again with each part of the body and behind it */
+        *state = calloc(1, sizeof(struct upload));
+        return *state != NULL ? MHD_YES : MHD_NO;
     }
     if (*upload_len_bytes > 0) {
-        *upload_len_bytes = 0; /* taken and thrown away */
+        take_body(*state, upload, *upload_len_bytes);
+        *upload_len_bytes = 0;
         return MHD_YES;
     }
-    struct page page = page_for(server, url, method);
+    struct page page = is_method(method, MHD_HTTP_METHOD_POST) ? post_page(server, connection, url, *state)
+                                                               : page_for(server, url, method, *state);
     if (page.response == NULL) {
         return MHD_NO;
     }
@@ -176,11 +250,12 @@ struct hr_status http_start(const struct http_config *config, struct http_server
         flags |= MHD_USE_IPv6;
     }
     errno = 0;
-    server->daemon = MHD_start_daemon(
-        flags, config->port, NULL, NULL, on_request, server, MHD_OPTION_EXTERNAL_LOGGER, drop_library_log,
-        NULL, MHD_OPTION_SOCK_ADDR, &address, MHD_OPTION_CONNECTION_LIMIT, config->max_connections,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)CONNECTION_TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)CONNECTION_MEMORY_BYTES, MHD_OPTION_END);
+    server->daemon =
+        MHD_start_daemon(flags, config->port, NULL, NULL, on_request, server, MHD_OPTION_EXTERNAL_LOGGER,
+                         drop_library_log, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
+                         MHD_OPTION_SOCK_ADDR, &address, MHD_OPTION_CONNECTION_LIMIT, config->max_connections,
+                         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)CONNECTION_TIMEOUT_S,
+                         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_BYTES, MHD_OPTION_END);
     if (server->daemon == NULL) {
         (void)snprintf(why, why_capacity, "can't listen on %s port %u: %s", config->address,
                        (unsigned)config->port, errno != 0 ? strerror(errno) : "refused by libmicrohttpd");

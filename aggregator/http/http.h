@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * /healthz, /readyz and /metrics (Prometheus text format 0.0.4), for one host's monitoring: few connections,
- * GET and HEAD only. The room owns libmicrohttpd; its thread is its own. */
+ * /healthz, /readyz and /metrics (Prometheus text format 0.0.4), for one host's monitoring, and the admin
+ * API: few connections, small bodies. There is no login, so it listens on loopback unless told otherwise; and
+ * a body is taken as application/json only, which a page in somebody's browser can't send here unasked. The
+ * room owns libmicrohttpd; its thread is its own. */
 #ifndef AGG_HTTP_H
 #define AGG_HTTP_H
 
@@ -27,6 +29,21 @@ struct http_readiness {
     char detail[512]; /* one line of JSON */
 };
 
+enum { HTTP_MAX_BODY_BYTES = 4096, HTTP_MAX_REPLY_BYTES = 65536 };
+
+/* A request to the admin API; borrowed during the call. */
+struct http_request {
+    bool is_post; /* else GET */
+    const char *path;
+    struct hr_bytes body;
+};
+
+struct http_reply {
+    unsigned status;
+    char *text; /* JSON, to be filled; at most capacity_bytes with its NUL */
+    size_t capacity_bytes;
+};
+
 struct http_config {
     const char *address; /* numeric */
     uint16_t port;       /* 0: any free one */
@@ -34,6 +51,9 @@ struct http_config {
     const struct http_metric *metrics; /* kept */
     size_t n_metrics;
     void (*readiness)(void *ctx, struct http_readiness *out); /* [http thread] */
+    /* Answers what is none of the pages here; false: nothing is at this path. NULL: there is no admin API.
+     * May wait for the ledger. [http thread] */
+    bool (*admin)(void *ctx, const struct http_request *request, struct http_reply *reply);
     void *ctx;
 };
 

@@ -5,3 +5,5 @@ endif()
 hr_test(test_aggregator_config LABEL unit SOURCES unit/test_aggregator_config.c DEPENDS agg_config hr_test_support)
 hr_test(test_topic_plan LABEL unit SOURCES unit/test_topic_plan.c support/temp_folder.c
         DEPENDS agg_config agg_sink_kafka agg_normalize hr_test_support)
+hr_test(test_window LABEL unit SOURCES unit/test_window.c ${CMAKE_SOURCE_DIR}/aggregator/app/window.c
+        DEPENDS agg_http hr_wire hr_base hr_test_support)

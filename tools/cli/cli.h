@@ -17,6 +17,7 @@ int cli_ca(int argc, char **argv);
 int cli_device(int argc, char **argv);
 int cli_spool(int argc, char **argv);
 int cli_ledger(int argc, char **argv);
+int cli_feeds(int argc, char **argv);
 int cli_verify(int argc, char **argv);
 int cli_tail(int argc, char **argv);
 int cli_topics(int argc, char **argv);

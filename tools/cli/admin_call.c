@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tools/cli/admin_call.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+enum { TIMEOUT_S = 60, REQUEST_MAX_BYTES = 2048 };
+
+bool cli_admin_parse(const char *url, struct cli_admin *out)
+{
+    static const char scheme[] = "http://";
+    if (strncmp(url, scheme, sizeof scheme - 1) != 0) {
+        return false;
+    }
+    const char *host = url + sizeof scheme - 1;
+    bool is_bracketed = *host == '[';
+    host += is_bracketed ? 1 : 0;
+    size_t len = strcspn(host, is_bracketed ? "]" : ":/");
+    const char *rest = host + len + (is_bracketed && host[len] == ']' ? 1 : 0);
+    size_t port_len = *rest == ':' ? strspn(rest + 1, "0123456789") : 0;
+    bool good = len > 0 && len < sizeof out->host && port_len > 0 && port_len < 6 &&
+                (rest[1 + port_len] == '\0' || strcmp(rest + 1 + port_len, "/") == 0);
+    if (good) {
+        (void)snprintf(out->host, sizeof out->host, "%.*s", (int)len, host);
+        (void)snprintf(out->port, sizeof out->port, "%.*s", (int)port_len, rest + 1);
+    }
+    return good;
+}
+
+static int connect_to(const struct cli_admin *admin, char why[ADMIN_WHY_CHARS])
+{
+    const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+    const struct timeval patience = {.tv_sec = TIMEOUT_S};
+    struct addrinfo *found = NULL;
+    int failed = getaddrinfo(admin->host, admin->port, &hints, &found);
+    if (failed != 0) {
+        (void)snprintf(why, ADMIN_WHY_CHARS, "%s: %s", admin->host, gai_strerror(failed));
+        return -1;
+    }
+    int fd = -1;
+    for (const struct addrinfo *at = found; at != NULL && fd < 0; at = at->ai_next) {
+        fd = socket(at->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        bool connected = fd >= 0 &&
+                         setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) == 0 &&
+                         setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) == 0 &&
+                         connect(fd, at->ai_addr, at->ai_addrlen) == 0;
+        if (!connected) {
+            (void)snprintf(why, ADMIN_WHY_CHARS, "no aggregator answers at %s port %s: %s", admin->host,
+                           admin->port, strerror(errno));
+            if (fd >= 0) {
+                (void)close(fd);
+            }
+            fd = -1;
+        }
+    }
+    freeaddrinfo(found);
+    return fd;
+}
+
+static bool send_all(int fd, const char *bytes, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = send(fd, bytes, len, MSG_NOSIGNAL);
+        if (n <= 0) {
+            return false;
+        }
+        bytes += n;
+        len -= (size_t)n;
+    }
+    return true;
+}
+
+/* Everything up to the end of the connection. */
+static bool receive_all(int fd, char *out, size_t capacity, size_t *len)
+{
+    *len = 0;
+    for (;;) {
+        ssize_t n = recv(fd, out + *len, capacity - 1 - *len, 0);
+        if (n < 0 || (n > 0 && *len + (size_t)n == capacity - 1)) {
+            return false;
+        }
+        if (n == 0) {
+            out[*len] = '\0';
+            return true;
+        }
+        *len += (size_t)n;
+    }
+}
+
+static bool exchange(int fd, const struct cli_admin *admin, const char *path, const char *body,
+                     struct cli_admin_reply *reply)
+{
+    char request[REQUEST_MAX_BYTES];
+    int n = body == NULL ? snprintf(request, sizeof request,
+                                    "GET %s HTTP/1.1\r\nHost: %s:%s\r\nConnection: close\r\n\r\n", path,
+                                    admin->host, admin->port)
+                         : snprintf(request, sizeof request,
+                                    "POST %s HTTP/1.1\r\nHost: %s:%s\r\nConnection: close\r\n"
+                                    "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
+                                    path, admin->host, admin->port, strlen(body), body);
+    size_t len = 0;
+    if (n < 0 || (size_t)n >= sizeof request || !send_all(fd, request, (size_t)n) ||
+        !receive_all(fd, reply->body, sizeof reply->body, &len)) {
+        return false;
+    }
+    static const char version[] = "HTTP/1.1 ";
+    const char *content = strstr(reply->body, "\r\n\r\n");
+    if (content == NULL || strncmp(reply->body, version, sizeof version - 1) != 0) {
+        return false;
+    }
+    reply->status = (int)strtol(reply->body + sizeof version - 1, NULL, 10);
+    memmove(reply->body, content + 4, strlen(content + 4) + 1);
+    return true;
+}
+
+bool cli_admin_call(const struct cli_admin *admin, const char *path, const char *body,
+                    struct cli_admin_reply *reply, char why[ADMIN_WHY_CHARS])
+{
+    int fd = connect_to(admin, why);
+    if (fd < 0) {
+        return false;
+    }
+    bool good = exchange(fd, admin, path, body, reply);
+    if (!good) {
+        (void)snprintf(why, ADMIN_WHY_CHARS,
+                       "what answers at %s port %s is no aggregator, or ended in the middle", admin->host,
+                       admin->port);
+    }
+    (void)close(fd);
+    return good;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One call to an aggregator's admin API, over plain HTTP/1.1 on a connection of its own. */
+#ifndef CLI_ADMIN_CALL_H
+#define CLI_ADMIN_CALL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum { ADMIN_HOST_MAX_CHARS = 255, ADMIN_REPLY_MAX_BYTES = 128 * 1024, ADMIN_WHY_CHARS = 400 };
+
+struct cli_admin {
+    char host[ADMIN_HOST_MAX_CHARS + 1];
+    char port[8];
+};
+
+struct cli_admin_reply {
+    int status;                       /* HTTP's */
+    char body[ADMIN_REPLY_MAX_BYTES]; /* NUL-terminated */
+};
+
+/* Takes "http://HOST:PORT" apart; false when it is anything else. */
+bool cli_admin_parse(const char *url, struct cli_admin *out);
+
+/* GET, or POST when there is a body. False: nobody answered; `why` says what happened. */
+bool cli_admin_call(const struct cli_admin *admin, const char *path, const char *body,
+                    struct cli_admin_reply *reply, char why[ADMIN_WHY_CHARS]);
+
+#endif
