@@ -242,7 +242,7 @@ static uint32_t step_publish(struct agg_publish *publish)
     bool has_replay = agg_replay_wants(publish);
     uint64_t linger_us = now_us < publish->linger_until_us ? publish->linger_until_us - now_us : 0;
     bool has_published = linger_us == 0 && run_transaction(publish, has_replay);
-    publish->stats.feed_leaf = config->fold != NULL ? config->fold->next_leaf : 0;
+    publish->stats.feed_leaf = config->fold != NULL ? config->fold->stored_leaf : 0;
     if (publish->phase == AGG_PUBLISH_HALTED) {
         return UINT32_MAX;
     }

@@ -147,6 +147,9 @@ class Published:
         self.leaf = int(headers["leaf"])
         self.record_index = int(headers.get("record_index", -1))
         self.output_index = int(headers.get("output_index", -1))
+        self.normalizer_version = int(headers["normalizer_version"])
+        self.revision, self.replay = int(headers.get("revision", 0)), int(headers.get("replay", 0))
+        self.live = (int(headers["live_leaf"]), int(headers["live_index"])) if "live_leaf" in headers else None
 
 
 class Batch:

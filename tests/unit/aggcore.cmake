@@ -27,3 +27,4 @@ hr_test(test_admit LABEL unit tsan SOURCES unit/test_admit.c DEPENDS hr_test_cor
 hr_test(test_admit_loss LABEL unit tsan SOURCES unit/test_admit_loss.c DEPENDS hr_test_core)
 hr_test(test_admit_registry LABEL unit tsan SOURCES unit/test_admit_registry.c
         DEPENDS hr_test_core fw_crypto dep::sqlite3)
+hr_test(test_notes LABEL unit SOURCES unit/test_notes.c DEPENDS agg_core agg_normalize hr_base hr_test_support)

@@ -460,6 +460,27 @@ static void a_duplicate_of_a_stream_long_left_is_found_in_the_ledger(void **stat
     assert_int_equal(core_lab_ask(lab, &other).status, WIRE_ACK_EQUIVOCATION);
 }
 
+static void a_duplicate_that_is_older_than_what_is_kept_accuses_nobody(void **state)
+{
+    struct fixture *fixture = *state;
+    struct core_lab *lab = &fixture->lab;
+    commit(fixture, 0, 3);
+    struct batch_maker maker = {.sign = fixture->maker.sign};
+    struct made_batch last = {.len_bytes = 0};
+    for (uint32_t stream = 1; stream <= AGG_DEVICE_STREAMS_KEPT + 1; stream++) {
+        last = start_stream(&maker, stream, zeros);
+        core_lab_assert_ack(core_lab_ask(lab, &last), WIRE_ACK_OK, &last);
+    }
+    const struct ledger_prune limits = {.below_leaf = 3, .before_ms = INT64_MAX, .max_batches = 10};
+    uint64_t n_deleted = 0;
+    assert_ok(lab->ledger.prune(lab->ledger.ctx, &limits, &n_deleted));
+    assert_int_equal(n_deleted, 3);
+    assert_int_equal(core_lab_ask(lab, &fixture->made[1]).status, WIRE_ACK_DUPLICATE);
+    assert_int_equal(core_lab_n_conflicts(lab, DEVICE), 0);
+    /* What never was there is a fork all the same. */
+    assert_int_equal(core_lab_ask(lab, &fixture->made[3]).status, WIRE_ACK_FORK);
+}
+
 static void two_streams_may_start_in_one_group(void **state)
 {
     struct fixture *fixture = *state;
@@ -547,6 +568,7 @@ int main(void)
         ADMIT_TEST(a_stream_that_was_left_takes_nothing_new),
         ADMIT_TEST(a_stream_number_that_was_skipped_is_never_taken),
         ADMIT_TEST(a_duplicate_of_a_stream_long_left_is_found_in_the_ledger),
+        ADMIT_TEST(a_duplicate_that_is_older_than_what_is_kept_accuses_nobody),
         ADMIT_TEST(two_streams_may_start_in_one_group),
         ADMIT_TEST(time_anchors_of_a_committed_batch_are_stored_with_its_leaf),
         ADMIT_TEST(a_record_that_does_not_parse_is_committed_and_counted),

@@ -339,6 +339,54 @@ static void framing_is_a_zero_and_the_id_big_endian(void **state)
     assert_true(hr_is(schema_unframe(hr_bytes_of(framed + 1, 5), &id, &value), HR_MALFORMED));
 }
 
+static cJSON *fields_of(const char *name)
+{
+    struct hr_bytes text;
+    assert_true(hr_is_ok(schema_text(name, &text)));
+    cJSON *record = cJSON_ParseWithLength((const char *)text.data, text.len_bytes);
+    assert_non_null(record);
+    cJSON *fields = cJSON_DetachItemFromObjectCaseSensitive(record, "fields");
+    assert_non_null(fields);
+    cJSON_Delete(record);
+    return fields;
+}
+
+/* Values of version 1 are decoded with its own text. A newer version may add common fields with a default;
+ * fields of its own only behind the old ones and nullable, because what events say is compared across
+ * versions (norm_content_of). */
+static void older_versions_of_a_schema_stay_readable_and_only_grow(void **state)
+{
+    static const struct {
+        uint32_t id;
+        const char *old, *now;
+    } rows[] = {{0x48520000, "headrace_device_events.1", "headrace_device_events"},
+                {0x48520001, "marine_ais_raw.1", "marine_ais_raw"}};
+
+    (void)state;
+    for (size_t i = 0; i < HR_ARRAY_LEN(rows); i++) {
+        const char *name = NULL;
+        assert_true(hr_is_ok(schema_offline_name(rows[i].id, &name)));
+        assert_string_equal(name, rows[i].old);
+        cJSON *old = fields_of(rows[i].old);
+        cJSON *now = fields_of(rows[i].now);
+        const cJSON *at = now->child;
+        const cJSON *field;
+        cJSON_ArrayForEach(field, old)
+        {
+            for (; at != NULL && !cJSON_Compare(at, field, true); at = at->next) {
+                assert_non_null(cJSON_GetObjectItemCaseSensitive(at, "default"));
+            }
+            assert_non_null(at);
+            at = at->next;
+        }
+        for (; at != NULL; at = at->next) {
+            assert_true(cJSON_IsNull(cJSON_GetObjectItemCaseSensitive(at, "default")));
+        }
+        cJSON_Delete(old);
+        cJSON_Delete(now);
+    }
+}
+
 static void offline_ids_are_one_to_one(void **state)
 {
     uint32_t id = 0;
@@ -406,6 +454,7 @@ int main(void)
         cmocka_unit_test(avro_c_reads_every_value_that_we_encode),
         cmocka_unit_test(a_buffer_that_is_too_small_is_full_and_never_overrun),
         cmocka_unit_test(framing_is_a_zero_and_the_id_big_endian),
+        cmocka_unit_test(older_versions_of_a_schema_stay_readable_and_only_grow),
         cmocka_unit_test(offline_ids_are_one_to_one),
         cmocka_unit_test(values_become_json_and_foreign_bytes_are_refused),
     };

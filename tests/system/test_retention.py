@@ -1,0 +1,90 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Batches older than the configuration keeps them are deleted behind the publisher, and never before it.
+
+While Kafka is away nothing goes, however old; when it is back all of it arrives, once, and then goes, but for the newest.
+What the feed ledger says of it stays."""
+import json
+import sys
+import unittest
+
+from harness import Aggregator, Site, SystemTest, free_port, program, run, wait_for
+from pipeline import AIS, Broker, Collector, Fleet, Topics, wait_published
+
+DEADLINE_S = 300
+KEPT = "retention: 2s"
+
+
+class Retention(SystemTest):
+    def setUp(self):
+        super().setUp()
+        self.broker = self.own(Broker(self.folder))
+        self.site = Site(self.folder)
+        self.aggregator = self.own(Aggregator(self.site, sinks=self.broker.sinks(),
+                                              ledger=f"ledger:\n  sqlite: {self.folder}/aggregator/ledger.db\n  {KEPT}\n"))
+        self.port = free_port()
+        taps = f"  - {{type: ais, source: tcp-server, host: 127.0.0.1, port: {self.port}}}\n"
+        self.collector = self.own(Collector(self.site.enrol("gateway"), [self.aggregator.coaps_tcp], taps,
+                                            spool_size="16MiB", more="seal: {max_age: 100ms}\n"))
+
+    def metric(self, name):
+        return self.aggregator.metric(f"headrace_{name}")
+
+    def wait_looks(self, n):
+        before = self.metric("retention_looks_total")
+        wait_for(f"{n} more looks for old batches", lambda: self.metric("retention_looks_total") >= before + n, DEADLINE_S)
+
+    def feeds(self, *words):
+        return run(program("headrace"), "feeds", *words, "--config", self.aggregator.config, "--json")
+
+    def test_nothing_goes_before_it_is_published_and_entries_stay(self):
+        self.broker.run("stop")
+        self.aggregator.start(ready=False)
+        wait_for("the aggregator to answer", lambda: self.aggregator.http("/metrics")[0] == 200, DEADLINE_S)
+        self.collector.start()
+        fleet = self.own(Fleet(self.port, 7, 100, self.folder))
+        wait_for("a hundred batches", lambda: self.metric("ledger_leaves") >= 100, DEADLINE_S)
+        self.wait_looks(5)  # the first of the batches are older than what is kept by now
+        self.assertEqual(self.metric("ledger_first_leaf"), 0)
+        self.assertEqual(self.aggregator.query("SELECT min(leaf), count(*) >= 100 FROM batch"), [(0, 1)])
+
+        self.broker.start()
+        wait_for("old batches to go", lambda: self.metric("ledger_first_leaf") >= 100, DEADLINE_S)
+        self.assertGreaterEqual(self.metric("publish_next_leaf{sink=\"kafka\"}"), self.metric("ledger_first_leaf"))
+        fleet.stop()
+        self.collector.wait_status("the spool to drain", lambda s: s["drained"] and s["open_records"] == 0, DEADLINE_S)
+        wait_published(self.aggregator, DEADLINE_S)
+
+        def only_the_newest_is_left():
+            (count, first, newest), = self.aggregator.query("SELECT count(*), min(leaf), max(leaf) FROM batch")
+            return count == 1 and first == newest == self.metric("ledger_leaves") - 1
+
+        wait_for("all but the newest to go", only_the_newest_is_left, DEADLINE_S)
+        (head,), = self.aggregator.query("SELECT first_leaf FROM log_head")
+        self.assertEqual(head, self.metric("ledger_leaves") - 1)
+        self.assertLessEqual(self.aggregator.query("SELECT count(*) FROM feed_span")[0][0], 1)
+
+        topics = Topics(self, self.broker)
+        topics.assert_exactly_once()
+        events = sum(p.topic == AIS for p in topics.published)
+        entries = json.loads(self.feeds("list", "--feed", AIS, "--limit", "0").stdout)
+        self.assertEqual(sum(e["events"] for e in entries), events)
+        self.assertTrue(all(len(e["content"]) == 64 for e in entries))
+        done = json.loads(self.feeds("replay", "--feed", AIS, "--from", "2020-01-01", "--to", "now").stdout)["replays"][0]
+        self.assertEqual((done["state"], done["changed"]), ("completed", 0))
+        self.assertIn("retention has deleted", done["reason"])
+
+        # And everything goes on, also after a restart.
+        self.assertEqual(self.aggregator.stop(), 0)
+        self.aggregator.start()
+        again = self.own(Fleet(self.port, 8, 100, self.folder))
+        leaves = self.metric("ledger_leaves")
+        wait_for("more batches", lambda: self.metric("ledger_leaves") >= leaves + 10, DEADLINE_S)
+        again.stop()
+        wait_published(self.aggregator, DEADLINE_S)
+        self.assertEqual(self.aggregator.query("SELECT count(*) FROM conflict"), [(0,)])
+        print(f"{int(leaves)} batches with {events} AIS events published, then deleted", flush=True)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2, argv=sys.argv)
