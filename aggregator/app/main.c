@@ -174,18 +174,15 @@ static uint32_t verify_threads(const struct app *app)
     return n < VERIFY_MAX_THREADS ? n : VERIFY_MAX_THREADS;
 }
 
-/* What every sink has got and the feed ledger has seen, as far as this process knows. */
+/* What every sink has got, the feed ledger has seen and no running replay will read, as far as this process
+ * knows. */
 static uint64_t delivered(void *ctx)
 {
-    static const enum app_published needs[] = {APP_PUBLISHED_NEXT_LEAF, APP_PUBLISHED_FEED_LEAF};
     const struct app *app = ctx;
     uint64_t least = app->n_publishers > 0 ? UINT64_MAX : 0;
-    size_t n_needs = app->ledger.feeds != NULL ? 2 : 1;
     for (size_t i = 0; i < app->n_publishers; i++) {
-        for (size_t k = 0; k < n_needs; k++) {
-            uint64_t next_leaf = atomic_load(&app->publishers[i].figures[needs[k]]);
-            least = next_leaf < least ? next_leaf : least;
-        }
+        uint64_t needed = atomic_load(&app->publishers[i].figures[APP_PUBLISHED_NEEDED]);
+        least = needed < least ? needed : least;
     }
     return least;
 }

@@ -64,6 +64,7 @@ enum gauge {
     MAX_BYTES,
     FIRST_LEAF,
     PRUNED,
+    TURNS,
     REGISTRY_READ,
     REGISTRY_ERRORS,
 };
@@ -94,6 +95,8 @@ static uint64_t read_gauge(void *ctx, uint32_t which)
         return atomic_load(&app->room.first_leaf);
     case PRUNED:
         return atomic_load(&app->room.n_pruned);
+    case TURNS:
+        return atomic_load(&app->room.n_turns);
     case REGISTRY_READ:
         return atomic_load(&app->registry.n_read);
     case REGISTRY_ERRORS:
@@ -133,6 +136,7 @@ static const struct row gauges[] = {
                     HTTP_GAUGE},
     [MAX_BYTES] = {"ledger_max_bytes", "Bound of the ledger; 0: the disk's alone", HTTP_GAUGE},
     [FIRST_LEAF] = {"ledger_first_leaf", "Older batches were delivered and deleted", HTTP_GAUGE},
+    [TURNS] = {"retention_turns_total", "Times that retention looked at room and age", HTTP_COUNTER},
     [PRUNED] = {"ledger_batches_pruned_total", "Delivered batches that were deleted", HTTP_COUNTER},
     [REGISTRY_READ] = {"registry_files_read_total", "Registry entries read", HTTP_COUNTER},
     [REGISTRY_ERRORS] = {"registry_file_errors_total", "Registry entries that could not be read",
@@ -155,6 +159,8 @@ static const struct row published[] = {
                                  HTTP_GAUGE},
     [APP_PUBLISHED_REPLAYS] = {"replays_ended_total", "Replays that came to their end", HTTP_COUNTER},
     [APP_PUBLISHED_REPLAYED] = {"replayed_events_total", "Events that replays compared", HTTP_COUNTER},
+    [APP_PUBLISHED_NEEDED] = {"publish_needed_leaf",
+                              "First leaf that publishing or a replay may still ask for", HTTP_GAUGE},
     [APP_PUBLISHED_REVISIONS] = {"published_revisions_total", "Events that replays published again",
                                  HTTP_COUNTER},
 };

@@ -96,7 +96,7 @@ static void show_figures(struct app_publisher *publisher)
         [APP_PUBLISHED_RECOVERIES] = stats->recoveries, [APP_PUBLISHED_FAILURES] = stats->failures,
         [APP_PUBLISHED_NEXT_LEAF] = stats->next_leaf,   [APP_PUBLISHED_FEED_LEAF] = stats->feed_leaf,
         [APP_PUBLISHED_REPLAYS] = stats->replays,       [APP_PUBLISHED_REPLAYED] = stats->replayed,
-        [APP_PUBLISHED_REVISIONS] = stats->revisions,
+        [APP_PUBLISHED_REVISIONS] = stats->revisions,   [APP_PUBLISHED_NEEDED] = stats->needed_leaf,
     };
     for (size_t i = 0; i < APP_N_PUBLISHED; i++) {
         atomic_store_explicit(&publisher->figures[i], figures[i], memory_order_relaxed);

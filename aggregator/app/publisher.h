@@ -36,6 +36,7 @@ enum app_published {
     APP_PUBLISHED_REPLAYS,
     APP_PUBLISHED_REPLAYED,
     APP_PUBLISHED_REVISIONS,
+    APP_PUBLISHED_NEEDED, /* the first leaf that this publisher may still ask for */
     APP_N_PUBLISHED,
 };
 

@@ -99,6 +99,7 @@ static struct hr_status take_turn(struct app_room *room)
 static uint32_t note_turn(struct app_room *room, struct hr_status status)
 {
     bool has_failed = !hr_is_ok(status);
+    atomic_fetch_add(&room->n_turns, has_failed ? 0 : 1);
     if (has_failed && !room->has_failed) {
         APP_LOG(APP_ERROR, "retention_failed", app_text("why", hr_code_name(status.code)));
     }

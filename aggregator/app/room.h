@@ -35,6 +35,7 @@ struct app_room {
     _Atomic uint64_t max_bytes;
     _Atomic uint64_t first_leaf;
     _Atomic uint64_t n_pruned;
+    _Atomic uint64_t n_turns;       /* ended well */
     _Atomic(const char *) why_full; /* static text; NULL: a commit finds room */
 };
 

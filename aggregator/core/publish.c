@@ -228,6 +228,24 @@ static bool catch_up(struct agg_publish *publish)
     return false;
 }
 
+/* What a crash now would ask for again. */
+static void note_needs(struct agg_publish *publish)
+{
+    const struct agg_fold *fold = publish->config.fold;
+    const struct agg_replay *replay = publish->config.replay;
+    uint64_t needed = publish->next_leaf;
+    if (fold != NULL) {
+        publish->stats.feed_leaf = fold->stored_leaf;
+        needed = fold->stored_leaf < needed ? fold->stored_leaf : needed;
+        bool has_replay = replay->row.id != 0 && replay->row.state == FEED_RUNNING;
+        if (has_replay && fold->replay_is_dirty) {
+            return; /* its progress is not stored: what was needed before still is */
+        }
+        needed = has_replay && replay->row.next_leaf < needed ? replay->row.next_leaf : needed;
+    }
+    publish->stats.needed_leaf = needed;
+}
+
 static uint32_t step_publish(struct agg_publish *publish)
 {
     const struct agg_publish_config *config = &publish->config;
@@ -242,7 +260,7 @@ static uint32_t step_publish(struct agg_publish *publish)
     bool has_replay = agg_replay_wants(publish);
     uint64_t linger_us = now_us < publish->linger_until_us ? publish->linger_until_us - now_us : 0;
     bool has_published = linger_us == 0 && run_transaction(publish, has_replay);
-    publish->stats.feed_leaf = config->fold != NULL ? config->fold->stored_leaf : 0;
+    note_needs(publish);
     if (publish->phase == AGG_PUBLISH_HALTED) {
         return UINT32_MAX;
     }

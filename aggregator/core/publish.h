@@ -58,6 +58,8 @@ struct agg_publish_stats {
     uint64_t failures;   /* answers of the sink that led back to recovering */
     uint64_t next_leaf;
     uint64_t feed_leaf; /* the feed cursor, as it is stored */
+    uint64_t
+        needed_leaf; /* nothing here needs older ones: not the sink, not the feed ledger, no running replay */
     uint64_t replays;   /* ended */
     uint64_t replayed;  /* events that replays compared */
     uint64_t revisions; /* events that replays published */
