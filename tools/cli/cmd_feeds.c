@@ -11,17 +11,17 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LIST_LIMIT = FEEDS_N_COMMON };
-enum { WATERMARK_PARTITION = FEEDS_N_COMMON };
+enum { LIST_LIMIT = CLI_FEEDS_N_COMMON };
+enum { WATERMARK_PARTITION = CLI_FEEDS_N_COMMON };
 
 static const struct cli_option list_options[] = {
-    FEEDS_COMMON_OPTIONS(false),
+    CLI_FEEDS_COMMON_OPTIONS(false),
     [LIST_LIMIT] = {"--limit", "N", false, 0,
                     "With --feed: so many partitions, the newest first; default 24."},
 };
-static const struct cli_option status_options[] = {FEEDS_COMMON_OPTIONS(true)};
+static const struct cli_option status_options[] = {CLI_FEEDS_COMMON_OPTIONS(true)};
 static const struct cli_option watermark_options[] = {
-    FEEDS_COMMON_OPTIONS(true),
+    CLI_FEEDS_COMMON_OPTIONS(true),
     [WATERMARK_PARTITION] = {"--partition", "P", false, 0, "Of this partition, such as 2026-11-21T03Z."},
 };
 
@@ -42,23 +42,23 @@ static const struct cli_usage usages[] = {
 
 static void complain(void *ctx, const char *text)
 {
-    const struct feeds *feeds = ctx;
+    const struct cli_feeds *feeds = ctx;
     (void)fprintf(stderr, "headrace %s: %s\n", feeds->verb, text);
 }
 
-bool feeds_load_config(struct feeds *feeds)
+bool cli_feeds_load_config(struct cli_feeds *feeds)
 {
     static struct config_aggregator config;
     static struct conf_report mistakes;
     feeds->config = &config;
-    const char *ledger = cli_option_or(feeds->arguments, FEEDS_LEDGER, NULL);
+    const char *ledger = cli_option_or(feeds->arguments, CLI_FEEDS_LEDGER, NULL);
     if (ledger != NULL) {
         bool fits = strlen(ledger) < sizeof config.ledger.sqlite;
         (void)snprintf(config.ledger.sqlite, sizeof config.ledger.sqlite, "%.*s",
                        (int)sizeof config.ledger.sqlite - 1, ledger);
         return fits;
     }
-    const char *path = cli_option_or(feeds->arguments, FEEDS_CONFIG, FEEDS_DEFAULT_CONFIG);
+    const char *path = cli_option_or(feeds->arguments, CLI_FEEDS_CONFIG, CLI_FEEDS_DEFAULT_CONFIG);
     if (hr_is_ok(config_load(path, &config, &mistakes))) {
         return true;
     }
@@ -86,16 +86,16 @@ static void take_head(void *ctx, const struct feed_head *head)
     (void)snprintf(search->names + len, sizeof search->names - len, "%s%s", len > 0 ? ", " : "", head->sink);
 }
 
-bool feeds_open(struct feeds *feeds)
+bool cli_feeds_open(struct cli_feeds *feeds)
 {
-    if (!feeds_load_config(feeds)) {
+    if (!cli_feeds_load_config(feeds)) {
         return false;
     }
     const struct ledger_report report = {.log = complain, .ctx = feeds};
     if (!hr_is_ok(ledger_choice_open_reader(&feeds->config->ledger, &report, &feeds->ledger))) {
         return false;
     }
-    struct sink_search search = {.wanted = cli_option_or(feeds->arguments, FEEDS_SINK, NULL)};
+    struct sink_search search = {.wanted = cli_option_or(feeds->arguments, CLI_FEEDS_SINK, NULL)};
     struct hr_status read = feeds->ledger.feeds->heads(feeds->ledger.ctx, take_head, &search);
     feeds->head = search.found;
     if (hr_is_ok(read) && search.found.sink[0] != '\0') {
@@ -130,7 +130,7 @@ static void take_feed(void *ctx, const struct feed_entry *entry)
     }
 }
 
-bool feeds_has_feed(struct feeds *feeds)
+bool cli_feeds_has_feed(struct cli_feeds *feeds)
 {
     struct feed_search search = {.wanted = feeds->feed};
     const struct feed_query all = {.sink = feeds->head.sink};
@@ -145,18 +145,18 @@ bool feeds_has_feed(struct feeds *feeds)
     return search.is_found;
 }
 
-static int run(struct feeds *feeds, size_t which, uint32_t limit)
+static int run(struct cli_feeds *feeds, size_t which, uint32_t limit)
 {
-    if (feeds->feed != NULL && !feeds_has_feed(feeds)) {
+    if (feeds->feed != NULL && !cli_feeds_has_feed(feeds)) {
         return CLI_FAILED;
     }
     switch (which) {
     case 0:
-        return feeds_list(feeds, limit);
+        return cli_feeds_list(feeds, limit);
     case 1:
-        return feeds_status(feeds);
+        return cli_feeds_status(feeds);
     default:
-        return feeds_watermark(feeds, cli_option_or(feeds->arguments, WATERMARK_PARTITION, NULL));
+        return cli_feeds_watermark(feeds, cli_option_or(feeds->arguments, WATERMARK_PARTITION, NULL));
     }
 }
 
@@ -177,11 +177,11 @@ static int look(size_t which, int argc, char **argv)
         (void)fprintf(stderr, "headrace feeds list: --limit is a number\n");
         return CLI_USAGE;
     }
-    struct feeds feeds = {.verb = usages[which].verb,
-                          .arguments = &arguments,
-                          .is_json = arguments.n_values[FEEDS_JSON] > 0,
-                          .feed = cli_option_or(&arguments, FEEDS_FEED, NULL)};
-    if (!feeds_open(&feeds)) {
+    struct cli_feeds feeds = {.verb = usages[which].verb,
+                              .arguments = &arguments,
+                              .is_json = arguments.n_values[CLI_FEEDS_JSON] > 0,
+                              .feed = cli_option_or(&arguments, CLI_FEEDS_FEED, NULL)};
+    if (!cli_feeds_open(&feeds)) {
         return CLI_FAILED;
     }
     int code = run(&feeds, which, (uint32_t)limit);
@@ -198,7 +198,7 @@ int cli_feeds(int argc, char **argv)
         }
     }
     if (argc > 1 && strcmp(argv[1], "replay") == 0) {
-        return feeds_replay(argc - 1, argv + 1);
+        return cli_feeds_replay(argc - 1, argv + 1);
     }
     (void)fputs("usage: headrace feeds list [--feed TOPIC] [--limit N]\n"
                 "       headrace feeds status --feed TOPIC\n"

@@ -18,13 +18,13 @@ static const char *state_name(enum feed_state state)
     return (size_t)state < HR_ARRAY_LEN(names) ? names[state] : "unknown";
 }
 
-static int failed(const struct feeds *feeds)
+static int failed(const struct cli_feeds *feeds)
 {
     (void)fprintf(stderr, "headrace %s: the ledger can't be read\n", feeds->verb);
     return CLI_FAILED;
 }
 
-static struct hr_status each_entry(struct feeds *feeds, const struct feed_query *query,
+static struct hr_status each_entry(struct cli_feeds *feeds, const struct feed_query *query,
                                    void (*each)(void *ctx, const struct feed_entry *entry), void *ctx)
 {
     return feeds->ledger.feeds->entries(feeds->ledger.ctx, query, each, ctx);
@@ -34,7 +34,7 @@ static struct hr_status each_entry(struct feeds *feeds, const struct feed_query 
 
 /* All entries of one feed, added up as they come: by feed, the newest first. */
 struct summary {
-    struct feeds *feeds;
+    struct cli_feeds *feeds;
     uint32_t n_feeds;
     struct feed_entry newest;
     uint64_t n_partitions, n_events, n_revised;
@@ -82,7 +82,7 @@ static void sum_entry(void *ctx, const struct feed_entry *entry)
     }
 }
 
-static int list_feeds(struct feeds *feeds)
+static int list_feeds(struct cli_feeds *feeds)
 {
     struct summary summary = {.feeds = feeds};
     const struct feed_query all = {.sink = feeds->head.sink};
@@ -99,7 +99,7 @@ static int list_feeds(struct feeds *feeds)
 }
 
 struct rows {
-    struct feeds *feeds;
+    struct cli_feeds *feeds;
     uint32_t n_rows;
 };
 
@@ -157,7 +157,7 @@ static void print_entry(void *ctx, const struct feed_entry *entry)
     rows->n_rows++;
 }
 
-int feeds_list(struct feeds *feeds, uint32_t limit)
+int cli_feeds_list(struct cli_feeds *feeds, uint32_t limit)
 {
     if (feeds->feed == NULL) {
         return list_feeds(feeds);
@@ -178,7 +178,7 @@ int feeds_list(struct feeds *feeds, uint32_t limit)
 /* ---- feeds status ---- */
 
 struct status {
-    struct feeds *feeds;
+    struct cli_feeds *feeds;
     uint64_t by_state[FEED_N_STATES];
     uint64_t n_partitions, n_events, n_revised;
     int64_t watermark_ms;
@@ -241,7 +241,7 @@ static void print_states(const struct status *status)
 
 static void print_status(const struct status *status, uint64_t first_leaf, uint64_t size)
 {
-    const struct feeds *feeds = status->feeds;
+    const struct cli_feeds *feeds = status->feeds;
     char time[CLI_TIME_TEXT_CHARS];
     uint64_t behind = size - (feeds->head.next_leaf < size ? feeds->head.next_leaf : size);
     (void)cli_time_text(status->watermark_ms, time);
@@ -267,7 +267,7 @@ static void print_status(const struct status *status, uint64_t first_leaf, uint6
                  status->n_revised);
 }
 
-int feeds_status(struct feeds *feeds)
+int cli_feeds_status(struct cli_feeds *feeds)
 {
     struct status status = {.feeds = feeds};
     const struct ledger *ledger = &feeds->ledger;
@@ -288,7 +288,7 @@ int feeds_status(struct feeds *feeds)
 
 /* ---- feeds watermark ---- */
 
-int feeds_watermark(struct feeds *feeds, const char *partition)
+int cli_feeds_watermark(struct cli_feeds *feeds, const char *partition)
 {
     struct status status = {.feeds = feeds};
     const struct feed_query query = {.sink = feeds->head.sink, .feed = feeds->feed, .partition = partition};

@@ -13,11 +13,11 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { FROM = FEEDS_N_COMMON, TO, DRY_RUN, ADMIN, NO_WAIT };
+enum { FROM = CLI_FEEDS_N_COMMON, TO, DRY_RUN, ADMIN, NO_WAIT };
 enum { POLL_MS = 250, BODY_MAX_BYTES = 512, MAX_FAILURES = 240 };
 
 static const struct cli_option options[] = {
-    FEEDS_COMMON_OPTIONS(true),
+    CLI_FEEDS_COMMON_OPTIONS(true),
     [FROM] = {"--from", "TIME", true, 0, "UTC: 2026-11-21T03:00:00Z, or 2026-11-21 for its first moment."},
     [TO] = {"--to", "TIME", true, 0, "The end, not included; or now."},
     [DRY_RUN] = {"--dry-run", NULL, false, 0, "Count what would be published, and publish nothing."},
@@ -56,7 +56,7 @@ static bool quote(const char *text, char *out, size_t capacity)
     return n >= 0 && (size_t)n < capacity;
 }
 
-static bool find_admin(struct feeds *feeds, struct cli_admin *out)
+static bool find_admin(struct cli_feeds *feeds, struct cli_admin *out)
 {
     const char *url = cli_option_or(feeds->arguments, ADMIN, NULL);
     if (url != NULL) {
@@ -66,11 +66,11 @@ static bool find_admin(struct feeds *feeds, struct cli_admin *out)
         }
         return true;
     }
-    if (cli_option_or(feeds->arguments, FEEDS_LEDGER, NULL) != NULL) {
+    if (cli_option_or(feeds->arguments, CLI_FEEDS_LEDGER, NULL) != NULL) {
         (void)fail("with --ledger give --admin http://HOST:PORT too: the aggregator does the work");
         return false;
     }
-    if (!feeds_load_config(feeds)) {
+    if (!cli_feeds_load_config(feeds)) {
         return false;
     }
     if (!feeds->config->has_http) {
@@ -204,7 +204,7 @@ static int wait_for_end(const struct cli_admin *admin, uint64_t id, struct cli_a
     }
 }
 
-static int ask(struct feeds *feeds)
+static int ask(struct cli_feeds *feeds)
 {
     static struct cli_admin_reply reply;
     const struct cli_arguments *arguments = feeds->arguments;
@@ -235,7 +235,7 @@ static int ask(struct feeds *feeds)
     return wait_for_end(&admin, id, &reply, feeds->is_json, dry_run);
 }
 
-int feeds_replay(int argc, char **argv)
+int cli_feeds_replay(int argc, char **argv)
 {
     struct cli_arguments arguments;
     switch (cli_options_parse(&usage, argc, argv, &arguments)) {
@@ -246,9 +246,9 @@ int feeds_replay(int argc, char **argv)
     case CLI_PARSED:
         break;
     }
-    struct feeds feeds = {.verb = usage.verb,
-                          .arguments = &arguments,
-                          .is_json = arguments.n_values[FEEDS_JSON] > 0,
-                          .feed = cli_option_or(&arguments, FEEDS_FEED, NULL)};
+    struct cli_feeds feeds = {.verb = usage.verb,
+                              .arguments = &arguments,
+                              .is_json = arguments.n_values[CLI_FEEDS_JSON] > 0,
+                              .feed = cli_option_or(&arguments, CLI_FEEDS_FEED, NULL)};
     return ask(&feeds);
 }
