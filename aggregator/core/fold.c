@@ -94,7 +94,8 @@ void agg_fold_begin(struct agg_fold *fold)
 static void open_span(struct agg_fold *fold, uint64_t leaf)
 {
     const struct agg_fold_span *last = fold->n_spans > 0 ? &fold->spans[fold->n_spans - 1] : NULL;
-    if (last == NULL || last->first_leaf + last->n_leaves != leaf || last->len_bytes >= AGG_FOLD_SPAN_BYTES) {
+    bool takes_more = last != NULL && !last->is_replacement && last->len_bytes < AGG_FOLD_SPAN_BYTES;
+    if (!takes_more || last->first_leaf + last->n_leaves != leaf) {
         agg_fold_span_begin(fold, leaf);
     }
 }
@@ -110,6 +111,7 @@ void agg_fold_span_end(struct agg_fold *fold, uint32_t n_leaves)
     struct agg_fold_span *span = &fold->spans[fold->n_spans - 1];
     span->n_leaves = n_leaves;
     span->len_bytes = fold->notes.out.at - span->at;
+    span->is_replacement = true;
 }
 
 void agg_fold_span_drop(struct agg_fold *fold)

@@ -79,6 +79,7 @@ struct agg_fold_span {
     uint64_t first_leaf;
     uint32_t n_leaves;
     size_t at, len_bytes; /* in notes */
+    bool is_replacement;  /* of a stored one: it covers the same leaves and takes no more */
 };
 
 struct agg_fold {
