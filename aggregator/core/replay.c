@@ -262,12 +262,19 @@ static struct hr_status apply_until(struct agg_publish *publish, uint64_t next_l
     return hr_ok();
 }
 
-/* From here on the replay is one of the normalizers of this build. */
+/* From here on the replay is one of the normalizers of this build: once that is stored, lest what they
+ * publish be taken for that of the former ones after a crash. */
 static struct hr_status take_over(struct agg_publish *publish)
 {
     struct feed_replay *row = &publish->config.replay->row;
+    char former[sizeof row->normalizers];
+    memcpy(former, row->normalizers, sizeof former);
     memcpy(row->normalizers, publish->config.fold->normalizers, sizeof row->normalizers);
-    return store_row(publish);
+    struct hr_status stored = store_row(publish);
+    if (!hr_is_ok(stored)) {
+        memcpy(row->normalizers, former, sizeof former);
+    }
+    return stored;
 }
 
 struct hr_status agg_replay_recover(struct agg_publish *publish, const struct sink_found *found)
