@@ -180,7 +180,7 @@ static bool answer_new(struct app *app, struct feed_replay *replay, struct http_
         app_publisher_replay(&app->publishers[i]);
     }
     (void)answer_list(app, replay->id, reply);
-    reply->status = ACCEPTED;
+    reply->status = reply->status == OK ? ACCEPTED : reply->status; /* asked twice, it publishes no more */
     return true;
 }
 

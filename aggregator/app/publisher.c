@@ -143,6 +143,7 @@ static void publish(struct app_publisher *publisher)
         .linger_ms = publisher->config->sinks.transaction_linger_ms,
         .recover_timeout_ms = RECOVER_TIMEOUT_MS,
         .retry_max_ms = RETRY_MAX_MS,
+        .replay_chunk_events = app_changed_chunk(),
     };
     agg_publish_init(&publisher->publish, &config);
     while (!is_stopping(publisher)) {

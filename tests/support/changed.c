@@ -53,4 +53,10 @@ const struct normalizer *app_changed(struct app_changed *changed, const struct n
     changed->normalizer.ctx = changed;
     return &changed->normalizer;
 }
+
+uint32_t app_changed_chunk(void)
+{
+    const char *events = getenv("HEADRACE_REPLAY_CHUNK");
+    return events == NULL ? 0 : (uint32_t)strtoul(events, NULL, 10);
+}
 #endif

@@ -1,12 +1,14 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Replays while live traffic flows, with a normalizer that changes in between, on a real Kafka.
+"""Replays of a day while live traffic flows, with a normalizer that changes in between, on a real Kafka, with a SQLite
+and with a PostgreSQL ledger.
 
 A build with HEADRACE_FAULTS has an AIS normalizer whose version and speeds are higher by HEADRACE_CHANGED_AIS. Apache
 Kafka's own read_committed consumer says what was published: each event once, each correction once, in the order of
 their revisions, whoever is killed; and what `headrace feeds` says of it is compared with that."""
 import collections
 import datetime
+import http.client
 import json
 import signal
 import subprocess
@@ -17,12 +19,15 @@ import urllib.request
 
 from harness import Aggregator, Site, SystemTest, free_port, program, run, wait_for
 from pipeline import AIS, EVENTS, Broker, Collector, Fleet
+from postgres import Postgres
 
-N_RECORDED = 12000  # messages of the recording that stands for what was before
-RATE = 150
-DEADLINE_S = 300
-KILLS = ["replay_put:1", "replay_put:2500", "publish_before_commit:2", "publish_after_commit:1", "replay_chunk_done:1",
-         "publish_before_commit:1"]
+N_RECORDED = 3000  # messages of the recording that stands for what was before
+N_LIVE = 150  # and so many of the fleet before the first replay
+RATE = 50
+CHUNK = 200  # events that a replay compares in one transaction, so that there are some to be killed between
+DEADLINE_S = 240
+KILLS = ["replay_put:1", "replay_put:700", "publish_after_commit:1", "replay_chunk_done:1", "publish_before_commit:2",
+         "replay_chunk_done:2"]
 
 
 def recorded(folder):
@@ -49,8 +54,9 @@ class Feeds(SystemTest):
         self.collector = self.own(Collector(device, [self.aggregator.coaps_tcp], taps, spool_size="32MiB",
                                             more="seal: {max_age: 200ms}\n"))
         self.collector.start()
+        self.has_failed = False
         self.fleet = self.own(Fleet(self.port, 7, RATE, self.folder))
-        self.wait_events(N_RECORDED + 500)
+        self.wait_events(N_RECORDED + N_LIVE)
 
     def sink(self):
         return "kafka" if "kafka" in self.aggregator.sinks else "files"
@@ -80,8 +86,13 @@ class Feeds(SystemTest):
 
     def restart(self, **env):
         """In peace, as for an upgrade."""
+        self.note_failures()
         self.assertEqual(self.aggregator.stop(), 0)
         self.aggregator.start(env={key: str(value) for key, value in env.items()})
+
+    def note_failures(self):
+        """A transaction whose end was in doubt is read back, and then nobody told where its events went."""
+        self.has_failed = self.has_failed or self.published("publish_failures_total") > 0
 
     def end(self):
         """No more traffic; everything published and stored."""
@@ -96,9 +107,10 @@ class Feeds(SystemTest):
                 == status["feed_cursor"]
 
         wait_for("everything to be published and folded", level, DEADLINE_S)
+        self.note_failures()
 
 
-class Kafka(Feeds):
+class OnKafka(Feeds):
     def setUp(self):
         super().setUp()
         self.broker = self.own(Broker(self.folder))
@@ -126,24 +138,21 @@ class Kafka(Feeds):
             self.assertTrue(all((r.replay > 0) == (r.revision > 0) for r in records), key)
 
     def assert_corrected(self, by_event, version):
-        """What was published by an older version has one correction if it has a speed, and none otherwise."""
-        n_corrected = 0
+        """What was published by an older version has one correction a version if it has a speed, and none otherwise.
+        Gives the number of corrections."""
         for key, records in by_event.items():
-            first, last = records[0], records[-1]
             events = [self.by_place[key][r.revision] for r in records]
             self.assertEqual(len({e["event_id"] for e in events}), 1, "a correction has the event_id of what it corrects")
             self.assertEqual([e["revision"] for e in events], [r.revision for r in records])
-            if first.normalizer_version < version and events[0]["sog_kn"] is not None:
-                self.assertEqual(len(records), 2, key)
-                n_corrected += 1
-                self.assertEqual(last.normalizer_version, version)
-                steps = version - first.normalizer_version
-                self.assertAlmostEqual(events[1]["sog_kn"], events[0]["sog_kn"] + steps, places=9)
+            first = records[0].normalizer_version
+            wanted = list(range(first, version + 1)) if events[0]["sog_kn"] is not None else [first]
+            self.assertEqual([r.normalizer_version for r in records], wanted, key)
+            for steps, event in enumerate(events):
                 same = {k: v for k, v in events[0].items() if k not in ("sog_kn", "revision")}
-                self.assertEqual({k: v for k, v in events[1].items() if k not in ("sog_kn", "revision")}, same)
-            else:
-                self.assertEqual(len(records), 1, key)
-        return n_corrected
+                self.assertEqual({k: v for k, v in event.items() if k not in ("sog_kn", "revision")}, same)
+                if event["sog_kn"] is not None:
+                    self.assertAlmostEqual(event["sog_kn"], events[0]["sog_kn"] + steps, places=9)
+        return sum(map(len, by_event.values())) - len(by_event)
 
     def check_topic(self, version, n_changed):
         records, by_event, decoded = self.read_topic()
@@ -190,84 +199,97 @@ class Kafka(Feeds):
                 self.assertEqual({p["partition"]: (p["first"], p["last"]) for p in entry["positions"]},
                                  {p: (min(o), max(o)) for p, o in ranges.items()})
 
-    # ---- the tests ----
-
-    def test_a_day_is_replayed_twice_with_a_normalizer_change_in_between(self):
-        self.begin(self.broker.sinks())
+    def change(self, by, kills=()):
+        """A normalizer that is newer by `by` comes, and the day is replayed by it, though it is killed at each of these
+        places; then once more. Gives how many corrections there were."""
+        env = {"HEADRACE_CHANGED_AIS": by, "HEADRACE_REPLAY_CHUNK": CHUNK}
+        self.restart(**env)
         dry = self.replay("--dry-run")
-        self.assertEqual((dry["state"], dry["changed"], dry["dry_run"]), ("completed", 0, True))
-        self.assertGreaterEqual(dry["events"], N_RECORDED)
-        same = self.replay()
-        self.assertEqual((same["state"], same["changed"]), ("completed", 0))
-        self.assertGreaterEqual(same["events"], dry["events"])
-
-        self.restart(HEADRACE_CHANGED_AIS=1)
-        dry = self.replay("--dry-run")
+        self.assertEqual((dry["state"], dry["dry_run"]), ("completed", True))
         self.assertGreater(dry["changed"], N_RECORDED // 2)
         self.assertEqual(self.published("published_revisions_total"), 0)
-        changed = self.replay()
-        self.assertEqual(changed["changed"], dry["changed"])
-        again = self.replay()
-        self.assertEqual(again["changed"], 0, "the second time there is nothing to publish")
-        self.assertEqual(self.published("published_revisions_total"), changed["changed"])
-        self.assertEqual(self.replay(feed=EVENTS)["changed"], 0)
-
-        self.end()
-        records, by_event = self.check_topic(2, changed["changed"])
-        self.check_entries(records, by_event, positions_are_whole=True)
-        print(f"{len(by_event)} events, {changed['changed']} of them corrected, while "
-              f"{sum(r.normalizer_version == 2 and r.revision == 0 for r in records)} came live", flush=True)
-
-    def test_a_replay_goes_on_wherever_the_aggregator_is_killed(self):
-        self.begin(self.broker.sinks())
-        self.assertEqual(self.aggregator.stop(), 0)
-        ask = True
-        kills = 0
-        for failpoint in KILLS:
-            # Live traffic passes some of these places too: then it is killed before the replay, which waits.
-            self.aggregator.start(ready=False, env={"HEADRACE_CHANGED_AIS": "1", "HEADRACE_FAILPOINT": failpoint})
-            if ask:
-                ask = not self.ask()
-            wait_for(f"{failpoint} to kill it", lambda: not self.aggregator.process.alive(), DEADLINE_S)
-            self.assertEqual(self.aggregator.process.returncode(), -signal.SIGKILL, self.aggregator.process.lines[-20:])
-            kills += 1
-        self.aggregator.start(env={"HEADRACE_CHANGED_AIS": "1"})
-        if ask:
+        known = {r["id"] for r in self.replays()}
+        if kills:
+            self.note_failures()
+            self.assertEqual(self.aggregator.stop(), 0)
+        for failpoint in kills:
+            # Live traffic passes some of these places too: then it is killed before a replay could be asked for.
+            self.aggregator.start(ready=False, env={**{k: str(v) for k, v in env.items()}, "HEADRACE_FAILPOINT": failpoint})
             self.ask()
-
-        def ended():
-            replays = json.loads(self.aggregator.http("/reprocess")[1])["replays"]
-            return replays and all(r["state"] == "completed" for r in replays) and replays
-
-        done = wait_for("the replay to end", ended, DEADLINE_S)
-        self.assertEqual(self.replay()["changed"], 0)
-        self.end()
-        records, by_event = self.check_topic(2, sum(r.revision > 0 for r in self.broker.read(AIS)))
-        self.check_entries(records, by_event, positions_are_whole=False)
-        print(f"killed {kills} times; {len(by_event)} events, {len(records) - len(by_event)} corrections, each once; "
-              f"the replay counted {done[0]['changed']}", flush=True)
+            wait_for(f"{failpoint} to kill it", lambda: not self.aggregator.process.alive(), DEADLINE_S,
+                     lambda: self.aggregator.process.lines[-5:])
+            self.assertEqual(self.aggregator.process.returncode(), -signal.SIGKILL, self.aggregator.process.lines[-20:])
+        if kills:
+            self.has_failed = True  # what a killed one had published was read back, too
+            self.aggregator.start(env={k: str(v) for k, v in env.items()})
+        last = self.replay()  # when those that were interrupted have ended
+        self.assertEqual(last["state"], "completed")
+        replays = [r for r in self.replays() if r["id"] not in known]
+        self.assertEqual({r["state"] for r in replays}, {"completed"}, replays)
+        n_changed = sum(r["changed"] for r in replays)
+        self.assertEqual(n_changed, dry["changed"], replays)
+        again = self.replay()
+        self.assertEqual((again["state"], again["changed"]), ("completed", 0), "the second time there is nothing to publish")
+        self.assertGreaterEqual(again["events"], N_RECORDED + N_LIVE)
+        if not kills:
+            self.assertEqual(self.published("published_revisions_total"), n_changed)
+        print(f"version {1 + by}: {dry['changed']} would change, {n_changed} did in {len(replays)} replays with "
+              f"{len(kills)} kills, {again['changed']} of {again['events']} the second time", flush=True)
+        return n_changed
 
     def ask(self):
-        """True when the aggregator took it; it may die before it answers."""
+        """Until the aggregator has taken a replay of everything, or is dead."""
         body = json.dumps({"feed": AIS, "from": "2020-01-01", "to": "2100-01-01"})
         request = urllib.request.Request(f"http://127.0.0.1:{self.aggregator.http_port}/reprocess", body.encode(),
                                          {"Content-Type": "application/json"})
 
-        def post():
+        def is_taken_or_dead():
             try:
                 with urllib.request.urlopen(request, timeout=30) as answer:
                     return answer.status == 202
-            except OSError:
-                return None if self.aggregator.process.alive() else False
+            except (OSError, http.client.HTTPException):
+                return not self.aggregator.process.alive()
 
-        answered = None
-        def look():
-            nonlocal answered
-            answered = post()
-            return answered is not None
+        wait_for("an answer to the replay, or the end", is_taken_or_dead, DEADLINE_S)
 
-        wait_for("an answer to the replay, or the end", look, DEADLINE_S)
-        return answered
+    def replays(self):
+        return json.loads(self.aggregator.http("/reprocess")[1])["replays"]
+
+    def check_everything(self, version, n_changed):
+        records, by_event = self.check_topic(version, n_changed)
+        self.check_entries(records, by_event, positions_are_whole=not self.has_failed)
+        live = sum(r.revision == 0 and r.normalizer_version > 1 for r in records)
+        print(f"{len(by_event)} events of which {live} came live after the first change, {len(records) - len(by_event)} "
+              f"corrections, each once; places in Kafka {'as far as known' if self.has_failed else 'of all'}", flush=True)
+
+
+class Sqlite(OnKafka):
+    def test_a_day_is_replayed_twice_with_normalizer_changes_in_between(self):
+        self.begin(self.broker.sinks())
+        dry = self.replay("--dry-run")
+        self.assertEqual((dry["state"], dry["changed"], dry["dry_run"]), ("completed", 0, True))
+        self.assertGreaterEqual(dry["events"], N_RECORDED + N_LIVE)
+        same = self.replay()
+        self.assertEqual((same["state"], same["changed"]), ("completed", 0))
+        self.assertGreaterEqual(same["events"], dry["events"])
+        first = self.change(1)
+        self.assertEqual(self.replay(feed=EVENTS)["changed"], 0)
+        self.end()
+        self.check_everything(2, first)
+        self.fleet = self.own(Fleet(self.port, 8, RATE, self.folder))
+        second = self.change(2, KILLS)
+        self.end()
+        self.check_everything(3, first + second)
+
+
+class Postgresql(OnKafka):
+    def test_a_day_is_replayed_on_postgresql_too(self):
+        self.postgres = self.own(Postgres(self.folder))
+        self.begin(self.broker.sinks(), self.postgres.ledger(connect_timeout="5s", commit_timeout="120s"))
+        self.assertEqual(self.replay()["changed"], 0)
+        n_changed = self.change(1, KILLS[1:4])
+        self.end()
+        self.check_everything(2, n_changed)
 
 
 class Files(Feeds):
