@@ -155,7 +155,7 @@ static const struct row published[] = {
     [APP_PUBLISHED_FAILURES] = {"publish_failures_total", "Answers of the sink that led back to recovering",
                                 HTTP_COUNTER},
     [APP_PUBLISHED_NEXT_LEAF] = {"publish_next_leaf", "First leaf that the sink has not got", HTTP_GAUGE},
-    [APP_PUBLISHED_FEED_LEAF] = {"feed_next_leaf", "First leaf that the feed ledger has not seen",
+    [APP_PUBLISHED_FEED_LEAF] = {"feed_next_leaf", "First leaf that the feed ledger has not stored",
                                  HTTP_GAUGE},
     [APP_PUBLISHED_REPLAYS] = {"replays_ended_total", "Replays that came to their end", HTTP_COUNTER},
     [APP_PUBLISHED_REPLAYED] = {"replayed_events_total", "Events that replays compared", HTTP_COUNTER},
