@@ -170,6 +170,30 @@ static void a_rule_goes_on_for_ever(void **state)
     }
 }
 
+static void turns_at_before(const char *path, int64_t utc_s, int32_t before_s, int32_t after_s)
+{
+    assert_ok(norm_zone_parse(hr_bytes_of(bytes, file_read(path)), "turns", &zone));
+    assert_int_equal(norm_zone_at(&zone, utc_s - 1)->offset_s, before_s);
+    assert_int_equal(norm_zone_at(&zone, utc_s)->offset_s, after_s);
+}
+
+/* No zone of today's tzdata has such rules, but RFC 9636 does. */
+static void days_of_the_year_are_counted_with_and_without_29_february(void **state)
+{
+    const char *julian = "tests/fuzz/corpus/tzif/julian_days";       /* EST5EDT,J60,J300 */
+    const char *counted = "tests/fuzz/corpus/tzif/days_of_the_year"; /* EST5EDT4:30:15,59/3,365/-167 */
+
+    (void)state;
+    turns_at_before(julian, utc(2023, 3, 1, 7, 0), -18000, -14400);
+    turns_at_before(julian, utc(2024, 3, 1, 7, 0), -18000, -14400);
+    turns_at_before(julian, utc(2023, 10, 27, 6, 0), -14400, -18000);
+    turns_at_before(julian, utc(2024, 10, 27, 6, 0), -14400, -18000);
+    turns_at_before(counted, utc(2023, 3, 1, 8, 0), -18000, -16215);
+    turns_at_before(counted, utc(2024, 2, 29, 8, 0), -18000, -16215);
+    turns_at_before(counted, utc(2023, 12, 25, 5, 30) + 15, -16215, -18000);
+    turns_at_before(counted, utc(2024, 12, 24, 5, 30) + 15, -16215, -18000);
+}
+
 static void the_system_s_files_are_found_by_name_only(void **state)
 {
     static const char *const no_names[] = {
@@ -305,6 +329,7 @@ int main(void)
         cmocka_unit_test(each_kind_of_broken_file_gets_its_code_and_changes_nothing),
         cmocka_unit_test(a_file_cut_anywhere_is_refused),
         cmocka_unit_test(a_rule_goes_on_for_ever),
+        cmocka_unit_test(days_of_the_year_are_counted_with_and_without_29_february),
         cmocka_unit_test(the_system_s_files_are_found_by_name_only),
         cmocka_unit_test(a_skipped_hour_is_an_error_whatever_the_flag_says),
         cmocka_unit_test(a_repeated_hour_is_an_error_without_a_flag),

@@ -16,55 +16,55 @@
 struct unit_row {
     const char *name;
     enum norm_quantity quantity;
+    int32_t power;
     uint64_t numerator;
     uint64_t denominator;
-    int32_t power;
     struct norm_decimal offset;
     const char *source;
 };
 
 static const struct unit_row units[NORM_UNIT_COUNT] = {
-    [NORM_UNIT_J] = {"J", NORM_ENERGY, 1, 1, 0, {0, 0}, "SI"},
-    [NORM_UNIT_KJ] = {"kJ", NORM_ENERGY, 1, 1, 3, {0, 0}, "SI table 7"},
-    [NORM_UNIT_MJ] = {"MJ", NORM_ENERGY, 1, 1, 6, {0, 0}, "SI table 7"},
-    [NORM_UNIT_GJ] = {"GJ", NORM_ENERGY, 1, 1, 9, {0, 0}, "SI table 7"},
-    [NORM_UNIT_WH] = {"Wh", NORM_ENERGY, 36, 1, 2, {0, 0}, "SP811 B.8: 1 W h = 3.6 E+03 J"},
-    [NORM_UNIT_KWH] = {"kWh", NORM_ENERGY, 36, 1, 5, {0, 0}, "SP811 B.8: 1 kW h = 3.6 E+06 J"},
-    [NORM_UNIT_MWH] = {"MWh", NORM_ENERGY, 36, 1, 8, {0, 0}, "SP811 B.8, SI table 7"},
-    [NORM_UNIT_GWH] = {"GWh", NORM_ENERGY, 36, 1, 11, {0, 0}, "SP811 B.8, SI table 7"},
-    [NORM_UNIT_TWH] = {"TWh", NORM_ENERGY, 36, 1, 14, {0, 0}, "SP811 B.8, SI table 7"},
+    [NORM_UNIT_J] = {"J", NORM_ENERGY, 0, 1, 1, {0, 0}, "SI"},
+    [NORM_UNIT_KJ] = {"kJ", NORM_ENERGY, 3, 1, 1, {0, 0}, "SI table 7"},
+    [NORM_UNIT_MJ] = {"MJ", NORM_ENERGY, 6, 1, 1, {0, 0}, "SI table 7"},
+    [NORM_UNIT_GJ] = {"GJ", NORM_ENERGY, 9, 1, 1, {0, 0}, "SI table 7"},
+    [NORM_UNIT_WH] = {"Wh", NORM_ENERGY, 2, 36, 1, {0, 0}, "SP811 B.8: 1 W h = 3.6 E+03 J"},
+    [NORM_UNIT_KWH] = {"kWh", NORM_ENERGY, 5, 36, 1, {0, 0}, "SP811 B.8: 1 kW h = 3.6 E+06 J"},
+    [NORM_UNIT_MWH] = {"MWh", NORM_ENERGY, 8, 36, 1, {0, 0}, "SP811 B.8, SI table 7"},
+    [NORM_UNIT_GWH] = {"GWh", NORM_ENERGY, 11, 36, 1, {0, 0}, "SP811 B.8, SI table 7"},
+    [NORM_UNIT_TWH] = {"TWh", NORM_ENERGY, 14, 36, 1, {0, 0}, "SP811 B.8, SI table 7"},
     [NORM_UNIT_BTU] =
-        {"Btu", NORM_ENERGY, BTU_IT, 1, -8, {0, 0}, "SP811 B.8, note to Btu_IT: 1055.055 852 62 J"},
-    [NORM_UNIT_MMBTU] = {"MMBtu", NORM_ENERGY, BTU_IT, 1, -2, {0, 0}, "SP811 B.8, note to Btu_IT"},
-    [NORM_UNIT_THERM_US] = {"therm", NORM_ENERGY, THERM_US, 1, 2, {0, 0}, "SP811 B.8: therm (US)"},
-    [NORM_UNIT_THERM_EC] = {"therm_ec", NORM_ENERGY, BTU_IT, 1, -3, {0, 0}, "SP811 B.8: therm (EC)"},
-    [NORM_UNIT_W] = {"W", NORM_POWER, 1, 1, 0, {0, 0}, "SI"},
-    [NORM_UNIT_KW] = {"kW", NORM_POWER, 1, 1, 3, {0, 0}, "SI table 7"},
-    [NORM_UNIT_MW] = {"MW", NORM_POWER, 1, 1, 6, {0, 0}, "SI table 7"},
-    [NORM_UNIT_GW] = {"GW", NORM_POWER, 1, 1, 9, {0, 0}, "SI table 7"},
+        {"Btu", NORM_ENERGY, -8, BTU_IT, 1, {0, 0}, "SP811 B.8, note to Btu_IT: 1055.055 852 62 J"},
+    [NORM_UNIT_MMBTU] = {"MMBtu", NORM_ENERGY, -2, BTU_IT, 1, {0, 0}, "SP811 B.8, note to Btu_IT"},
+    [NORM_UNIT_THERM_US] = {"therm", NORM_ENERGY, 2, THERM_US, 1, {0, 0}, "SP811 B.8: therm (US)"},
+    [NORM_UNIT_THERM_EC] = {"therm_ec", NORM_ENERGY, -3, BTU_IT, 1, {0, 0}, "SP811 B.8: therm (EC)"},
+    [NORM_UNIT_W] = {"W", NORM_POWER, 0, 1, 1, {0, 0}, "SI"},
+    [NORM_UNIT_KW] = {"kW", NORM_POWER, 3, 1, 1, {0, 0}, "SI table 7"},
+    [NORM_UNIT_MW] = {"MW", NORM_POWER, 6, 1, 1, {0, 0}, "SI table 7"},
+    [NORM_UNIT_GW] = {"GW", NORM_POWER, 9, 1, 1, {0, 0}, "SI table 7"},
     [NORM_UNIT_BTU_H] =
-        {"Btu/h", NORM_POWER, BTU_IT, 36, -10, {0, 0}, "SP811 B.8, note to Btu_IT; 1 h = 3600 s"},
+        {"Btu/h", NORM_POWER, -10, BTU_IT, 36, {0, 0}, "SP811 B.8, note to Btu_IT; 1 h = 3600 s"},
     [NORM_UNIT_MMBTU_H] =
-        {"MMBtu/h", NORM_POWER, BTU_IT, 36, -4, {0, 0}, "SP811 B.8, note to Btu_IT; 1 h = 3600 s"},
-    [NORM_UNIT_K] = {"K", NORM_TEMPERATURE, 1, 1, 0, {0, 0}, "SI"},
-    [NORM_UNIT_CELSIUS] = {"degC", NORM_TEMPERATURE, 1, 1, 0, {27315, 2}, "SI 2.3.1: t = T - 273.15 K"},
-    [NORM_UNIT_FAHRENHEIT] = {"degF", NORM_TEMPERATURE, 5, 9, 0, {45967, 2}, "SP811 B.8: (t + 459.67)/1.8"},
-    [NORM_UNIT_RANKINE] = {"degR", NORM_TEMPERATURE, 5, 9, 0, {0, 0}, "SP811 B.8: T/1.8"},
-    [NORM_UNIT_M3] = {"m3", NORM_GAS_VOLUME, 1, 1, 0, {0, 0}, "SI"},
-    [NORM_UNIT_LITRE] = {"L", NORM_GAS_VOLUME, 1, 1, -3, {0, 0}, "SI table 8"},
-    [NORM_UNIT_CF] = {"cf", NORM_GAS_VOLUME, FOOT_3, 1, -12, {0, 0}, "HB44 C: 0.3048 m cubed"},
-    [NORM_UNIT_CCF] = {"Ccf", NORM_GAS_VOLUME, FOOT_3, 1, -10, {0, 0}, "HB44 C"},
-    [NORM_UNIT_MCF] = {"Mcf", NORM_GAS_VOLUME, FOOT_3, 1, -9, {0, 0}, "HB44 C"},
-    [NORM_UNIT_MMCF] = {"MMcf", NORM_GAS_VOLUME, FOOT_3, 1, -6, {0, 0}, "HB44 C"},
-    [NORM_UNIT_BCF] = {"Bcf", NORM_GAS_VOLUME, FOOT_3, 1, -3, {0, 0}, "HB44 C"},
-    [NORM_UNIT_USD_MWH] = {"USD/MWh", NORM_ENERGY_PRICE, 1, 36, -8, {0, 0}, "as MWh"},
-    [NORM_UNIT_USD_KWH] = {"USD/kWh", NORM_ENERGY_PRICE, 1, 36, -5, {0, 0}, "as kWh"},
-    [NORM_UNIT_CENT_KWH] = {"cent/kWh", NORM_ENERGY_PRICE, 1, 36, -7, {0, 0}, "as kWh; 1 USD = 100 cent"},
-    [NORM_UNIT_USD_GJ] = {"USD/GJ", NORM_ENERGY_PRICE, 1, 1, -9, {0, 0}, "as GJ"},
-    [NORM_UNIT_USD_MMBTU] = {"USD/MMBtu", NORM_ENERGY_PRICE, 1, BTU_IT, 2, {0, 0}, "as MMBtu"},
-    [NORM_UNIT_USD_THERM] = {"USD/therm", NORM_ENERGY_PRICE, 1, THERM_US, -2, {0, 0}, "as therm (US)"},
-    [NORM_UNIT_USD_MW] = {"USD/MW", NORM_CAPACITY_PRICE, 1, 1, -6, {0, 0}, "as MW"},
-    [NORM_UNIT_USD_KW] = {"USD/kW", NORM_CAPACITY_PRICE, 1, 1, -3, {0, 0}, "as kW"},
+        {"MMBtu/h", NORM_POWER, -4, BTU_IT, 36, {0, 0}, "SP811 B.8, note to Btu_IT; 1 h = 3600 s"},
+    [NORM_UNIT_K] = {"K", NORM_TEMPERATURE, 0, 1, 1, {0, 0}, "SI"},
+    [NORM_UNIT_CELSIUS] = {"degC", NORM_TEMPERATURE, 0, 1, 1, {27315, 2}, "SI 2.3.1: t = T - 273.15 K"},
+    [NORM_UNIT_FAHRENHEIT] = {"degF", NORM_TEMPERATURE, 0, 5, 9, {45967, 2}, "SP811 B.8: (t + 459.67)/1.8"},
+    [NORM_UNIT_RANKINE] = {"degR", NORM_TEMPERATURE, 0, 5, 9, {0, 0}, "SP811 B.8: T/1.8"},
+    [NORM_UNIT_M3] = {"m3", NORM_GAS_VOLUME, 0, 1, 1, {0, 0}, "SI"},
+    [NORM_UNIT_LITRE] = {"L", NORM_GAS_VOLUME, -3, 1, 1, {0, 0}, "SI table 8"},
+    [NORM_UNIT_CF] = {"cf", NORM_GAS_VOLUME, -12, FOOT_3, 1, {0, 0}, "HB44 C: 0.3048 m cubed"},
+    [NORM_UNIT_CCF] = {"Ccf", NORM_GAS_VOLUME, -10, FOOT_3, 1, {0, 0}, "HB44 C"},
+    [NORM_UNIT_MCF] = {"Mcf", NORM_GAS_VOLUME, -9, FOOT_3, 1, {0, 0}, "HB44 C"},
+    [NORM_UNIT_MMCF] = {"MMcf", NORM_GAS_VOLUME, -6, FOOT_3, 1, {0, 0}, "HB44 C"},
+    [NORM_UNIT_BCF] = {"Bcf", NORM_GAS_VOLUME, -3, FOOT_3, 1, {0, 0}, "HB44 C"},
+    [NORM_UNIT_USD_MWH] = {"USD/MWh", NORM_ENERGY_PRICE, -8, 1, 36, {0, 0}, "as MWh"},
+    [NORM_UNIT_USD_KWH] = {"USD/kWh", NORM_ENERGY_PRICE, -5, 1, 36, {0, 0}, "as kWh"},
+    [NORM_UNIT_CENT_KWH] = {"cent/kWh", NORM_ENERGY_PRICE, -7, 1, 36, {0, 0}, "as kWh; 1 USD = 100 cent"},
+    [NORM_UNIT_USD_GJ] = {"USD/GJ", NORM_ENERGY_PRICE, -9, 1, 1, {0, 0}, "as GJ"},
+    [NORM_UNIT_USD_MMBTU] = {"USD/MMBtu", NORM_ENERGY_PRICE, 2, 1, BTU_IT, {0, 0}, "as MMBtu"},
+    [NORM_UNIT_USD_THERM] = {"USD/therm", NORM_ENERGY_PRICE, -2, 1, THERM_US, {0, 0}, "as therm (US)"},
+    [NORM_UNIT_USD_MW] = {"USD/MW", NORM_CAPACITY_PRICE, -6, 1, 1, {0, 0}, "as MW"},
+    [NORM_UNIT_USD_KW] = {"USD/kW", NORM_CAPACITY_PRICE, -3, 1, 1, {0, 0}, "as kW"},
 };
 
 const char *norm_unit_name(enum norm_unit unit)
