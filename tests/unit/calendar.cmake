@@ -23,3 +23,4 @@ hr_test(test_zone LABEL unit SOURCES unit/test_zone.c support/temp_folder.c
         DEPENDS agg_zoneinfo agg_calendar hr_test_support)
 hr_test(test_market_calendar LABEL unit SOURCES unit/test_market_calendar.c
         DEPENDS agg_zoneinfo agg_calendar hr_test_support)
+hr_test(test_block LABEL unit SOURCES unit/test_block.c DEPENDS agg_zoneinfo agg_calendar hr_test_support)

@@ -2,10 +2,10 @@
 #include "aggregator/normalize/calendar/block.h"
 #include "aggregator/normalize/calendar/label.h"
 #include "aggregator/zoneinfo/zoneinfo.h"
+#include "tests/support/calendar_utc.h"
 #include "tests/support/test_cmocka.h"
 
 #include <string.h>
-#include <time.h>
 
 static struct norm_zones zones;
 
@@ -17,25 +17,11 @@ static int set_up(void **state)
     return hr_is_ok(zoneinfo_load(NULL, &zones, message)) ? 0 : -1;
 }
 
-/* By the C library, not by our own days. */
-static int64_t utc(int year, int month, int day, int hour, int minute)
-{
-    struct tm fields = {
-        .tm_year = year - 1900, .tm_mon = month - 1, .tm_mday = day, .tm_hour = hour, .tm_min = minute};
-
-    return (int64_t)timegm(&fields);
-}
-
-static int32_t day_of(int year, int month, int day)
-{
-    return (int32_t)(utc(year, month, day, 0, 0) / NORM_DAY_S);
-}
-
 static struct norm_market_day market_day(enum norm_iso iso, int year, int month, int day)
 {
     struct norm_market_day of = {0};
 
-    assert_ok(norm_market_day_of(norm_iso_zone(&zones, iso), day_of(year, month, day), &of));
+    assert_ok(norm_market_day_of(norm_iso_zone(&zones, iso), utc_day(year, month, day), &of));
     return of;
 }
 
@@ -121,9 +107,9 @@ static void a_day_that_is_no_market_day_is_refused(void **state)
     assert_code(norm_market_day_of(&zones.by_id[NORM_ZONE_EST], INT32_MAX, &of), HR_MALFORMED);
     /* Clocks there were changed by half an hour, and at midnight. */
     assert_ok(zoneinfo_read(NULL, "Australia/Lord_Howe", &zone, message));
-    assert_code(norm_market_day_of(&zone, day_of(2024, 4, 7), &of), HR_MALFORMED);
+    assert_code(norm_market_day_of(&zone, utc_day(2024, 4, 7), &of), HR_MALFORMED);
     assert_ok(zoneinfo_read(NULL, "America/Sao_Paulo", &zone, message));
-    assert_code(norm_market_day_of(&zone, day_of(2018, 11, 4), &of), HR_MALFORMED);
+    assert_code(norm_market_day_of(&zone, utc_day(2018, 11, 4), &of), HR_MALFORMED);
     assert_int_equal(of.n_hours, 77);
     assert_code(norm_settlement_periods(&zones.by_id[NORM_ZONE_EST], 10, 9, 5, &n), HR_MALFORMED);
     assert_code(norm_settlement_periods(&zones.by_id[NORM_ZONE_EST], 0, 400000, 5, &n), HR_MALFORMED);
@@ -136,11 +122,11 @@ static void settlement_periods_count_what_the_clocks_leave(void **state)
     uint32_t n = 0;
 
     (void)state;
-    assert_ok(norm_settlement_periods(central, day_of(2024, 3, 1), day_of(2024, 3, 31), 15, &n));
+    assert_ok(norm_settlement_periods(central, utc_day(2024, 3, 1), utc_day(2024, 3, 31), 15, &n));
     assert_int_equal(n, 2972);
-    assert_ok(norm_settlement_periods(central, day_of(2024, 11, 1), day_of(2024, 11, 30), 15, &n));
+    assert_ok(norm_settlement_periods(central, utc_day(2024, 11, 1), utc_day(2024, 11, 30), 15, &n));
     assert_int_equal(n, 2884);
-    assert_ok(norm_settlement_periods(central, day_of(2024, 1, 1), day_of(2024, 12, 31), 5, &n));
+    assert_ok(norm_settlement_periods(central, utc_day(2024, 1, 1), utc_day(2024, 12, 31), 5, &n));
     assert_int_equal(n, 366 * 288);
 }
 
@@ -363,108 +349,6 @@ static void an_instant_gets_the_label_that_leads_back_to_it(void **state)
     }
 }
 
-/* ---- holidays and blocks ---- */
-
-static void nerc_holidays_are_those_that_were_published(void **state)
-{
-    static const int published[][4] = {
-        /* year, then month * 100 + day of the three that move with Sundays */
-        {2010, 101, 705, 1225}, {2011, 101, 704, 1226}, {2012, 102, 704, 1225}, {2016, 101, 704, 1226},
-        {2017, 102, 704, 1225}, {2021, 101, 705, 1225}, {2022, 101, 704, 1226}, {2023, 102, 704, 1225},
-    };
-    static const int moving[][4] = {{2010, 531, 906, 1125}, {2011, 530, 905, 1124}, {2012, 528, 903, 1122},
-                                    {2016, 530, 905, 1124}, {2017, 529, 904, 1123}, {2021, 531, 906, 1125},
-                                    {2022, 530, 905, 1124}, {2023, 529, 904, 1123}};
-
-    static const enum norm_holiday fixed_names[] = {NORM_HOLIDAY_NEW_YEAR, NORM_HOLIDAY_INDEPENDENCE,
-                                                    NORM_HOLIDAY_CHRISTMAS};
-    static const enum norm_holiday moving_names[] = {NORM_HOLIDAY_MEMORIAL, NORM_HOLIDAY_LABOR,
-                                                     NORM_HOLIDAY_THANKSGIVING};
-
-    (void)state;
-    for (size_t y = 0; y < sizeof(published) / sizeof(published[0]); y++) {
-        int year = published[y][0];
-        uint32_t n_holidays = 0;
-
-        for (size_t i = 1; i < 4; i++) {
-            int fixed = published[y][i];
-            int floating = moving[y][i];
-
-            assert_int_equal(norm_nerc_holiday(day_of(year, fixed / 100, fixed % 100)), fixed_names[i - 1]);
-            assert_int_equal(norm_nerc_holiday(day_of(year, floating / 100, floating % 100)),
-                             moving_names[i - 1]);
-        }
-        for (int32_t day = day_of(year, 1, 1); day <= day_of(year, 12, 31); day++) {
-            n_holidays += norm_nerc_holiday(day) == NORM_HOLIDAY_NONE ? 0 : 1;
-        }
-        assert_int_equal(n_holidays, 6);
-    }
-}
-
-static void blocks_have_the_hours_that_contracts_are_settled_on(void **state)
-{
-    static const struct {
-        enum norm_peak peak;
-        enum norm_block block;
-        int year;
-        int month;
-        int days;
-        uint32_t n_hours;
-    } months[] = {
-        {NORM_PEAK_EASTERN, NORM_BLOCK_5X16, 2024, 1, 31, 352},
-        {NORM_PEAK_EASTERN, NORM_BLOCK_OFF_PEAK, 2024, 1, 31, 392},
-        {NORM_PEAK_CENTRAL, NORM_BLOCK_5X16, 2024, 3, 31, 336},
-        {NORM_PEAK_CENTRAL, NORM_BLOCK_2X16, 2024, 3, 31, 160},
-        {NORM_PEAK_CENTRAL, NORM_BLOCK_7X8, 2024, 3, 31, 247},
-        {NORM_PEAK_CENTRAL, NORM_BLOCK_7X8, 2024, 11, 30, 241},
-        {NORM_PEAK_MISO, NORM_BLOCK_7X8, 2024, 11, 30, 240},
-        {NORM_PEAK_WESTERN, NORM_BLOCK_HLH, 2024, 7, 31, 416},
-        {NORM_PEAK_WESTERN, NORM_BLOCK_LLH, 2024, 7, 31, 328},
-        {NORM_PEAK_WESTERN, NORM_BLOCK_ON_PEAK, 2024, 7, 31, 416},
-        {NORM_PEAK_WESTERN, NORM_BLOCK_7X24, 2024, 11, 30, 721},
-    };
-    uint32_t n_hours = 77;
-
-    (void)state;
-    for (size_t i = 0; i < sizeof(months) / sizeof(months[0]); i++) {
-        assert_ok(norm_block_hours(&zones, months[i].peak, months[i].block,
-                                   day_of(months[i].year, months[i].month, 1),
-                                   day_of(months[i].year, months[i].month, months[i].days), &n_hours));
-        assert_int_equal(n_hours, months[i].n_hours);
-    }
-    n_hours = 77;
-    assert_code(norm_block_hours(&zones, NORM_PEAK_MISO, NORM_BLOCK_7X24, 2, 1, &n_hours), HR_MALFORMED);
-    assert_int_equal(n_hours, 77);
-}
-
-/* MISO's tariff is an hour earlier in winter than how its hubs are traded, and the same in summer. */
-static void miso_peak_hours_are_in_est(void **state)
-{
-    int64_t winter_s = utc(2024, 1, 10, 11, 0); /* HE 7 EST */
-    int64_t summer_s = utc(2024, 7, 10, 11, 0); /* HE 7 EST, HE 8 EDT */
-
-    (void)state;
-    assert_int_equal(norm_iso_peak(NORM_MISO), NORM_PEAK_MISO);
-    assert_true(norm_block_has(&zones, NORM_PEAK_MISO, NORM_BLOCK_5X16, winter_s));
-    assert_false(norm_block_has(&zones, NORM_PEAK_EASTERN, NORM_BLOCK_5X16, winter_s));
-    assert_true(norm_block_has(&zones, NORM_PEAK_MISO, NORM_BLOCK_5X16, summer_s));
-    assert_true(norm_block_has(&zones, NORM_PEAK_EASTERN, NORM_BLOCK_5X16, summer_s));
-    assert_false(norm_block_has(&zones, NORM_PEAK_MISO, NORM_BLOCK_5X16, winter_s - 1));
-}
-
-static void business_days_leave_out_weekends_and_holidays(void **state)
-{
-    int32_t before = day_of(2023, 12, 29); /* a Friday; Monday 1 January is a holiday */
-
-    (void)state;
-    assert_int_equal(norm_business_day_add(before, 1), day_of(2024, 1, 2));
-    assert_int_equal(norm_business_day_add(day_of(2024, 1, 2), -1), before);
-    assert_int_equal(norm_business_day_add(day_of(2023, 12, 30), 0), day_of(2024, 1, 2));
-    assert_int_equal(norm_business_day_add(before, 0), before);
-    assert_int_equal(norm_business_days(day_of(2024, 1, 1), day_of(2024, 12, 31)), 256);
-    assert_int_equal(norm_business_days(5, 4), 0);
-}
-
 static void codes_and_names_lead_back(void **state)
 {
     enum norm_iso iso = NORM_CAISO;
@@ -497,10 +381,6 @@ int main(void)
         cmocka_unit_test(spp_end_labels_and_d_files_are_of_the_interval_s_start),
         cmocka_unit_test(labels_of_a_beginning_and_of_an_end_clock_differ_when_clocks_change),
         cmocka_unit_test(an_instant_gets_the_label_that_leads_back_to_it),
-        cmocka_unit_test(nerc_holidays_are_those_that_were_published),
-        cmocka_unit_test(blocks_have_the_hours_that_contracts_are_settled_on),
-        cmocka_unit_test(miso_peak_hours_are_in_est),
-        cmocka_unit_test(business_days_leave_out_weekends_and_holidays),
         cmocka_unit_test(codes_and_names_lead_back),
     };
 

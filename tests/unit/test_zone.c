@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "aggregator/zoneinfo/zoneinfo.h"
+#include "tests/support/calendar_utc.h"
 #include "tests/support/temp_folder.h"
 #include "tests/support/test_cmocka.h"
 
@@ -14,15 +15,6 @@ static struct norm_zone est;
 static struct norm_zone zone;
 static struct norm_zone before;
 static uint8_t bytes[FILE_MAX_BYTES];
-
-/* By the C library, not by our own days. */
-static int64_t utc(int year, int month, int day, int hour, int minute)
-{
-    struct tm fields = {
-        .tm_year = year - 1900, .tm_mon = month - 1, .tm_mday = day, .tm_hour = hour, .tm_min = minute};
-
-    return (int64_t)timegm(&fields);
-}
 
 static int set_up(void **state)
 {
