@@ -1,0 +1,2 @@
+hr_test(test_feeds LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_feeds.c ${CMAKE_SOURCE_DIR}/tests/support/test_assert.c
+        DEPENDS hr_feeds_file fw_port_linux_zone)
