@@ -17,6 +17,7 @@ enum {
     FEEDS_URL_MAX_CHARS = 511,
     FEEDS_REQUEST_MAX_CHARS = 255, /* an expanded URL, as Document.request */
     FEEDS_MAX_HEADERS = 4,
+    FEEDS_MAX_VISITS = 16, /* of a window: 1 + until / every */
     FEEDS_TEXT_MAX_CHARS = 63,
 };
 
@@ -46,6 +47,9 @@ enum feeds_window_kind {
     FEEDS_INTERVAL, /* window.length_ms, which divides an hour, from the full hour on */
     FEEDS_DAY,      /* a day of the feed's zone: 23, 24 or 25 hours */
 };
+
+/* What a body looks like: an error page in place of a document is told by its first bytes. */
+enum feeds_expect { FEEDS_ANY, FEEDS_ZIP, FEEDS_JSON, FEEDS_CSV, FEEDS_XML };
 
 enum feeds_encoding { FEEDS_PLAIN, FEEDS_BASE64 };
 
@@ -97,6 +101,7 @@ struct feeds_feed {
     char owner[FEEDS_TEXT_MAX_CHARS + 1];
     char timezone[FEEDS_TEXT_MAX_CHARS + 1];
     char format[FEEDS_TEXT_MAX_CHARS + 1]; /* of the documents: names the parser */
+    enum feeds_expect expect;
     char url[FEEDS_URL_MAX_CHARS + 1];     /* a template: url.h */
     char accept[FEEDS_TEXT_MAX_CHARS + 1]; /* empty: anything */
     struct {
@@ -116,6 +121,12 @@ struct feeds_feed {
 
 /* "caiso", "rt_lmp" ... ; never NULL. */
 const char *feeds_iso_name(enum feeds_iso iso);
+const char *feeds_expect_name(enum feeds_expect expect);
+
+/* Whether a body may be such a document: a zip file begins with PK, JSON with { or [, XML with <, CSV with
+ * none of these; an empty body is none of them. */
+bool feeds_body_is(enum feeds_expect expect, const void *body, size_t len_bytes);
+
 const char *feeds_product_name(enum feeds_product product);
 
 #endif

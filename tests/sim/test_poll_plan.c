@@ -287,6 +287,30 @@ static void a_document_that_is_not_there_is_given_up_and_stops_nothing(void **st
     free(lab);
 }
 
+static struct poll_outcome key_expired_for_an_hour(struct lab *lab, const struct poll_task *task)
+{
+    bool is_denied = lab->now.utc_ms < start_of(6, 1) + HOUR_MS;
+    return is_denied ? (struct poll_outcome){.result = POLL_DENIED} : always_got(lab, task);
+}
+
+static void an_expired_key_costs_no_window_and_opens_no_breaker(void **state)
+{
+    (void)state;
+    int64_t t0 = start_of(6, 1);
+    struct lab *lab = make_lab(t0);
+    lab->answer = key_expired_for_an_hour;
+    (void)add(lab, FEEDS_INTERVAL, 5 * MINUTE_MS, (struct feeds_schedule){.catch_up = 2});
+    take(lab);
+    run(lab, 3 * HOUR_MS);
+    for (int64_t start = t0 - 2 * INT64_C(300000); start < t0 + 2 * HOUR_MS; start += 300000) {
+        assert_int_equal(got(lab, 0, start, 0), 1);
+    }
+    assert_true(lab->feeds[0].counts.denied > 5);
+    assert_int_equal(lab->feeds[0].counts.given_up, 0);
+    assert_int_equal(lab->hosts[0].breaker.opened, 0);
+    free(lab);
+}
+
 static void no_hour_has_more_requests_than_the_feed_may_make(void **state)
 {
     (void)state;
@@ -418,6 +442,7 @@ int main(void)
         cmocka_unit_test(an_outage_loses_no_window_and_hardly_bothers_the_host),
         cmocka_unit_test(a_host_that_says_too_many_is_left_alone),
         cmocka_unit_test(a_document_that_is_not_there_is_given_up_and_stops_nothing),
+        cmocka_unit_test(an_expired_key_costs_no_window_and_opens_no_breaker),
         cmocka_unit_test(no_hour_has_more_requests_than_the_feed_may_make),
         cmocka_unit_test(market_days_are_visited_ahead_over_a_clock_change),
         cmocka_unit_test(a_snapshot_is_taken_each_period_and_never_made_up_for),

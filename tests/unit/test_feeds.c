@@ -308,6 +308,28 @@ static void a_url_that_grows_too_long_is_refused(void **state)
     assert_string_equal(host, "api.pjm.com");
 }
 
+static void a_body_is_told_from_an_error_page_by_its_first_bytes(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *body;
+        bool is[5]; /* any, zip, json, csv, xml */
+    } rows[] = {
+        {"", {true, false, false, false, false}},
+        {"PK\x03\x04", {true, true, false, true, false}},
+        {"\xEF\xBB\xBF {}", {true, false, true, false, false}},
+        {"[1]", {true, false, true, false, false}},
+        {"\n<html>", {true, false, false, false, true}},
+        {"\"Time Stamp\",LBMP", {true, false, false, true, false}},
+    };
+    for (size_t i = 0; i < HR_ARRAY_LEN(rows); i++) {
+        for (uint32_t expect = FEEDS_ANY; expect <= FEEDS_XML; expect++) {
+            assert_int_equal(feeds_body_is((enum feeds_expect)expect, rows[i].body, strlen(rows[i].body)),
+                             rows[i].is[expect]);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -321,6 +343,7 @@ int main(void)
         cmocka_unit_test(the_newest_window_is_the_last_that_is_due),
         cmocka_unit_test(urls_hold_the_times_of_their_window),
         cmocka_unit_test(a_url_that_grows_too_long_is_refused),
+        cmocka_unit_test(a_body_is_told_from_an_error_page_by_its_first_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -57,7 +57,7 @@ static struct hr_status find_host(struct poll_plan *plan, const struct feeds_fee
 static uint32_t visits_of(const struct feeds_schedule *schedule, bool is_snapshot)
 {
     uint32_t again = is_snapshot || schedule->every_ms == 0 ? 0 : schedule->until_ms / schedule->every_ms;
-    return again < POLL_MAX_VISITS ? 1 + again : POLL_MAX_VISITS;
+    return again < FEEDS_MAX_VISITS ? 1 + again : FEEDS_MAX_VISITS;
 }
 
 static bool is_snapshot(const struct poll_feed *feed)
@@ -235,6 +235,7 @@ bool poll_plan_begin(struct poll_plan *plan, struct poll_now now, struct poll_ta
     poll_breaker_begin(&host->breaker, now.uptime_ms);
     poll_quota_use(&feed->quota, POLL_REQUESTS, 1, now.uptime_ms);
     feed->counts.requests++;
+    host->requests++;
     host->is_busy = true;
     host->began_ms = now.uptime_ms;
     *out = choice.task;
@@ -248,6 +249,7 @@ void poll_plan_redirected(struct poll_plan *plan, const struct poll_task *task, 
     poll_bucket_stretch(&host->bucket, host->bucket.every_ms);
     poll_quota_use(&feed->quota, POLL_REQUESTS, 1, now.uptime_ms);
     feed->counts.requests++;
+    host->requests++;
 }
 
 /* ---- what an answer means ---- */
@@ -287,6 +289,9 @@ static void count(struct poll_feed *feed, const struct poll_outcome *outcome, ui
     case POLL_THROTTLED:
         counts->throttled++;
         return;
+    case POLL_DENIED:
+        counts->denied++;
+        return;
     case POLL_FAILED:
         break;
     }
@@ -301,8 +306,7 @@ static void retry(struct poll_plan *plan, struct poll_feed *feed, const struct p
     if (walk == NULL) {
         return;
     }
-    bool is_hosts_fault = outcome->result != POLL_ABSENT;
-    if (walk->attempt >= rule->attempts && !is_hosts_fault) {
+    if (walk->attempt >= rule->attempts && outcome->result == POLL_ABSENT) {
         feed->counts.given_up++;
         go_on(feed, task, walk);
         return;
@@ -333,6 +337,8 @@ void poll_plan_end(struct poll_plan *plan, const struct poll_task *task, const s
     struct poll_host *host = &plan->hosts[feed->host];
     HR_ASSERT(host->is_busy);
     host->is_busy = false;
+    host->throttled += outcome->result == POLL_THROTTLED ? 1 : 0;
+    host->failures += outcome->result == POLL_FAILED ? 1 : 0;
     poll_bucket_stretch(&host->bucket, now.uptime_ms - host->began_ms);
     poll_breaker_end(&host->breaker, outcome->result != POLL_FAILED, now.uptime_ms);
     hold_host(plan, host, outcome, now.uptime_ms);

@@ -19,7 +19,7 @@
 #include "firmware/taps/poll/memory.h"
 #include "proto/feeds/window.h"
 
-enum { POLL_MAX_VISITS = 16, POLL_HOST_CAPACITY = 128 };
+enum { POLL_HOST_CAPACITY = 128 };
 
 #define POLL_NEVER_MS UINT32_MAX
 
@@ -36,6 +36,9 @@ struct poll_host {
     uint64_t began_ms;      /* of the request under way */
     uint32_t n_throttled;   /* 429 in a row */
     bool is_busy;
+    uint64_t requests;
+    uint64_t throttled;
+    uint64_t failures;
 };
 
 /* A walk over windows, from one to the next. */
@@ -49,8 +52,9 @@ struct poll_counts {
     uint64_t requests;
     uint64_t documents; /* with new content */
     uint64_t unchanged; /* same content, or 304 */
-    uint64_t absent;    /* 4xx but 429 */
+    uint64_t absent;    /* any other 4xx */
     uint64_t throttled; /* 429 */
+    uint64_t denied;    /* 401, 403, no credential */
     uint64_t failures;  /* of host or network */
     uint64_t given_up;  /* visits */
     uint64_t bytes;
@@ -64,10 +68,10 @@ struct poll_feed {
     struct poll_quota quota;
     struct poll_memory memory;
     struct poll_counts counts;
-    uint32_t n_visits;                        /* of a window */
-    struct poll_walk visits[POLL_MAX_VISITS]; /* [0]: live; [k]: k * every later */
-    struct poll_walk missed;                  /* from missed.window on, up to missed_end_ms */
-    int64_t missed_end_ms;                    /* 0: none is missed */
+    uint32_t n_visits;                         /* of a window */
+    struct poll_walk visits[FEEDS_MAX_VISITS]; /* [0]: live; [k]: k * every later */
+    struct poll_walk missed;                   /* from missed.window on, up to missed_end_ms */
+    int64_t missed_end_ms;                     /* 0: none is missed */
 };
 
 struct poll_plan {
@@ -94,7 +98,9 @@ enum poll_result {
     POLL_GOT,       /* a document, new or not */
     POLL_ABSENT,    /* the operator answered that this one is not to be had: 4xx, too long */
     POLL_THROTTLED, /* 429 */
-    POLL_FAILED,    /* 5xx, no answer, TLS */
+    POLL_DENIED, /* 401, 403, or a credential that can't be read: someone has to look, no window is given up
+                  */
+    POLL_FAILED, /* 5xx, no answer, TLS */
 };
 
 struct poll_outcome {

@@ -71,6 +71,11 @@ static void check_window(const struct feeds_feed *feed, struct conf_place *place
     if (schedule->lag_ms != 0 && schedule->lead_ms != 0) {
         conf_complain(place, "schedule", "either lag (after the window's end) or lead (before its start)");
     }
+    if (schedule->every_ms != 0 && schedule->until_ms / schedule->every_ms >= FEEDS_MAX_VISITS) {
+        conf_complain(place, "schedule",
+                      "asks for a window more than %d times; a longer every, or less until",
+                      FEEDS_MAX_VISITS);
+    }
     if ((schedule->every_ms == 0) != (schedule->until_ms == 0)) {
         conf_complain(place, "schedule", "every and until go together: again each `every`, `until` then");
     }
@@ -131,6 +136,7 @@ static const char *const isos[] = {"caiso", "miso", "spp", "pjm", "ercot", "ison
 static const char *const products[] = {"rt_lmp",     "da_lmp", "da_schedule", "load", "fuel_mix",
                                        "wind_solar", "outage", "constraint",  NULL};
 static const char *const kinds[] = {"snapshot", "interval", "day", NULL};
+static const char *const expectations[] = {"any", "zip", "json", "csv", "xml", NULL};
 static const char *const encodings[] = {"plain", "base64", NULL};
 
 static const struct conf_field window_fields[] = {
@@ -381,6 +387,12 @@ static const struct conf_field fields[] = {
      .min = 1,
      .check_text = check_word,
      .help = "Of the documents: the parser that takes them."},
+    {.key = "expect",
+     .type = CONF_ENUM,
+     CONF_AT(struct feeds_feed, expect),
+     .fallback = "any",
+     .names = expectations,
+     .help = "What its first bytes must look like; anything else is an error page."},
     {.key = "url",
      .type = CONF_STRING,
      CONF_AT(struct feeds_feed, url),
