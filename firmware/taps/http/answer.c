@@ -99,7 +99,8 @@ static void take_error_page(struct tap_http *tap, struct transfer *transfer)
     }
 }
 
-static void read_transport(struct transfer *transfer, CURLcode code, struct poll_outcome *outcome)
+static void read_transport(struct tap_http *tap, struct transfer *transfer, CURLcode code,
+                           struct poll_outcome *outcome)
 {
     outcome->result = POLL_FAILED;
     if (transfer->is_too_long) {
@@ -109,7 +110,7 @@ static void read_transport(struct transfer *transfer, CURLcode code, struct poll
         blame(transfer, text);
         return;
     }
-    blame(transfer, transfer->fault[0] != '\0' ? transfer->fault : curl_easy_strerror(code));
+    blame(transfer, transfer->fault[0] != '\0' ? transfer->fault : tap->curl.easy_strerror(code));
 }
 
 static void read_page(struct tap_http *tap, struct transfer *transfer, struct poll_outcome *outcome)
@@ -128,7 +129,7 @@ static void read_page(struct tap_http *tap, struct transfer *transfer, struct po
     if (outcome->result == POLL_GOT) {
         const char *type = NULL;
         char text[EDGE_STATS_NAME_MAX_CHARS + 64];
-        (void)curl_easy_getinfo(transfer->easy, CURLINFO_CONTENT_TYPE, &type);
+        (void)tap->curl.easy_getinfo(transfer->easy, CURLINFO_CONTENT_TYPE, &type);
         (void)snprintf(text, sizeof text, "%s is expected; this is %s%.40s", feeds_expect_name(feed->expect),
                        transfer->len_bytes == 0 ? "empty, " : "", type != NULL ? type : "of no type");
         outcome->result = POLL_ABSENT;
@@ -149,11 +150,11 @@ void http_answer_read(struct tap_http *tap, struct transfer *transfer, CURLcode 
     curl_off_t received = 0;
     *outcome = (struct poll_outcome){.result = POLL_FAILED};
     describe(tap, transfer);
-    (void)curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
-    (void)curl_easy_getinfo(transfer->easy, CURLINFO_SIZE_DOWNLOAD_T, &received);
+    (void)tap->curl.easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+    (void)tap->curl.easy_getinfo(transfer->easy, CURLINFO_SIZE_DOWNLOAD_T, &received);
     transfer->document.head.http_status = status > 0 && status < 1000 ? (uint32_t)status : 0;
     if (code != CURLE_OK) {
-        read_transport(transfer, code, outcome);
+        read_transport(tap, transfer, code, outcome);
     } else {
         read_page(tap, transfer, outcome);
     }

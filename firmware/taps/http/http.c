@@ -21,7 +21,7 @@ struct poll_now http_now(const struct tap_http *tap)
 static bool take_connect_to(struct tap_http *tap)
 {
     for (const char *const *entry = tap->config.connect_to; entry != NULL && *entry != NULL; entry++) {
-        struct curl_slist *longer = curl_slist_append(tap->connect_to, *entry);
+        struct curl_slist *longer = tap->curl.slist_append(tap->connect_to, *entry);
         if (longer == NULL) {
             return false;
         }
@@ -30,17 +30,25 @@ static bool take_connect_to(struct tap_http *tap)
     return true;
 }
 
+static bool start_curl(struct tap_http *tap)
+{
+    if (tap->curl.global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+        return false;
+    }
+    tap->multi = tap->curl.multi_init();
+    return tap->multi != NULL && take_connect_to(tap);
+}
+
 struct hr_status tap_http_open(const struct tap_http_config *config, struct tap_http **out)
 {
     struct tap_http *tap = calloc(1, sizeof *tap);
-    if (tap == NULL || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
-        free(tap);
+    const char *why = "libcurl does not start";
+    if (tap == NULL) {
         return hr_status_of(HR_IO);
     }
     tap->config = *config;
-    tap->multi = curl_multi_init();
-    if (tap->multi == NULL || !take_connect_to(tap)) {
-        PORT_LOG(config->log, PORT_LOG_ERROR, "http_not_opened", {"reason", "libcurl", 0});
+    if (!hr_is_ok(http_curl_load(&tap->curl, &why)) || !start_curl(tap)) {
+        PORT_LOG(config->log, PORT_LOG_ERROR, "http_not_opened", {"reason", why, 0});
         tap_http_close(tap);
         return hr_status_of(HR_IO);
     }
@@ -62,13 +70,17 @@ void tap_http_close(struct tap_http *tap)
         return;
     }
     for (uint32_t i = 0; i < TAP_HTTP_TRANSFERS; i++) {
-        http_transfer_stop(tap, &tap->transfers[i]);
-        http_transfer_free(&tap->transfers[i]);
+        if (tap->transfers[i].state != TRANSFER_IDLE) {
+            http_transfer_stop(tap, &tap->transfers[i]);
+            http_transfer_free(&tap->transfers[i]);
+        }
     }
-    curl_slist_free_all(tap->connect_to);
-    (void)curl_multi_cleanup(tap->multi);
-    free(tap);
-    curl_global_cleanup();
+    if (tap->multi != NULL) {
+        tap->curl.slist_free_all(tap->connect_to);
+        (void)tap->curl.multi_cleanup(tap->multi);
+        tap->curl.global_cleanup();
+    }
+    free(tap); /* libcurl stays loaded: its libraries have work to do when the process ends */
 }
 
 void tap_http_forget(struct tap_http *tap)
@@ -128,7 +140,7 @@ static bool is_followed(struct tap_http *tap, struct transfer *transfer, const c
     char there[POLL_HOST_CAPACITY];
     const struct feeds_feed *feed = tap->feeds[transfer->task.feed].feed;
     *target = NULL;
-    (void)curl_easy_getinfo(transfer->easy, CURLINFO_REDIRECT_URL, target);
+    (void)tap->curl.easy_getinfo(transfer->easy, CURLINFO_REDIRECT_URL, target);
     if (*target == NULL || transfer->redirects >= feed->limits.redirects ||
         strlen(*target) > FEEDS_REQUEST_MAX_CHARS) {
         return false;
@@ -154,11 +166,11 @@ static void follow(struct tap_http *tap, struct transfer *transfer, const char *
 static void take_ended(struct tap_http *tap)
 {
     int n_left = 0;
-    for (const CURLMsg *message = curl_multi_info_read(tap->multi, &n_left); message != NULL;
-         message = curl_multi_info_read(tap->multi, &n_left)) {
+    for (const CURLMsg *message = tap->curl.multi_info_read(tap->multi, &n_left); message != NULL;
+         message = tap->curl.multi_info_read(tap->multi, &n_left)) {
         void *private = NULL;
         CURLcode code = message->data.result;
-        (void)curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &private);
+        (void)tap->curl.easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &private);
         struct transfer *transfer = private;
         const char *target = NULL;
         HR_ASSERT(transfer != NULL && transfer->state == TRANSFER_RUNNING);
@@ -275,7 +287,7 @@ size_t tap_http_fds(struct tap_http *tap, struct pollfd *fds, size_t capacity)
     FD_ZERO(&reads);
     FD_ZERO(&writes);
     FD_ZERO(&errors);
-    if (curl_multi_fdset(tap->multi, &reads, &writes, &errors, &last) != CURLM_OK) {
+    if (tap->curl.multi_fdset(tap->multi, &reads, &writes, &errors, &last) != CURLM_OK) {
         return 0;
     }
     for (int fd = 0; fd <= last && n_fds < capacity && n_fds < TAP_HTTP_FDS; fd++) {
@@ -296,7 +308,7 @@ static uint32_t curl_wait_ms(struct tap_http *tap, int n_running)
     if (n_running == 0) {
         return POLL_NEVER_MS;
     }
-    if (curl_multi_timeout(tap->multi, &timeout_ms) != CURLM_OK || timeout_ms < 0 ||
+    if (tap->curl.multi_timeout(tap->multi, &timeout_ms) != CURLM_OK || timeout_ms < 0 ||
         timeout_ms > BLIND_WAIT_MS) {
         return BLIND_WAIT_MS;
     }
@@ -324,14 +336,14 @@ struct hr_status tap_http_pump(struct tap_http *tap, bool hold, uint32_t *wait_m
 {
     int n_running = 0;
     bool more = false;
-    (void)curl_multi_perform(tap->multi, &n_running);
+    (void)tap->curl.multi_perform(tap->multi, &n_running);
     take_ended(tap);
     resume_redirected(tap, port_uptime_ms(tap->config.clock));
     if (!hold) {
         HR_TRY(give_records(tap, &more));
         begin_due(tap);
     }
-    (void)curl_multi_perform(tap->multi, &n_running);
+    (void)tap->curl.multi_perform(tap->multi, &n_running);
     uint32_t plan_ms = hold ? POLL_NEVER_MS : plan_wait_ms(tap, port_uptime_ms(tap->config.clock));
     uint32_t curl_ms = curl_wait_ms(tap, n_running);
     *wait_ms = more ? 0 : plan_ms < curl_ms ? plan_ms : curl_ms;

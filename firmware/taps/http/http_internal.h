@@ -3,6 +3,7 @@
 #define TAP_HTTP_INTERNAL_H
 
 #include "firmware/taps/document/document.h"
+#include "firmware/taps/http/curl_api.h"
 #include "firmware/taps/http/tap_http.h"
 #include "firmware/taps/poll/plan.h"
 
@@ -40,6 +41,7 @@ struct transfer {
 
 struct tap_http {
     struct tap_http_config config;
+    struct http_curl curl;
     CURLM *multi;
     struct curl_slist *connect_to;
     uint32_t next_document_id;

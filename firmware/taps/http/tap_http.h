@@ -48,7 +48,7 @@ struct tap_http_config {
 
 struct tap_http;
 
-/* Copies the configuration. HR_IO: libcurl or memory failed; it was logged. */
+/* Copies the configuration and loads libcurl. HR_IO: there is no libcurl, or memory failed; it was logged. */
 HR_MUST_USE struct hr_status tap_http_open(const struct tap_http_config *config, struct tap_http **out);
 
 /* Adds a feed, which is kept. HR_FULL. */

@@ -80,9 +80,9 @@ static size_t on_header(char *data, size_t size, size_t n, void *ctx)
 
 /* ---- what goes ---- */
 
-static bool add_header(struct transfer *transfer, const char *line)
+static bool add_header(struct tap_http *tap, struct transfer *transfer, const char *line)
 {
-    struct curl_slist *longer = curl_slist_append(transfer->headers, line);
+    struct curl_slist *longer = tap->curl.slist_append(transfer->headers, line);
     transfer->headers = longer != NULL ? longer : transfer->headers;
     return longer != NULL;
 }
@@ -95,11 +95,11 @@ static bool add_conditions(struct tap_http *tap, struct transfer *transfer)
     bool added = true;
     if (known != NULL && known->etag[0] != '\0') {
         (void)snprintf(line, sizeof line, "If-None-Match: %s", known->etag);
-        added = add_header(transfer, line);
+        added = add_header(tap, transfer, line);
     }
     if (known != NULL && known->last_modified[0] != '\0') {
         (void)snprintf(line, sizeof line, "If-Modified-Since: %s", known->last_modified);
-        added = added && add_header(transfer, line);
+        added = added && add_header(tap, transfer, line);
     }
     return added;
 }
@@ -110,7 +110,7 @@ static struct hr_status add_secrets(struct tap_http *tap, struct transfer *trans
     for (uint32_t i = 0; i < feed->n_headers; i++) {
         char line[HEADER_LINE_CAPACITY];
         struct hr_status status = http_secret_header(tap->config.credentials, &feed->headers[i], line);
-        bool added = hr_is_ok(status) && add_header(transfer, line);
+        bool added = hr_is_ok(status) && add_header(tap, transfer, line);
         hr_wipe(line, sizeof line);
         if (!added) {
             (void)snprintf(transfer->fault, sizeof transfer->fault, "credential %s %s",
@@ -129,7 +129,7 @@ static struct hr_status make_headers(struct tap_http *tap, struct transfer *tran
     const struct feeds_feed *feed = tap->feeds[transfer->task.feed].feed;
     if (feed->accept[0] != '\0') {
         (void)snprintf(line, sizeof line, "Accept: %s", feed->accept);
-        if (!add_header(transfer, line)) {
+        if (!add_header(tap, transfer, line)) {
             return hr_status_of(HR_IO);
         }
     }
@@ -141,7 +141,7 @@ static struct hr_status make_headers(struct tap_http *tap, struct transfer *tran
 
 #define SET(option, value)                                                                                   \
     do {                                                                                                     \
-        if (curl_easy_setopt(transfer->easy, (option), (value)) != CURLE_OK) {                               \
+        if (tap->curl.easy_setopt(transfer->easy, (option), (value)) != CURLE_OK) {                          \
             return false;                                                                                    \
         }                                                                                                    \
     } while (0)
@@ -187,9 +187,9 @@ struct hr_status http_transfer_begin(struct tap_http *tap, struct transfer *tran
     transfer->retry_after[0] = '\0';
     transfer->fault[0] = '\0';
     HR_TRY(make_headers(tap, transfer));
-    transfer->easy = curl_easy_init();
+    transfer->easy = tap->curl.easy_init();
     if (transfer->easy == NULL || !set_options(tap, transfer) ||
-        curl_multi_add_handle(tap->multi, transfer->easy) != CURLM_OK) {
+        tap->curl.multi_add_handle(tap->multi, transfer->easy) != CURLM_OK) {
         (void)snprintf(transfer->fault, sizeof transfer->fault, "libcurl does not take the request");
         return hr_status_of(HR_IO);
     }
@@ -200,14 +200,14 @@ struct hr_status http_transfer_begin(struct tap_http *tap, struct transfer *tran
 void http_transfer_stop(struct tap_http *tap, struct transfer *transfer)
 {
     if (transfer->easy != NULL) {
-        (void)curl_multi_remove_handle(tap->multi, transfer->easy);
-        curl_easy_cleanup(transfer->easy);
+        (void)tap->curl.multi_remove_handle(tap->multi, transfer->easy);
+        tap->curl.easy_cleanup(transfer->easy);
         transfer->easy = NULL;
     }
     for (struct curl_slist *line = transfer->headers; line != NULL; line = line->next) {
         hr_wipe(line->data, strlen(line->data));
     }
-    curl_slist_free_all(transfer->headers);
+    tap->curl.slist_free_all(transfer->headers);
     transfer->headers = NULL;
 }
 
