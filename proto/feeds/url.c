@@ -74,8 +74,11 @@ static const char *put_pattern(struct output *out, const char *pattern, size_t l
             put_text(out, "%20", 3);
         } else if (pattern[i] != '%') {
             put(out, pattern[i]);
-        } else if (i + 1 == len || !put_part(out, pattern[++i], local)) {
-            return "a pattern knows %Y %m %d %H %M %S";
+        } else {
+            i++;
+            if (i == len || !put_part(out, pattern[i], local)) {
+                return "a pattern knows %Y %m %d %H %M %S";
+            }
         }
     }
     return NULL;

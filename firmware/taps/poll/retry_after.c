@@ -82,10 +82,13 @@ static bool read_date(const char *at, int64_t *out_ms)
             return false;
         }
     } else {
-        bool is_old = false;
-        if (!take_number(&at, 2, &day) || (!take(&at, " ") && !(is_old = take(&at, "-"))) ||
-            !take_month(&at, &month) || !take(&at, is_old ? "-" : " ") || !take_number(&at, 4, &year) ||
-            !take(&at, " ") || !take_time(&at, &second_of_day) || !take(&at, " GMT") || *at != '\0') {
+        if (!take_number(&at, 2, &day)) {
+            return false;
+        }
+        bool is_old = take(&at, "-");
+        if ((!is_old && !take(&at, " ")) || !take_month(&at, &month) || !take(&at, is_old ? "-" : " ") ||
+            !take_number(&at, 4, &year) || !take(&at, " ") || !take_time(&at, &second_of_day) ||
+            !take(&at, " GMT") || *at != '\0') {
             return false;
         }
         /* Two digits: this century, as servers live in it. */
