@@ -10,7 +10,12 @@
 
 #include <stdio.h>
 
-enum { APP_MAX_TAPS = 4, APP_PATH_MAX_CHARS = 255 };
+enum {
+    APP_MAX_TAPS = 4,
+    APP_PATH_MAX_CHARS = 255,
+    APP_MAX_ONLY = 128,
+    APP_MAX_CONNECT_TO = 16,
+};
 
 struct app_identity {
     char certificate[APP_PATH_MAX_CHARS + 1];
@@ -26,7 +31,7 @@ struct app_spool {
     uint32_t sector_bytes;
 };
 
-enum app_tap_type { APP_TAP_AIS };
+enum app_tap_type { APP_TAP_AIS, APP_TAP_HTTP };
 enum app_source {
     APP_SOURCE_TCP_CLIENT,
     APP_SOURCE_TCP_SERVER,
@@ -41,10 +46,17 @@ struct app_tap {
     enum app_source source;
     char host[NET_HOST_MAX_CHARS + 1]; /* to connect to, or to listen on */
     uint16_t port;
-    char path[APP_PATH_MAX_CHARS + 1]; /* of the device or file */
+    char path[APP_PATH_MAX_CHARS + 1]; /* of the device, file, or feeds */
     uint32_t baud;
     uint32_t duplicate_window_ms; /* 0: off */
     uint32_t downsample_ms;       /* 0: off */
+    uint32_t n_only;              /* 0: every feed */
+    char only[APP_MAX_ONLY][48];
+    char credentials[APP_PATH_MAX_CHARS + 1]; /* empty: $CREDENTIALS_DIRECTORY */
+    char ca[APP_PATH_MAX_CHARS + 1];          /* empty: the system's authorities */
+    uint32_t n_connect_to;
+    char connect_to[APP_MAX_CONNECT_TO][256];
+    uint32_t breaker_ms;
 };
 
 struct app_config {

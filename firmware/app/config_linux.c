@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "firmware/app/config.h"
 
+#include "firmware/app/taps_http.h"
 #include "firmware/crypto/key_file.h"
 #include "firmware/port/port_log.h"
 #include "proto/config/config.h"
@@ -90,6 +91,38 @@ static void check_baud(const void *section, struct conf_place *place)
         }
     }
     conf_complain(place, "baud", "none of 4800, 9600, 19200, 38400, 57600, 115200, 230400, 460800, 921600");
+}
+
+static const char *check_connect_to(const char *text)
+{
+    uint32_t colons = 0;
+    for (const char *at = text; *at != '\0'; at++) {
+        colons += *at == ':' ? 1 : 0;
+    }
+    return colons == 3 ? NULL : "not HOST:PORT:OTHER-HOST:OTHER-PORT";
+}
+
+static void check_http(const void *section, struct conf_place *place)
+{
+    const struct app_tap *tap = section;
+    if (tap->ca[0] != '\0' && access(tap->ca, R_OK) != 0) {
+        conf_complain(place, "ca", "%s: %s", tap->ca, strerror(errno));
+    }
+    app_http_check(tap, place);
+}
+
+static void check_config(const void *section, struct conf_place *place)
+{
+    const struct app_config *config = section;
+    uint32_t n_http = 0;
+    for (uint32_t i = 0; i < config->n_taps; i++) {
+        n_http += config->taps[i].type == APP_TAP_HTTP ? 1 : 0;
+    }
+    if (n_http > 1) {
+        conf_complain(place, "taps",
+                      "one tap of type http polls all feeds: two would not know of each other's "
+                      "requests");
+    }
 }
 
 /* ---- the tables ---- */
@@ -303,7 +336,43 @@ static const struct conf_field ais_fields[] = {
 };
 static const struct conf_table ais_table = {CONF_FIELDS(ais_fields),
                                             CONF_VARIANTS("source", sources, struct app_tap, source)};
-static const struct conf_variant tap_types[] = {[APP_TAP_AIS] = {"ais", &ais_table}};
+
+static const struct conf_field http_fields[] = {
+    {.key = "feeds",
+     .type = CONF_STRING,
+     CONF_AT(struct app_tap, path),
+     .required = true,
+     .min = 1,
+     .help = "The folder of feeds, or one feed's file; headrace feeds lint checks them."},
+    {.key = "only",
+     .type = CONF_STRINGS,
+     CONF_LIST_AT(struct app_tap, only, n_only),
+     .help = "Names of the feeds that this collector polls; without it all that are enabled."},
+    {.key = "credentials",
+     .type = CONF_STRING,
+     CONF_AT(struct app_tap, credentials),
+     .help = "The folder of secrets, a file each; without it systemd's $CREDENTIALS_DIRECTORY."},
+    {.key = "ca",
+     .type = CONF_STRING,
+     CONF_AT(struct app_tap, ca),
+     .help = "PEM file of authorities, instead of the system's."},
+    {.key = "connect_to",
+     .type = CONF_STRINGS,
+     CONF_LIST_AT(struct app_tap, connect_to, n_connect_to),
+     .check_text = check_connect_to,
+     .help = "HOST:PORT:OTHER:PORT: where to connect to for a host; certificates are still the host's."},
+    {.key = "breaker",
+     .type = CONF_DURATION,
+     CONF_AT(struct app_tap, breaker_ms),
+     .fallback = "30s",
+     .min = 100,
+     .max = 900000,
+     .help = "How long a host that failed five times is left alone at first; doubled up to 15m."},
+};
+static const struct conf_table http_table = {CONF_FIELDS(http_fields), .check = check_http};
+
+static const struct conf_variant tap_types[] = {
+    [APP_TAP_AIS] = {"ais", &ais_table}, [APP_TAP_HTTP] = {"http", &http_table}};
 static const struct conf_table tap_table = {CONF_VARIANTS("type", tap_types, struct app_tap, type)};
 
 static const char *const log_levels[] = {[PORT_LOG_DEBUG] = "debug",
@@ -418,7 +487,8 @@ static const struct conf_field fields[] = {
      .max = 600000,
      .help = "How long an ending collector goes on sending."},
 };
-static const struct conf_table table = {CONF_FIELDS(fields), .size_bytes = sizeof(struct app_config)};
+static const struct conf_table table = {CONF_FIELDS(fields), .size_bytes = sizeof(struct app_config),
+                                        .check = check_config};
 
 struct hr_status app_config_load(const char *path, struct app_config *out, FILE *errors)
 {

@@ -21,6 +21,7 @@ static const struct verb verbs[] = {
      cli_device,
      "enrol|show|activate|quarantine|revoke|retire",
      "Enrol a device; show a board's memory; decide about a device."},
+    {{"feeds", "lint"}, cli_feeds_lint, "[FILE ...]", "Check the files that say what is polled."},
     {{"spool"}, cli_spool, "inspect|verify FILE", "Look into a collector's spool."},
     {{"ledger"},
      cli_ledger,

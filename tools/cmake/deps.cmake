@@ -148,4 +148,8 @@ if(HEADRACE_AGGREGATOR)
   hr_dep_static(rdkafka LIBRARY ${HEADRACE_DEP_librdkafka}/lib/librdkafka.a
                 INCLUDE ${HEADRACE_DEP_librdkafka}/include
                 DEPENDS "dep::curl;dep::ssl;dep::crypto;dep::zstd;dep::zlib;Threads::Threads;m;rt;${CMAKE_DL_LIBS}")
+elseif(HEADRACE_TAP_HTTP)
+  find_package(PkgConfig REQUIRED)
+  hr_dep_system(curl libcurl libcurl4-openssl-dev)
+  hr_dep_system(zstd libzstd libzstd-dev)
 endif()

@@ -64,3 +64,10 @@ const struct port_utc *port_linux_utc(void)
     static const struct port_utc utc = {utc_now, NULL};
     return &utc;
 }
+
+int64_t port_linux_wall_ms(void)
+{
+    struct timespec now;
+    HR_ASSERT(clock_gettime(CLOCK_REALTIME, &now) == 0);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}

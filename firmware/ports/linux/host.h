@@ -18,4 +18,8 @@ const struct port_random *port_linux_random(void);
  * kernel says that nothing disciplines the clock. */
 const struct port_utc *port_linux_utc(void);
 
+/* Unix milliseconds by the system clock, whether or not anything disciplines it: for finding what is due by
+ * the calendar, never for dating records. */
+int64_t port_linux_wall_ms(void);
+
 #endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The HTTP tap of the configuration: its feeds are read, and it is driven. A build without libcurl has
+ * taps_http_none.c, which says so. [loop] */
+#ifndef APP_TAPS_HTTP_H
+#define APP_TAPS_HTTP_H
+
+#include "firmware/app/config.h"
+#include "firmware/core/collector.h"
+#include "proto/config/config.h"
+
+#include <poll.h>
+
+struct app_http;
+
+/* A check of the configuration: each feed's file is read, and every mistake told. */
+void app_http_check(const struct app_tap *tap, struct conf_place *place);
+
+/* HR_IO: it was logged. */
+HR_MUST_USE struct hr_status app_http_open(const struct app_tap *config, struct fw_collector *collector,
+                                           const struct port_clock *clock, const struct port_log *log,
+                                           struct app_http **out);
+
+size_t app_http_fds(struct app_http *http, struct pollfd *fds, size_t capacity);
+
+/* HR_IO as fw_collector_offer. */
+HR_MUST_USE struct hr_status app_http_pump(struct app_http *http, bool hold, uint32_t *wait_ms);
+
+void app_http_close(struct app_http *http);
+
+#endif

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "firmware/taps/http/http_internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { CODE_NOT_MODIFIED = 304, CODE_UNAUTHORIZED = 401, CODE_FORBIDDEN = 403, CODE_TOO_MANY = 429 };
+
+static const struct feeds_feed *feed_of(const struct tap_http *tap, const struct transfer *transfer)
+{
+    return tap->feeds[transfer->task.feed].feed;
+}
+
+static void describe(struct tap_http *tap, struct transfer *transfer)
+{
+    struct edge_document *head = &transfer->document.head;
+    const struct feeds_feed *feed = feed_of(tap, transfer);
+    *head = (struct edge_document){.window_start_ms = transfer->task.window.start_ms,
+                                   .window_end_ms = transfer->task.window.end_ms};
+    if (feed->window.kind == FEEDS_SNAPSHOT) {
+        head->window_end_ms = head->window_start_ms;
+    }
+    tap_text_copy(head->feed, sizeof head->feed, feed->name);
+    tap_text_copy(head->request, sizeof head->request, transfer->url);
+    tap_text_copy(head->etag, sizeof head->etag, transfer->etag);
+    tap_text_copy(head->last_modified, sizeof head->last_modified, transfer->last_modified);
+}
+
+static void blame(struct transfer *transfer, const char *text)
+{
+    tap_text_copy(transfer->document.head.error, sizeof transfer->document.head.error, text);
+}
+
+/* Which of the results a status code is. */
+static enum poll_result result_of(uint32_t status)
+{
+    switch (status) {
+    case CODE_UNAUTHORIZED:
+    case CODE_FORBIDDEN:
+        return POLL_DENIED;
+    case CODE_TOO_MANY:
+        return POLL_THROTTLED;
+    case 408:
+    case 425:
+        return POLL_FAILED;
+    default:
+        break;
+    }
+    if (status >= 200 && status < 300) {
+        return POLL_GOT;
+    }
+    return status >= 500 || status < 200 ? POLL_FAILED : POLL_ABSENT;
+}
+
+/* Content that is new goes whole; the same again leaves its hash and length. */
+static void take_document(struct tap_http *tap, struct transfer *transfer, struct poll_outcome *outcome)
+{
+    struct edge_document *head = &transfer->document.head;
+    struct poll_answer answer = {.request = poll_request_hash(transfer->url)};
+    tap_document_pack(&transfer->document, hr_bytes_of(transfer->body, transfer->len_bytes),
+                      tap->config.hash);
+    answer.len_bytes = head->len_bytes;
+    memcpy(answer.sha256, head->sha256, sizeof answer.sha256);
+    memcpy(answer.etag, head->etag, sizeof answer.etag);
+    memcpy(answer.last_modified, head->last_modified, sizeof answer.last_modified);
+    outcome->is_unchanged = poll_memory_take(&tap->feeds[transfer->task.feed].memory, &answer);
+    if (outcome->is_unchanged) {
+        head->n_chunks = 0;
+        head->encoding = TAP_AS_RECEIVED;
+    }
+}
+
+static void take_not_modified(struct tap_http *tap, struct transfer *transfer, struct poll_outcome *outcome)
+{
+    struct edge_document *head = &transfer->document.head;
+    const struct poll_answer *known =
+        poll_memory_find(&tap->feeds[transfer->task.feed].memory, poll_request_hash(transfer->url));
+    if (known == NULL) {
+        outcome->result = POLL_FAILED;
+        blame(transfer, "304 to a request without conditions");
+        return;
+    }
+    outcome->result = POLL_GOT;
+    outcome->is_unchanged = true;
+    memcpy(head->sha256, known->sha256, sizeof head->sha256);
+    head->len_bytes = known->len_bytes;
+}
+
+/* An error page is evidence: its beginning is kept. */
+static void take_error_page(struct tap_http *tap, struct transfer *transfer)
+{
+    bool is_cut = transfer->len_bytes > TAP_HTTP_ERROR_BODY_BYTES;
+    size_t len_bytes = is_cut ? TAP_HTTP_ERROR_BODY_BYTES : transfer->len_bytes;
+    if (len_bytes > 0) {
+        tap_document_pack(&transfer->document, hr_bytes_of(transfer->body, len_bytes), tap->config.hash);
+    }
+    if (is_cut && transfer->document.head.error[0] == '\0') {
+        blame(transfer, "only the first 4096 bytes of this page are kept");
+    }
+}
+
+static void read_transport(struct tap_http *tap, struct transfer *transfer, CURLcode code,
+                           struct poll_outcome *outcome)
+{
+    outcome->result = POLL_FAILED;
+    if (transfer->is_too_long) {
+        char text[64];
+        (void)snprintf(text, sizeof text, "longer than %zu bytes", transfer->max_bytes);
+        outcome->result = POLL_ABSENT;
+        blame(transfer, text);
+        return;
+    }
+    blame(transfer, transfer->fault[0] != '\0' ? transfer->fault : tap->curl.easy_strerror(code));
+}
+
+static void read_page(struct tap_http *tap, struct transfer *transfer, struct poll_outcome *outcome)
+{
+    const struct feeds_feed *feed = feed_of(tap, transfer);
+    uint32_t status = transfer->document.head.http_status;
+    if (status == CODE_NOT_MODIFIED) {
+        take_not_modified(tap, transfer, outcome);
+        return;
+    }
+    outcome->result = result_of(status);
+    if (outcome->result == POLL_GOT && feeds_body_is(feed->expect, transfer->body, transfer->len_bytes)) {
+        take_document(tap, transfer, outcome);
+        return;
+    }
+    if (outcome->result == POLL_GOT) {
+        const char *type = NULL;
+        char text[EDGE_STATS_NAME_MAX_CHARS + 64];
+        (void)tap->curl.easy_getinfo(transfer->easy, CURLINFO_CONTENT_TYPE, &type);
+        (void)snprintf(text, sizeof text, "%s is expected; this is %s%.40s", feeds_expect_name(feed->expect),
+                       transfer->len_bytes == 0 ? "empty, " : "", type != NULL ? type : "of no type");
+        outcome->result = POLL_ABSENT;
+        blame(transfer, text);
+    }
+    uint32_t wait_ms = 0;
+    if (poll_retry_after_ms(transfer->retry_after, http_now(tap).utc_ms, &wait_ms)) {
+        outcome->has_retry_after = true;
+        outcome->retry_after_ms = wait_ms;
+    }
+    take_error_page(tap, transfer);
+}
+
+void http_answer_read(struct tap_http *tap, struct transfer *transfer, CURLcode code,
+                      struct poll_outcome *outcome)
+{
+    long status = 0;
+    curl_off_t received = 0;
+    *outcome = (struct poll_outcome){.result = POLL_FAILED};
+    describe(tap, transfer);
+    (void)tap->curl.easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+    (void)tap->curl.easy_getinfo(transfer->easy, CURLINFO_SIZE_DOWNLOAD_T, &received);
+    transfer->document.head.http_status = status > 0 && status < 1000 ? (uint32_t)status : 0;
+    if (code != CURLE_OK) {
+        read_transport(tap, transfer, code, outcome);
+    } else {
+        read_page(tap, transfer, outcome);
+    }
+    outcome->bytes = received > 0 ? (uint64_t)received : 0;
+    outcome->records = 1 + (uint64_t)transfer->document.head.n_chunks;
+}
+
+void http_answer_refused(struct tap_http *tap, struct transfer *transfer, enum poll_result result,
+                         struct poll_outcome *outcome)
+{
+    *outcome = (struct poll_outcome){.result = result, .records = 1};
+    describe(tap, transfer);
+    blame(transfer, transfer->fault);
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TAP_HTTP_INTERNAL_H
+#define TAP_HTTP_INTERNAL_H
+
+#include "firmware/taps/document/document.h"
+#include "firmware/taps/http/curl_api.h"
+#include "firmware/taps/http/tap_http.h"
+#include "firmware/taps/poll/plan.h"
+
+#include <curl/curl.h>
+
+enum { HEADER_LINE_CAPACITY = 2304, SECRET_CAPACITY = 1600, CONTENT_TYPE_CAPACITY = 48 };
+
+enum transfer_state {
+    TRANSFER_IDLE,
+    TRANSFER_RUNNING,
+    TRANSFER_REDIRECTED, /* waits for its host's pace */
+    TRANSFER_GIVING,     /* ended; its records are offered */
+};
+
+struct transfer {
+    enum transfer_state state;
+    struct poll_task task;
+    CURL *easy;
+    struct curl_slist *headers;
+    char url[FEEDS_REQUEST_MAX_CHARS + 1];
+    uint32_t redirects;
+    uint64_t resume_ms;
+    uint64_t ended_ms;
+    uint8_t *body;
+    size_t len_bytes;
+    size_t capacity_bytes;
+    size_t max_bytes;
+    bool is_too_long;
+    char retry_after[64];
+    char etag[POLL_ETAG_CAPACITY + 1];
+    char last_modified[POLL_DATE_CAPACITY + 1];
+    char fault[CURL_ERROR_SIZE];
+    struct tap_document document;
+};
+
+struct tap_http {
+    struct tap_http_config config;
+    struct http_curl curl;
+    CURLM *multi;
+    struct curl_slist *connect_to;
+    uint32_t next_document_id;
+    uint64_t wake_ms; /* when the plan is to be asked again */
+    struct poll_plan plan;
+    struct poll_feed feeds[TAP_HTTP_MAX_FEEDS];
+    struct poll_host hosts[TAP_HTTP_MAX_HOSTS];
+    enum poll_breaker_state told[TAP_HTTP_MAX_HOSTS]; /* what the log knows */
+    struct transfer transfers[TAP_HTTP_TRANSFERS];
+    struct edge_record scratch;
+};
+
+struct poll_now http_now(const struct tap_http *tap);
+
+/* transfer.c: libcurl. Starts the request of transfer->task to transfer->url. HR_DENIED: a credential can't
+ * be read, and transfer->fault says which. HR_IO: libcurl refuses; fault says why. */
+HR_MUST_USE struct hr_status http_transfer_begin(struct tap_http *tap, struct transfer *transfer);
+/* Takes the request out of libcurl and wipes its secrets; body and answer stay. */
+void http_transfer_stop(struct tap_http *tap, struct transfer *transfer);
+void http_transfer_free(struct transfer *transfer);
+
+/* answer.c: what an answer means. Fills document.head but its id, and the outcome. */
+void http_answer_read(struct tap_http *tap, struct transfer *transfer, CURLcode code,
+                      struct poll_outcome *outcome);
+/* A request that did not leave. */
+void http_answer_refused(struct tap_http *tap, struct transfer *transfer, enum poll_result result,
+                         struct poll_outcome *outcome);
+
+/* secret.c: the value of a header with its secret, as it goes over the line. HR_NOT_FOUND: no such file, or
+ * not a line of text; HR_DENIED: others may read it. Wipe `out`. */
+HR_MUST_USE struct hr_status http_secret_header(const char *folder, const struct feeds_header *header,
+                                                char out[HEADER_LINE_CAPACITY]);
+
+#endif

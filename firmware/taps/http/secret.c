@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "firmware/taps/http/http_internal.h"
+#include "proto/base/wipe.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static void base64(const char *text, char *out)
+{
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    size_t len = strlen(text);
+    for (size_t i = 0; i < len; i += 3) {
+        uint32_t bits = 0;
+        for (size_t k = 0; k < 3; k++) {
+            bits = bits << 8 | (i + k < len ? (uint8_t)text[i + k] : 0u);
+        }
+        for (size_t k = 0; k < 4; k++) {
+            *out++ = i + k <= len ? letters[bits >> (18 - 6 * k) & 63u] : '=';
+        }
+    }
+    *out = '\0';
+}
+
+/* One line of printable ASCII; its line end is not part of it. */
+static struct hr_status read_secret(const char *path, char out[SECRET_CAPACITY])
+{
+    struct stat about;
+    FILE *file = fopen(path, "re");
+    if (file == NULL || fstat(fileno(file), &about) != 0) {
+        if (file != NULL) {
+            (void)fclose(file);
+        }
+        return hr_status_of(HR_NOT_FOUND);
+    }
+    if ((about.st_mode & (S_IROTH | S_IWOTH)) != 0) {
+        (void)fclose(file);
+        return hr_status_of(HR_DENIED);
+    }
+    setbuf(file, NULL); /* no copy of the secret stays in a buffer of the C library */
+    size_t len = fread(out, 1, SECRET_CAPACITY - 1, file);
+    (void)fclose(file);
+    while (len > 0 && (out[len - 1] == '\n' || out[len - 1] == '\r')) {
+        len--;
+    }
+    out[len] = '\0';
+    for (size_t i = 0; i < len; i++) {
+        if (out[i] < ' ' || out[i] > '~') {
+            return hr_status_of(HR_NOT_FOUND);
+        }
+    }
+    return len > 0 && len < SECRET_CAPACITY - 1 ? hr_ok() : hr_status_of(HR_NOT_FOUND);
+}
+
+struct hr_status http_secret_header(const char *folder, const struct feeds_header *header,
+                                    char out[HEADER_LINE_CAPACITY])
+{
+    char path[512];
+    char secret[SECRET_CAPACITY];
+    int len = snprintf(path, sizeof path, "%s/%s", folder == NULL ? "" : folder, header->credential);
+    if (folder == NULL || len < 0 || (size_t)len >= sizeof path) {
+        return hr_status_of(HR_NOT_FOUND);
+    }
+    struct hr_status status = read_secret(path, secret);
+    if (hr_is_ok(status)) {
+        len = snprintf(out, HEADER_LINE_CAPACITY, "%s: %s", header->name, header->prefix);
+        size_t left_bytes = HEADER_LINE_CAPACITY - (size_t)len;
+        if (header->encoding == FEEDS_BASE64) {
+            _Static_assert(4 * (SECRET_CAPACITY / 3 + 1) + 96 < HEADER_LINE_CAPACITY,
+                           "a secret fits its line");
+            base64(secret, out + len);
+        } else {
+            (void)snprintf(out + len, left_bytes, "%s", secret);
+        }
+    }
+    hr_wipe(secret, sizeof secret);
+    return status;
+}

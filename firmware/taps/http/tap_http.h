@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Asks market operators for documents as their feeds say, and makes records of the answers: each request that
+ * ended leaves a Document, whatever came (proto/SPEC.md section 3), and new content follows it in Chunks.
+ * When requests go is firmware/taps/poll's; this is libcurl and the bytes.
+ *
+ * HTTPS is verified and TLS is 1.2 or newer. Redirects are followed within the host only, each at the host's
+ * pace. Bodies are held in memory until their chunks were offered: at most TAP_HTTP_TRANSFERS at once.
+ * Secrets are read from their files for each request, go into headers only, and are wiped. Single-threaded
+ * but for libcurl's own look-up of names; nothing blocks. [loop] */
+#ifndef TAP_HTTP_H
+#define TAP_HTTP_H
+
+#include "firmware/port/port_clock.h"
+#include "firmware/port/port_log.h"
+#include "firmware/port/port_random.h"
+#include "proto/edge/record.h"
+#include "proto/feeds/feeds.h"
+#include "proto/feeds/zone.h"
+#include "proto/wire/hash.h"
+
+#include <poll.h>
+
+enum {
+    TAP_HTTP_TRANSFERS = 4,
+    TAP_HTTP_MAX_FEEDS = 128,
+    TAP_HTTP_MAX_HOSTS = 32,
+    TAP_HTTP_FDS = 16,
+    TAP_HTTP_ERROR_BODY_BYTES = 4096, /* so much of a body that is no document is kept */
+    TAP_HTTP_CONNECT_MAX_CHARS = 255,
+};
+
+struct tap_http_config {
+    const struct port_clock *clock;
+    const struct port_random *random;
+    const struct port_log *log;
+    const struct wire_hash *hash;
+    int64_t (*utc_ms)(void);       /* the wall clock; windows are found by it */
+    const char *user_agent;        /* kept */
+    const char *ca_path;           /* PEM of authorities instead of the system's; NULL: the system's. Kept */
+    const char *credentials;       /* the folder of secrets; NULL: there is none. Kept */
+    const char *const *connect_to; /* NULL, or HOST:PORT:OTHER-HOST:OTHER-PORT each, ending in NULL. Kept */
+    uint32_t breaker_ms;           /* how long a host that fails is left alone at first */
+    /* Takes a record that came at uptime_ms. HR_AGAIN: the same again later. Other failures end the pump. */
+    struct hr_status (*offer)(void *ctx, struct edge_record *record, uint64_t uptime_ms);
+    void *ctx;
+};
+
+struct tap_http;
+
+/* Copies the configuration and loads libcurl. HR_IO: there is no libcurl, or memory failed; it was logged. */
+HR_MUST_USE struct hr_status tap_http_open(const struct tap_http_config *config, struct tap_http **out);
+
+/* Adds a feed, which is kept. HR_FULL. */
+HR_MUST_USE struct hr_status tap_http_add(struct tap_http *tap, const struct feeds_feed *feed,
+                                          const struct feeds_zone *zone);
+
+/* Descriptors to be polled, at most capacity. */
+size_t tap_http_fds(struct tap_http *tap, struct pollfd *fds, size_t capacity);
+
+/* Does what is due. While `hold` is set no request begins and no record is offered: there is little room for
+ * them, and they can wait. *wait_ms: call again then at the latest. A failure is that of offer. */
+HR_MUST_USE struct hr_status tap_http_pump(struct tap_http *tap, bool hold, uint32_t *wait_ms);
+
+/* What was answered before may be lost: content that is the same as before is sent again. */
+void tap_http_forget(struct tap_http *tap);
+
+/* Counters of all feeds, and of one host; false: there is no such host. */
+void tap_http_stats(const struct tap_http *tap, struct edge_stats *out);
+bool tap_http_host_stats(const struct tap_http *tap, uint32_t host, struct edge_stats *out);
+
+void tap_http_close(struct tap_http *tap);
+
+#endif

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Which request goes next. A feed visits each of its windows when it is due, and again as its schedule says.
+ * Windows that were missed (a start, an outage) are visited behind everything that is live, one after the
+ * other. One request at a time goes to a host, never before its bucket, its breaker, a Retry-After and the
+ * feed's quota allow it.
+ *
+ * A visit ends when the operator answered, or refused this document (4xx) as often as the feed retries. While
+ * the host itself fails it does not end: a newer window makes it a missed one, which is tried until the host
+ * is well. Only later visits of the same window (schedule.every) and snapshots are let go.
+ *
+ * Two clocks: uptime for pauses, UTC for windows. A UTC clock that is not set yet (before 2024) stops
+ * everything. Pure; the arrays are the caller's and kept. [loop] */
+#ifndef POLL_PLAN_H
+#define POLL_PLAN_H
+
+#include "firmware/port/port_random.h"
+#include "firmware/taps/poll/limit.h"
+#include "firmware/taps/poll/memory.h"
+#include "proto/feeds/window.h"
+
+enum { POLL_HOST_CAPACITY = 128 };
+
+#define POLL_NEVER_MS UINT32_MAX
+
+struct poll_now {
+    uint64_t uptime_ms;
+    int64_t utc_ms;
+};
+
+struct poll_host {
+    char name[POLL_HOST_CAPACITY];
+    struct poll_bucket bucket;
+    struct poll_breaker breaker;
+    uint64_t hold_until_ms; /* Retry-After, or a pause after 429 */
+    uint64_t began_ms;      /* of the request under way */
+    uint32_t n_throttled;   /* 429 in a row */
+    bool is_busy;
+    uint64_t requests;
+    uint64_t throttled;
+    uint64_t failures;
+};
+
+/* A walk over windows, from one to the next. */
+struct poll_walk {
+    struct feeds_window window; /* that is visited next */
+    uint64_t not_before_ms;     /* after a failure */
+    uint32_t attempt;           /* failures of this visit */
+};
+
+struct poll_counts {
+    uint64_t requests;
+    uint64_t documents; /* with new content */
+    uint64_t unchanged; /* same content, or 304 */
+    uint64_t absent;    /* any other 4xx */
+    uint64_t throttled; /* 429 */
+    uint64_t denied;    /* 401, 403, no credential */
+    uint64_t failures;  /* of host or network */
+    uint64_t given_up;  /* visits */
+    uint64_t bytes;
+    uint64_t records;
+};
+
+struct poll_feed {
+    const struct feeds_feed *feed;
+    struct feeds_zone zone;
+    uint32_t host; /* index */
+    struct poll_quota quota;
+    struct poll_memory memory;
+    struct poll_counts counts;
+    uint32_t n_visits;                         /* of a window */
+    struct poll_walk visits[FEEDS_MAX_VISITS]; /* [0]: live; [k]: k * every later */
+    struct poll_walk missed;                   /* from missed.window on, up to missed_end_ms */
+    int64_t missed_end_ms;                     /* 0: none is missed */
+};
+
+struct poll_plan {
+    struct poll_feed *feeds;
+    uint32_t n_feeds;
+    uint32_t feeds_capacity;
+    struct poll_host *hosts;
+    uint32_t n_hosts;
+    uint32_t hosts_capacity;
+    uint32_t breaker_ms;
+    const struct port_random *random;
+};
+
+enum poll_class { POLL_LIVE, POLL_LATER, POLL_MISSED };
+
+struct poll_task {
+    uint32_t feed;
+    enum poll_class class_;
+    uint32_t visit;
+    struct feeds_window window; /* of a snapshot: start and end are its slot's start */
+};
+
+enum poll_result {
+    POLL_GOT,       /* a document, new or not */
+    POLL_ABSENT,    /* the operator answered that this one is not to be had: 4xx, too long */
+    POLL_THROTTLED, /* 429 */
+    POLL_DENIED, /* 401, 403, or a credential that can't be read: someone has to look, no window is given up
+                  */
+    POLL_FAILED, /* 5xx, no answer, TLS */
+};
+
+struct poll_outcome {
+    enum poll_result result;
+    bool is_unchanged;
+    bool has_retry_after; /* of any answer that is no document */
+    uint32_t retry_after_ms;
+    uint64_t bytes;
+    uint64_t records;
+};
+
+void poll_plan_init(struct poll_plan *plan, struct poll_feed *feeds, uint32_t feeds_capacity,
+                    struct poll_host *hosts, uint32_t hosts_capacity, uint32_t breaker_ms,
+                    const struct port_random *random);
+
+/* Adds a feed, which is kept, and its host when no other feed has it. HR_FULL: nothing changed. */
+HR_MUST_USE struct hr_status poll_plan_add(struct poll_plan *plan, const struct feeds_feed *feed,
+                                           const struct feeds_zone *zone, struct poll_now now);
+
+/* True: *out is to be done now; its host is busy until poll_plan_end. False: *wait_ms is when to ask again,
+ * at the latest; POLL_NEVER_MS: after the next poll_plan_end. */
+bool poll_plan_begin(struct poll_plan *plan, struct poll_now now, struct poll_task *out, uint32_t *wait_ms);
+
+/* One more request for a task that is under way: a redirect within its host. The bucket owes it. */
+void poll_plan_redirected(struct poll_plan *plan, const struct poll_task *task, struct poll_now now);
+
+void poll_plan_end(struct poll_plan *plan, const struct poll_task *task, const struct poll_outcome *outcome,
+                   struct poll_now now);
+
+#endif

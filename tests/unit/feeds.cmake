@@ -1,0 +1,11 @@
+hr_test(test_feeds LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_feeds.c ${CMAKE_SOURCE_DIR}/tests/support/test_assert.c
+        DEPENDS hr_feeds_file fw_port_linux_zone)
+hr_test(test_poll LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_poll.c ${CMAKE_SOURCE_DIR}/tests/support/test_assert.c
+        DEPENDS fw_tap_poll)
+if(HEADRACE_TAP_HTTP)
+  hr_test(test_tap_http LABEL unit
+          SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_tap_http.c ${CMAKE_SOURCE_DIR}/tests/support/temp_folder.c
+                  ${CMAKE_SOURCE_DIR}/tests/support/test_assert.c
+          DEPENDS fw_tap_http fw_tap_document hr_test_support dep::zstd)
+  target_include_directories(test_tap_http SYSTEM PRIVATE $<TARGET_PROPERTY:dep::curl,INTERFACE_INCLUDE_DIRECTORIES>)
+endif()
