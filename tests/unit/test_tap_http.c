@@ -81,8 +81,7 @@ static void archives_and_noise_go_as_they_came(void **state)
 {
     (void)state;
     static const char *const magics[] = {"PK\x03\x04", "\x1F\x8B\x08", "\x28\xB5\x2F\xFD", "BZh9",
-                                         "\xFD"
-                                         "7zXZ"};
+                                         "\3757zXZ"};
     uint8_t body[4096];
     for (size_t i = 0; i < HR_ARRAY_LEN(magics); i++) {
         struct tap_document document = {.head.document_id = 1};

@@ -37,7 +37,11 @@ static struct hr_status read_secret(const char *path, char out[SECRET_CAPACITY])
         (void)fclose(file);
         return hr_status_of(HR_DENIED);
     }
-    setbuf(file, NULL); /* no copy of the secret stays in a buffer of the C library */
+    /* Without a buffer, so that no copy of the secret stays in the C library. */
+    if (setvbuf(file, NULL, _IONBF, 0) != 0) {
+        (void)fclose(file);
+        return hr_status_of(HR_NOT_FOUND);
+    }
     size_t len = fread(out, 1, SECRET_CAPACITY - 1, file);
     (void)fclose(file);
     while (len > 0 && (out[len - 1] == '\n' || out[len - 1] == '\r')) {

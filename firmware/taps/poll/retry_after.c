@@ -109,7 +109,8 @@ bool poll_retry_after_ms(const char *value, int64_t utc_ms, uint32_t *out_ms)
     int64_t date_ms = 0;
     if (is_digit(*at)) {
         for (; is_digit(*at); at++) {
-            wait_ms = wait_ms > POLL_RETRY_AFTER_MAX_MS ? wait_ms : wait_ms * 10 + (*at - '0') * 1000;
+            wait_ms =
+                wait_ms > POLL_RETRY_AFTER_MAX_MS ? wait_ms : wait_ms * 10 + (int64_t)(*at - '0') * 1000;
         }
         skip_spaces(&at);
         if (*at != '\0') {
