@@ -42,10 +42,11 @@ enum norm_hours {
     NORM_HOURS_IN_ORDER,       /* 1 to 23, 24 or 25 in order of time */
 };
 
-/* The hour of the day that an hour-ending number means. `fold` is used by NORM_HOURS_CLOCK only; with the
- * other two the number itself tells, and a fold of SECOND is a fault. HR_MALFORMED  *fault says why:
- * NONEXISTENT the spring day's missing hour, AMBIGUOUS a repeated hour with NORM_FOLD_UNKNOWN, NOT_REPEATED
- * the second pass (or an hour 25) of what comes once, LABEL any other number. *hour is as it was */
+/* The hour of the day that an hour-ending number means. `fold` is looked at by NORM_HOURS_CLOCK only; with
+ * the other two the number itself tells.
+ *   HR_MALFORMED  *fault says why: NONEXISTENT the spring day's missing hour (IN_ORDER: its hour 24),
+ *                 AMBIGUOUS a repeated hour with NORM_FOLD_UNKNOWN, NOT_REPEATED the second pass, or an
+ *                 hour 25, of what comes once, LABEL any other number. *hour is as it was */
 HR_MUST_USE struct hr_status norm_hour_ending(const struct norm_market_day *market_day, enum norm_hours hours,
                                               uint32_t hour_ending, enum norm_fold fold,
                                               struct norm_interval *hour, enum norm_fault *fault);

@@ -106,8 +106,8 @@ HR_MUST_USE struct hr_status norm_zone_utc(const struct norm_zone *zone, int64_t
 
 /* The same for files that tell repeated hours only by the order of their rows (NYISO, PJM's _ept): the
  * earliest instant after after_utc_s, which is that of the row before of the same series, or NORM_TIME_MIN_S
- * for its first row. HR_MALFORMED  NONEXISTENT; or NOT_REPEATED: the clock shows it at or before after_utc_s
- * only */
+ * for its first row.
+ *   HR_MALFORMED  NONEXISTENT; or NOT_REPEATED: the clock shows it at or before after_utc_s only */
 HR_MUST_USE struct hr_status norm_zone_utc_after(const struct norm_zone *zone, int64_t local_s,
                                                  int64_t after_utc_s, int64_t *utc_s, enum norm_fault *fault);
 

@@ -74,9 +74,10 @@ const char *norm_unit_source(enum norm_unit unit);
 HR_MUST_USE struct hr_status norm_unit_of_name(struct hr_bytes name, enum norm_unit *unit);
 
 /* The value in another unit of the same quantity, at the scale asked for, halves rounded to even: one
- * rounding, of the exact result. *is_exact (NULL: not asked) tells whether nothing was rounded. HR_MALFORMED
- * the units are of different quantities HR_FULL       it doesn't fit 18 digits at that scale *converted is as
- * it was. */
+ * rounding, of the exact result. *is_exact (NULL: not asked) tells whether nothing was rounded.
+ *   HR_MALFORMED  the units are of different quantities
+ *   HR_FULL       it doesn't fit 18 digits at that scale
+ * *converted is as it was. */
 HR_MUST_USE struct hr_status norm_unit_convert(struct norm_decimal value, enum norm_unit from,
                                                enum norm_unit to, uint8_t scale,
                                                struct norm_decimal *converted, bool *is_exact);

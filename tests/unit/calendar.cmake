@@ -1,0 +1,12 @@
+if(NOT HEADRACE_AGGREGATOR)
+  return() # a build for a gateway has none of these rooms
+endif()
+
+# Python's zoneinfo reads the same tzdata by other code; what it says is compared with what the calendar says.
+add_executable(calendar_dump ${CMAKE_SOURCE_DIR}/tests/support/calendar_dump.c)
+target_link_libraries(calendar_dump PRIVATE hr_warnings agg_zoneinfo agg_calendar hr_test_support)
+set_target_properties(calendar_dump PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+add_test(NAME test_calendar_oracle
+         COMMAND /usr/bin/python3 ${CMAKE_CURRENT_LIST_DIR}/test_calendar_oracle.py)
+set_tests_properties(test_calendar_oracle PROPERTIES LABELS unit TIMEOUT 600
+                     ENVIRONMENT HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin)
