@@ -21,6 +21,7 @@ struct norm_iso_form {
     enum norm_shape shape;
     enum norm_iso_kind kind;
     const char *signs[NORM_FORM_SIGNS];
+    const char *name_has;             /* a text in the document's own name too; NULL: whatever it is called */
     const char *feed;                 /* what it is a document of, when nothing else tells; NULL: nothing */
     enum norm_iso iso;                /* NORM_ISO_COUNT: any */
     uint32_t products;                /* 1 << enum norm_iso_product of the feeds that it may be of */
@@ -46,8 +47,8 @@ extern const struct norm_iso_forms norm_isone_forms;
 extern const struct norm_iso_forms norm_nyiso_forms;
 extern const struct norm_iso_forms norm_other_forms; /* errors and pages of nobody in particular. */
 
-/* The form of a document by its first bytes, unpacked. */
-const struct norm_iso_form *norm_form_of(struct hr_bytes head);
+/* The form of a document by its first bytes, unpacked, and its name. */
+const struct norm_iso_form *norm_form_of(struct hr_bytes head, struct hr_bytes name);
 
 /* One document on its way. */
 struct norm_iso_run {

@@ -101,7 +101,7 @@ static bool has_signs(struct hr_bytes head, const struct norm_iso_form *form)
     return true;
 }
 
-const struct norm_iso_form *norm_form_of(struct hr_bytes head)
+const struct norm_iso_form *norm_form_of(struct hr_bytes head, struct hr_bytes name)
 {
     static const struct norm_iso_forms *const ALL[] = {
         &norm_caiso_forms, &norm_miso_forms,  &norm_spp_forms,   &norm_pjm_forms,
@@ -110,7 +110,8 @@ const struct norm_iso_form *norm_form_of(struct hr_bytes head)
     for (size_t i = 0; i < HR_ARRAY_LEN(ALL); i++) {
         for (size_t j = 0; j < ALL[i]->n_forms; j++) {
             const struct norm_iso_form *form = &ALL[i]->forms[j];
-            if (form->shape == shape && has_signs(head, form)) {
+            bool is_named = form->name_has == NULL || norm_text_has(name, form->name_has);
+            if (form->shape == shape && is_named && has_signs(head, form)) {
                 return form;
             }
         }

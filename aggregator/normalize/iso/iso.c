@@ -184,23 +184,25 @@ static bool is_of_feed(const struct norm_iso_form *form, const struct norm_iso_f
 }
 
 /* Lists an archive and finds the form of the whole: that of all members. */
-static struct hr_status classify(struct norm_iso_work *work, struct hr_bytes body, size_t *n_members,
-                                 const struct norm_iso_form **form)
+static struct hr_status classify(struct norm_iso_work *work, const struct norm_iso_document *document,
+                                 size_t *n_members, const struct norm_iso_form **form)
 {
     struct hr_bytes head = {0};
+    struct hr_bytes body = document->body;
+    struct hr_bytes name = document->name;
     *n_members = 0;
     if (!norm_zip_is(body)) {
         HR_TRY(read_head(work, body, NULL, &head));
-        *form = norm_form_of(head);
+        *form = norm_form_of(head, name);
         return hr_ok();
     }
     HR_TRY(norm_zip_list(body, work->members, NORM_ZIP_MEMBERS_MAX, n_members));
     if (*n_members == 0) {
-        *form = norm_form_of(head);
+        *form = norm_form_of(head, name);
     }
     for (size_t i = 0; i < *n_members; i++) {
         HR_TRY(read_head(work, body, &work->members[i], &head));
-        const struct norm_iso_form *found = norm_form_of(head);
+        const struct norm_iso_form *found = norm_form_of(head, name);
         bool is_other = i > 0 && strcmp(found->name, (*form)->name) != 0;
         *form = i == 0 ? found : *form;
         if (is_other) {
@@ -221,7 +223,7 @@ void norm_iso_document(struct norm_iso_work *work, const struct norm_iso_documen
         fail(&run, HR_FULL, why_of(HR_FULL));
         return;
     }
-    struct hr_status status = classify(work, document->body, &n_members, &run.form);
+    struct hr_status status = classify(work, document, &n_members, &run.form);
     if (!hr_is_ok(status)) {
         fail(&run, status.code,
              status.code == HR_NOT_FOUND ? "the members of the archive are of different forms"

@@ -82,8 +82,8 @@ struct norm_join_entry *norm_join_entry(struct norm_join *join, const struct nor
 enum norm_join_put norm_join_put(struct norm_join_entry *entry, unsigned part, double value)
 {
     if ((entry->has & 1U << part) != 0) {
-        /* Bits, not values: the same text gives the same bits. */
-        return memcmp(&entry->parts[part], &value, sizeof value) == 0 ? NORM_JOIN_SAME : NORM_JOIN_OTHER;
+        /* The same text gives the same number. */
+        return entry->parts[part] == value ? NORM_JOIN_SAME : NORM_JOIN_OTHER;
     }
     entry->parts[part] = value;
     entry->has |= (uint8_t)(1U << part);

@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-enum { START, END, MARKET, VALUE, LOCATION, TYPE, CAUSE, N_OASIS };
+enum { START, END, MARKET, VALUE, LOCATION, TYPE, N_OASIS };
 
 #define OASIS_COLUMNS(location, type)                                                                        \
     [START] = {.names = "INTERVALSTARTTIME_GMT|STARTTIME_GMT", .is_required = true},                         \

@@ -267,6 +267,12 @@ static void constraint_record(struct norm_iso_run *run, const struct hr_bytes *c
     .has_join = true
 
 static const struct norm_iso_form forms[] = {
+    {NYISO_FORM("nyiso_lbmp_csv", "LBMP ($/MWH", "PTID", "nyiso_rt_lmp",
+                1U << NORM_ISO_DA_LMP | 1U << NORM_ISO_RT_LMP, lmp_csv, lmp_record),
+     .name_has = "realtime_"},
+    {NYISO_FORM("nyiso_lbmp_csv", "LBMP ($/MWH", "PTID", "nyiso_rt_hourly_lmp",
+                1U << NORM_ISO_DA_LMP | 1U << NORM_ISO_RT_LMP, lmp_csv, lmp_record),
+     .name_has = "rtlbmp"},
     {NYISO_FORM("nyiso_lbmp_csv", "LBMP ($/MWH", "PTID", "nyiso_da_lmp",
                 1U << NORM_ISO_DA_LMP | 1U << NORM_ISO_RT_LMP, lmp_csv, lmp_record)},
     {NYISO_FORM("nyiso_load_csv", "PTID", "Load", "nyiso_load", 1U << NORM_ISO_TELEMETRY, load_csv,

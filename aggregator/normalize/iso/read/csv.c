@@ -74,8 +74,10 @@ static bool take_quoted(struct line line, uint8_t **at, struct hr_bytes *field)
 static void take_plain(struct line line, uint8_t **at, struct hr_bytes *field)
 {
     uint8_t *begin = *at;
-    uint8_t *end = memchr(begin, ',', (size_t)(line.end - begin));
-    end = end != NULL ? end : line.end;
+    uint8_t *end = begin;
+    while (end < line.end && *end != ',') {
+        end++;
+    }
     *at = end;
     while (end > begin && is_blank(end[-1])) {
         end--;

@@ -151,7 +151,7 @@ static struct hr_status take_string(struct json *json)
     struct norm_window *window = &json->reader->window;
     bool has_escape = false;
     for (size_t i = 1;; i++) {
-        if (window->at + i >= window->end) {
+        while (window->at + i >= window->end) {
             struct hr_status more = norm_window_more(window);
             HR_TRY(more.code == HR_CLOSED ? hr_status_of(HR_MALFORMED) : more);
         }

@@ -152,6 +152,13 @@ static void constraint_record(struct norm_iso_run *run, const struct hr_bytes *c
 #define SPP_PRICES 1U << NORM_ISO_DA_LMP | 1U << NORM_ISO_RT_LMP
 
 static const struct norm_iso_form forms[] = {
+    /* The columns are the same in both markets; the files' names are not. */
+    {SPP_FORM("spp_lmp_csv", "GMTIntervalEnd,Settlement Location", "spp_da_lmp", SPP_PRICES, lmp_csv,
+              lmp_record),
+     .name_has = "DA-LMP"},
+    {SPP_FORM("spp_lmp_csv", "GMTIntervalEnd,BAA,Settlement Location", "spp_da_lmp", SPP_PRICES, lmp_csv,
+              lmp_record),
+     .name_has = "DA-LMP"},
     {SPP_FORM("spp_lmp_csv", "GMTIntervalEnd,Settlement Location", "spp_rt_lmp", SPP_PRICES, lmp_csv,
               lmp_record)},
     {SPP_FORM("spp_lmp_csv", "GMTIntervalEnd,BAA,Settlement Location", "spp_rt_lmp", SPP_PRICES, lmp_csv,
