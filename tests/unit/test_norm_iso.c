@@ -277,7 +277,7 @@ static void miso_numbers_are_strings_in_json_and_nothing_binding_is_no_data(void
     NEAR(iso_lab.rows[0].row.energy, 34.5);
     assert_int_equal(iso_lab.rows[0].row.start_s, iso_lab_utc("2026-07-02T21:50:00Z"));
     iso_lab_read_text(
-        "miso_constraints", "",
+        "miso_rt_constraint", "",
         "{\"RefId\":\"x\",\"Constraint\":[{\"Name\":\"None\",\"Period\":\"2026-10-02T16:30:00\","
         "\"Price\":\"None\"}]}");
     assert_int_equal(iso_lab.result.kind, NORM_ISO_NO_DATA);

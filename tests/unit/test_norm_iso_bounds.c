@@ -171,7 +171,7 @@ static void a_document_of_another_feed_is_refused(void **state)
     (void)state;
     iso_lab_read_text("caiso_da_lmp", "", GOOD);
     assert_failed(HR_NOT_FOUND);
-    iso_lab_read_text("spp_da_constraints", "", GOOD);
+    iso_lab_read_text("spp_da_constraint", "", GOOD);
     assert_failed(HR_NOT_FOUND);
 }
 

@@ -341,14 +341,14 @@ static const struct norm_iso_form forms[] = {
                forecast_json, forecast_record)},
     {MISO_JSON("miso_load_json", "\"LoadInfo\"", "\"ClearedMW\"", "miso_load", NORM_ISO_TELEMETRY, load_json,
                load_record)},
-    {MISO_JSON("miso_outage_json", "\"OutageDate\"", "\"Derated\"", "miso_outages", NORM_ISO_OUTAGE,
+    {MISO_JSON("miso_outage_json", "\"OutageDate\"", "\"Derated\"", "miso_outage", NORM_ISO_OUTAGE,
                outage_json, outage_record)},
     {.name = "miso_nothing_binding",
      .shape = NORM_SHAPE_JSON,
      .kind = NORM_ISO_NO_DATA,
      .signs = {"\"Constraint\"", "\"Name\":\"None\"", "\"Price\":\"None\""},
      .iso = NORM_MISO},
-    {MISO_JSON("miso_constraint_json", "\"Constraint\"", "\"Period\"", "miso_constraints",
+    {MISO_JSON("miso_constraint_json", "\"Constraint\"", "\"Period\"", "miso_rt_constraint",
                NORM_ISO_CONSTRAINT, constraint_json, constraint_record)},
 };
 

@@ -281,7 +281,7 @@ static const struct norm_iso_form forms[] = {
                 fuel_csv, fuel_record)},
     {NYISO_FORM("nyiso_forecast_csv", "Capitl", "NYISO", "nyiso_load_forecast", 1U << NORM_ISO_TELEMETRY,
                 forecast_csv, forecast_record)},
-    {NYISO_FORM("nyiso_constraint_csv", "Limiting Facility", "Constraint Cost", "nyiso_rt_constraints",
+    {NYISO_FORM("nyiso_constraint_csv", "Limiting Facility", "Constraint Cost", "nyiso_rt_constraint",
                 1U << NORM_ISO_CONSTRAINT, constraint_csv, constraint_record)},
     {.name = "nyiso_ties_csv",
      .shape = NORM_SHAPE_TEXT,

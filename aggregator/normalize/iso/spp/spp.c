@@ -165,7 +165,7 @@ static const struct norm_iso_form forms[] = {
               lmp_record)},
     {SPP_FORM("spp_lmp_csv", "GMTINTERVALEND,BAA,SETTLEMENT_LOCATION", "spp_da_lmp", SPP_PRICES, lmp_csv,
               lmp_record)},
-    {SPP_FORM("spp_constraint_csv", "Constraint Name", "spp_da_constraints", 1U << NORM_ISO_CONSTRAINT,
+    {SPP_FORM("spp_constraint_csv", "Constraint Name", "spp_da_constraint", 1U << NORM_ISO_CONSTRAINT,
               constraint_csv, constraint_record)},
     {.name = "spp_ties_csv",
      .shape = NORM_SHAPE_TEXT,
