@@ -51,8 +51,9 @@ static void take_row(void *ctx, const struct norm_iso_row *row)
     (void)ctx;
     if (iso_lab.n_rows == iso_lab.capacity) {
         iso_lab.capacity = iso_lab.capacity == 0 ? 1024 : iso_lab.capacity * 2;
-        iso_lab.rows = realloc(iso_lab.rows, iso_lab.capacity * sizeof *iso_lab.rows);
-        assert_non_null(iso_lab.rows);
+        struct iso_lab_row *more = realloc(iso_lab.rows, iso_lab.capacity * sizeof *iso_lab.rows);
+        assert_non_null(more);
+        iso_lab.rows = more;
     }
     struct iso_lab_row *kept = &iso_lab.rows[iso_lab.n_rows++];
     kept->row = *row;

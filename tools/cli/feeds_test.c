@@ -11,8 +11,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
-enum { PAYLOAD, LIMIT, NAME, PAYLOAD_MAX_BYTES = 256 << 20 };
+enum { PAYLOAD, LIMIT, NAME };
+enum { PAYLOAD_MAX_BYTES = 256 << 20 };
 
 static const struct cli_option options[] = {
     [PAYLOAD] = {"--payload", "FILE", true, 0, "The document as it was received."},
@@ -113,24 +115,23 @@ static void print_anomaly(void *ctx, const struct norm_iso_anomaly *anomaly)
 
 static bool read_payload(const char *path, uint8_t **bytes, size_t *len_bytes)
 {
+    struct stat facts;
     FILE *file = fopen(path, "rb");
-    uint8_t *buffer = NULL;
-    long len = -1;
-    if (file != NULL && fseek(file, 0, SEEK_END) == 0 && (len = ftell(file)) >= 0 &&
-        len <= PAYLOAD_MAX_BYTES) {
-        rewind(file);
-        buffer = malloc((size_t)len + 1);
+    if (file == NULL) {
+        return false;
     }
-    bool is_read = buffer != NULL && fread(buffer, 1, (size_t)len, file) == (size_t)len;
-    if (file != NULL) {
-        (void)fclose(file);
-    }
+    bool is_fit =
+        fstat(fileno(file), &facts) == 0 && S_ISREG(facts.st_mode) && facts.st_size <= PAYLOAD_MAX_BYTES;
+    size_t len = is_fit ? (size_t)facts.st_size : 0;
+    uint8_t *buffer = is_fit ? malloc(len + 1) : NULL;
+    bool is_read = buffer != NULL && fread(buffer, 1, len, file) == len;
+    (void)fclose(file);
     if (!is_read) {
         free(buffer);
         return false;
     }
     *bytes = buffer;
-    *len_bytes = (size_t)len;
+    *len_bytes = len;
     return true;
 }
 

@@ -26,13 +26,18 @@ enum {
     VERSION,
     VALUE,
     N_MEGAWATT,
-    /* Prices go on with their components, constraints with what they guard. */
+};
+
+/* Prices go on with their components, constraints with what they guard. */
+enum {
     ENERGY = N_MEGAWATT,
     CONGESTION,
     LOSS,
     GHG,
     ENERGY_DERIVED,
     N_PRICE,
+};
+enum {
     CONTINGENCY = N_MEGAWATT,
     LIMIT,
     N_CONSTRAINT,
@@ -77,11 +82,11 @@ static const struct norm_field constraint_fields[N_CONSTRAINT] = {
 };
 
 #define SCHEMA(name_, topic_, fields_, n_fields_)                                                            \
-    {.name = name_,                                                                                          \
-     .topic = topic_,                                                                                        \
+    {.name = (name_),                                                                                        \
+     .topic = (topic_),                                                                                      \
      .version = NORM_ISO_SCHEMA_VERSION,                                                                     \
-     .fields = fields_,                                                                                      \
-     .n_fields = n_fields_}
+     .fields = (fields_),                                                                                    \
+     .n_fields = (n_fields_)}
 #define OF_EACH_ISO(name_, topic_, fields_, n_fields_)                                                       \
     {                                                                                                        \
         [NORM_CAISO] = SCHEMA(name_, topic_ ".caiso", fields_, n_fields_),                                   \

@@ -16,7 +16,7 @@ enum { START, END, MARKET, VALUE, LOCATION, TYPE, N_OASIS };
     [START] = {.names = "INTERVALSTARTTIME_GMT|STARTTIME_GMT", .is_required = true},                         \
     [END] = {.names = "INTERVALENDTIME_GMT|ENDTIME_GMT", .is_required = true},                               \
     [MARKET] = {.names = "MARKET_RUN_ID"}, [VALUE] = {.names = "MW|VALUE|PRC", .is_required = true},         \
-    [LOCATION] = {.names = location, .is_required = true}, [TYPE] = {.names = type, .is_required = true}
+    [LOCATION] = {.names = (location), .is_required = true}, [TYPE] = {.names = (type), .is_required = true}
 
 static const struct norm_column lmp_columns[N_OASIS] = {OASIS_COLUMNS("NODE_ID", "LMP_TYPE")};
 static const struct norm_column load_columns[N_OASIS] = {OASIS_COLUMNS("TAC_AREA_NAME", "LABEL")};
@@ -26,7 +26,7 @@ static const struct norm_column outage_columns[N_OASIS] = {OASIS_COLUMNS("TRADIN
 static const struct norm_column nomogram_columns[N_OASIS] = {
     OASIS_COLUMNS("NOMOGRAM_ID", "CONSTRAINT_CAUSE")};
 
-#define CSV_LAYOUT(columns_) {.container = NORM_CSV, .columns = columns_, .n_columns = N_OASIS}
+#define CSV_LAYOUT(columns_) {.container = NORM_CSV, .columns = (columns_), .n_columns = N_OASIS}
 
 static const struct norm_layout lmp_csv = CSV_LAYOUT(lmp_columns);
 static const struct norm_layout load_csv = CSV_LAYOUT(load_columns);
@@ -304,7 +304,7 @@ static void outlook_record(struct norm_iso_run *run, const struct hr_bytes *cell
         double value = 0;
         if (norm_run_number(run, "Demand", cells[i], &value)) {
             struct norm_iso_row row =
-                norm_row_of(run, start_s, start_s + run->feed->interval_min * NORM_MINUTE_S);
+                norm_row_of(run, start_s, start_s + (int64_t)run->feed->interval_min * NORM_MINUTE_S);
             row.location_type = NORM_ISO_SYSTEM;
             row.location_id = hr_bytes_of("CAISO", 5);
             row.location_name = row.location_id;
@@ -321,8 +321,8 @@ static void outlook_record(struct norm_iso_run *run, const struct hr_bytes *cell
 /* ---- forms ---- */
 
 #define CSV_FORM(name_, sign_, feed_, products_, layout_, record_)                                           \
-    .name = name_, .shape = NORM_SHAPE_TEXT, .kind = NORM_ISO_DATA, .signs = {"_GMT,", sign_},               \
-    .feed = feed_, .iso = NORM_CAISO, .products = products_, .layout = &(layout_), .record = record_
+    .name = (name_), .shape = NORM_SHAPE_TEXT, .kind = NORM_ISO_DATA, .signs = {"_GMT,", (sign_)},           \
+    .feed = (feed_), .iso = NORM_CAISO, .products = (products_), .layout = &(layout_), .record = (record_)
 
 static const struct norm_iso_form forms[] = {
     {.name = "caiso_throttled",

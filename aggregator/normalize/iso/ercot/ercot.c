@@ -177,7 +177,8 @@ static const struct norm_column wind_columns[] = {
     {.names = "SYSTEM_WIDE_GEN|ACTUAL_SYSTEM_WIDE", .is_required = true},
     {.names = "STWPF_SYSTEM_WIDE", .is_required = true}};
 
-#define CSV_LAYOUT(columns_) {.container = NORM_CSV, .columns = columns_, .n_columns = HR_ARRAY_LEN(columns_)}
+#define CSV_LAYOUT(columns_)                                                                                 \
+    {.container = NORM_CSV, .columns = (columns_), .n_columns = HR_ARRAY_LEN(columns_)}
 
 static const struct norm_layout zone_forecast_csv = CSV_LAYOUT(zone_forecast_columns);
 static const struct norm_layout zone_load_csv = CSV_LAYOUT(zone_load_columns);
@@ -296,11 +297,11 @@ static void demand_record(struct norm_iso_run *run, const struct hr_bytes *cells
 /* ---- forms ---- */
 
 #define ERCOT_FORM(name_, shape_, sign_, other_sign_, feed_, products_, layout_, record_)                    \
-    .name = name_, .shape = shape_, .kind = NORM_ISO_DATA, .signs = {sign_, other_sign_}, .feed = feed_,     \
-    .iso = NORM_ERCOT, .products = products_, .layout = &(layout_), .record = record_
+    .name = (name_), .shape = (shape_), .kind = NORM_ISO_DATA, .signs = {(sign_), (other_sign_)},            \
+    .feed = (feed_), .iso = NORM_ERCOT, .products = (products_), .layout = &(layout_), .record = (record_)
 
 #define ERCOT_OTHER(name_, shape_, kind_, sign_)                                                             \
-    .name = name_, .shape = shape_, .kind = kind_, .signs = {sign_}, .iso = NORM_ERCOT
+    .name = (name_), .shape = (shape_), .kind = (kind_), .signs = {(sign_)}, .iso = NORM_ERCOT
 
 static const struct norm_iso_form forms[] = {
     {ERCOT_OTHER("ercot_no_data", NORM_SHAPE_JSON, NORM_ISO_NO_DATA, "\"_meta\":{\"totalRecords\":0,")},

@@ -129,8 +129,8 @@ enum { M_START, M_ID, M_TYPE, M_NAME, M_VALUE, M_FUEL, M_MADE, N_MW };
 
 #define MW_COLUMNS(name, value, fuel, made)                                                                  \
     [M_START] = {.names = "BeginDate"}, [M_ID] = {.names = "Location.@LocId"},                               \
-    [M_TYPE] = {.names = "Location.@LocType"}, [M_NAME] = {.names = name}, [M_VALUE] = {.names = value},     \
-    [M_FUEL] = {.names = fuel}, [M_MADE] = {.names = made}
+    [M_TYPE] = {.names = "Location.@LocType"}, [M_NAME] = {.names = (name)}, [M_VALUE] = {.names = (value)}, \
+    [M_FUEL] = {.names = (fuel)}, [M_MADE] = {.names = (made)}
 
 static const struct norm_column load_columns[N_MW] = {MW_COLUMNS("Location.$", "Load", "-", "-1")};
 static const struct norm_column fuel_columns[N_MW] = {MW_COLUMNS("-", "GenMw", "FuelCategory", "-1")};
@@ -141,7 +141,7 @@ static const struct norm_column outage_columns[N_MW] = {
     MW_COLUMNS("-", "GenOutagesReductionMW|GenOutagesReductionMw", "-1", "CreationDate")};
 
 #define JSON_LAYOUT(columns_, records_)                                                                      \
-    {.container = NORM_JSON, .columns = columns_, .n_columns = N_MW, .records = records_}
+    {.container = NORM_JSON, .columns = (columns_), .n_columns = N_MW, .records = (records_)}
 
 static const struct norm_layout load_json = JSON_LAYOUT(
     load_columns,
@@ -273,19 +273,19 @@ static void constraint_record(struct norm_iso_run *run, const struct hr_bytes *c
 /* ---- forms ---- */
 
 #define ISONE_FORM(name_, shape_, sign_, feed_, products_, layout_, record_)                                 \
-    {.name = name_,                                                                                          \
-     .shape = shape_,                                                                                        \
+    {.name = (name_),                                                                                        \
+     .shape = (shape_),                                                                                      \
      .kind = NORM_ISO_DATA,                                                                                  \
-     .signs = {sign_},                                                                                       \
-     .feed = feed_,                                                                                          \
+     .signs = {(sign_)},                                                                                     \
+     .feed = (feed_),                                                                                        \
      .iso = NORM_ISONE,                                                                                      \
-     .products = products_,                                                                                  \
+     .products = (products_),                                                                                \
      .layout = &(layout_),                                                                                   \
-     .record = record_}
+     .record = (record_)}
 #define ISONE_OTHER(name_, shape_, kind_, sign_)                                                             \
-    {.name = name_, .shape = shape_, .kind = kind_, .signs = {sign_}, .iso = NORM_ISONE}
+    {.name = (name_), .shape = (shape_), .kind = (kind_), .signs = {(sign_)}, .iso = NORM_ISONE}
 #define ISONE_JSON(name_, sign_, feed_, product_, layout_, record_)                                          \
-    ISONE_FORM(name_, NORM_SHAPE_JSON, sign_, feed_, 1U << (product_), layout_, record_)
+    ISONE_FORM(name_, NORM_SHAPE_JSON, (sign_), (feed_), 1U << (product_), (layout_), record_)
 
 static const struct norm_iso_form forms[] = {
     ISONE_OTHER("isone_no_data", NORM_SHAPE_TEXT, NORM_ISO_NO_DATA, "No data exists for this period"),

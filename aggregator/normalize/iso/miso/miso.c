@@ -28,7 +28,8 @@ static struct norm_iso_row row_from(const struct norm_iso_run *run, int64_t star
 
 /* ---- daily price reports: a row of 24 hours for price, congestion and loss of each node ---- */
 
-enum { D_NODE, D_TYPE, D_PART, D_HOUR_1, N_DAY = D_HOUR_1 + 24 };
+enum { D_NODE, D_TYPE, D_PART, D_HOUR_1 };
+enum { N_DAY = D_HOUR_1 + 24 };
 enum part { PRICE, CONGESTION, LOSS };
 
 #define HE(n) [D_HOUR_1 + (n) - 1] = {.names = "HE " #n, .is_required = true}
@@ -261,7 +262,8 @@ static void load_record(struct norm_iso_run *run, const struct hr_bytes *cells)
 
 /* ---- outages: four sums a day ---- */
 
-enum { O_DAY, O_FIRST, N_OUTAGE = O_FIRST + 4 };
+enum { O_DAY, O_FIRST };
+enum { N_OUTAGE = O_FIRST + 4 };
 
 static const struct norm_column outage_columns[N_OUTAGE] = {{.names = "OutageDate"},
                                                             {.names = "Unplanned"},
@@ -322,12 +324,14 @@ static void constraint_record(struct norm_iso_run *run, const struct hr_bytes *c
 /* ---- forms ---- */
 
 #define MISO_JSON(name_, sign_, other_sign_, feed_, product_, layout_, record_)                              \
-    .name = name_, .shape = NORM_SHAPE_JSON, .kind = NORM_ISO_DATA, .signs = {sign_, other_sign_},           \
-    .feed = feed_, .iso = NORM_MISO, .products = 1U << (product_), .layout = &(layout_), .record = record_
+    .name = (name_), .shape = NORM_SHAPE_JSON, .kind = NORM_ISO_DATA, .signs = {(sign_), (other_sign_)},     \
+    .feed = (feed_), .iso = NORM_MISO, .products = 1U << (product_), .layout = &(layout_),                   \
+    .record = (record_)
 #define MISO_DAY(name_, sign_, feed_, product_)                                                              \
-    .name = name_, .shape = NORM_SHAPE_TEXT, .kind = NORM_ISO_DATA, .signs = {sign_, "HE 24"},               \
-    .feed = feed_, .iso = NORM_MISO, .products = 1U << (product_), .layout = &day_csv, .record = day_record, \
-    .preamble = day_preamble, .finish = day_finish, .has_join = true, .keeps_rows = true
+    .name = (name_), .shape = NORM_SHAPE_TEXT, .kind = NORM_ISO_DATA, .signs = {(sign_), "HE 24"},           \
+    .feed = (feed_), .iso = NORM_MISO, .products = 1U << (product_), .layout = &day_csv,                     \
+    .record = day_record, .preamble = day_preamble, .finish = day_finish, .has_join = true,                  \
+    .keeps_rows = true
 
 static const struct norm_iso_form forms[] = {
     {MISO_DAY("miso_da_lmp_csv", "Day Ahead Market ExPost LMPs", "miso_da_lmp", NORM_ISO_DA_LMP)},

@@ -262,8 +262,8 @@ static void constraint_record(struct norm_iso_run *run, const struct hr_bytes *c
 /* ---- forms ---- */
 
 #define NYISO_FORM(name_, sign_, other_sign_, feed_, products_, layout_, record_)                            \
-    .name = name_, .shape = NORM_SHAPE_TEXT, .kind = NORM_ISO_DATA, .signs = {sign_, other_sign_},           \
-    .feed = feed_, .iso = NORM_NYISO, .products = products_, .layout = &(layout_), .record = record_,        \
+    .name = (name_), .shape = NORM_SHAPE_TEXT, .kind = NORM_ISO_DATA, .signs = {(sign_), (other_sign_)},     \
+    .feed = (feed_), .iso = NORM_NYISO, .products = (products_), .layout = &(layout_), .record = (record_),  \
     .has_join = true
 
 static const struct norm_iso_form forms[] = {

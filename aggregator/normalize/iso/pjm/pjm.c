@@ -11,9 +11,9 @@
 
 #define LAYOUTS(name, columns_, n_columns_)                                                                  \
     static const struct norm_layout name##_csv = {                                                           \
-        .container = NORM_CSV, .columns = columns_, .n_columns = n_columns_};                                \
+        .container = NORM_CSV, .columns = (columns_), .n_columns = (n_columns_)};                            \
     static const struct norm_layout name##_json = {                                                          \
-        .container = NORM_JSON, .columns = columns_, .n_columns = n_columns_, .records = "items"}
+        .container = NORM_JSON, .columns = (columns_), .n_columns = (n_columns_), .records = "items"}
 
 static struct norm_iso_row row_from(const struct norm_iso_run *run, int64_t start_s)
 {
@@ -104,9 +104,9 @@ static void lmp_record(struct norm_iso_run *run, const struct hr_bytes *cells)
 enum { M_START, M_END, M_AREA, M_FUEL, M_VALUE, M_MADE, N_MW };
 
 #define MW_COLUMNS(start, end, area, value, made)                                                            \
-    [M_START] = {.names = start, .is_required = true}, [M_END] = {.names = end}, [M_AREA] = {.names = area}, \
-    [M_FUEL] = {.names = "fuel_type"}, [M_VALUE] = {.names = value, .is_required = true},                    \
-    [M_MADE] = {.names = made}
+    [M_START] = {.names = (start), .is_required = true}, [M_END] = {.names = (end)},                         \
+    [M_AREA] = {.names = (area)}, [M_FUEL] = {.names = "fuel_type"},                                         \
+    [M_VALUE] = {.names = (value), .is_required = true}, [M_MADE] = {.names = (made)}
 
 static const struct norm_column fuel_columns[N_MW] = {
     MW_COLUMNS("datetime_beginning_utc", "-", "-1", "mw", "-2")};
@@ -195,7 +195,8 @@ static void load_forecast_record(struct norm_iso_run *run, const struct hr_bytes
 
 /* ---- outages: whole days, Eastern prevailing ---- */
 
-enum { O_DAY, O_MADE, O_REGION, O_FIRST, N_OUTAGE = O_FIRST + 3 };
+enum { O_DAY, O_MADE, O_REGION, O_FIRST };
+enum { N_OUTAGE = O_FIRST + 3 };
 
 static const struct norm_column outage_columns[N_OUTAGE] = {
     [O_DAY] = {.names = "forecast_date", .is_required = true},
@@ -271,20 +272,20 @@ static void constraint_record(struct norm_iso_run *run, const struct hr_bytes *c
 /* ---- forms ---- */
 
 #define PJM_FORM(name_, shape_, sign_, feed_, products_, layout_, record_)                                   \
-    {.name = name_,                                                                                          \
-     .shape = shape_,                                                                                        \
+    {.name = (name_),                                                                                        \
+     .shape = (shape_),                                                                                      \
      .kind = NORM_ISO_DATA,                                                                                  \
-     .signs = {sign_, "datetime_beginning"},                                                                 \
-     .feed = feed_,                                                                                          \
+     .signs = {(sign_), "datetime_beginning"},                                                               \
+     .feed = (feed_),                                                                                        \
      .iso = NORM_PJM,                                                                                        \
-     .products = products_,                                                                                  \
+     .products = (products_),                                                                                \
      .layout = &(layout_),                                                                                   \
-     .record = record_}
+     .record = (record_)}
 /* JSON is known by the address that it names, CSV by a column that no other has. */
 #define PJM_BOTH(name_, address_, column_, feed_, products_, layout_, record_)                               \
-    PJM_FORM(name_ "_json", NORM_SHAPE_JSON, "/api/v1/" address_ "?", feed_, products_, layout_##_json,      \
+    PJM_FORM(name_ "_json", NORM_SHAPE_JSON, "/api/v1/" address_ "?", (feed_), (products_), layout_##_json,  \
              record_),                                                                                       \
-        PJM_FORM(name_ "_csv", NORM_SHAPE_TEXT, column_, feed_, products_, layout_##_csv, record_)
+        PJM_FORM(name_ "_csv", NORM_SHAPE_TEXT, column_, (feed_), (products_), layout_##_csv, record_)
 
 static const struct norm_iso_form forms[] = {
     {.name = "pjm_throttled",

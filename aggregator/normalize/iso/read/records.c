@@ -227,6 +227,20 @@ struct hr_status norm_record_value(struct norm_reader *reader, const struct norm
     return hr_ok();
 }
 
+static struct hr_status read_as(struct norm_reader *reader, const struct norm_layout *layout,
+                                const struct norm_row_sink *sink)
+{
+    switch (layout->container) {
+    case NORM_CSV:
+        return norm_csv_read(reader, layout, sink);
+    case NORM_JSON:
+        return norm_json_read(reader, layout, sink);
+    case NORM_XML:
+        break;
+    }
+    return norm_xml_read(reader, layout, sink);
+}
+
 struct hr_status norm_read(struct norm_reader *reader, const struct norm_layout *layout,
                            struct norm_source source, uint64_t max_bytes, const struct norm_row_sink *sink)
 {
@@ -239,18 +253,7 @@ struct hr_status norm_read(struct norm_reader *reader, const struct norm_layout 
     reader->row_len = 0;
     reader->is_in_record = false;
     memset(reader->outer, 0, sizeof reader->outer);
-    struct hr_status status = hr_ok();
-    switch (layout->container) {
-    case NORM_CSV:
-        status = norm_csv_read(reader, layout, sink);
-        break;
-    case NORM_JSON:
-        status = norm_json_read(reader, layout, sink);
-        break;
-    case NORM_XML:
-        status = norm_xml_read(reader, layout, sink);
-        break;
-    }
+    struct hr_status status = read_as(reader, layout, sink);
     const struct norm_window *window = &reader->window;
     reader->failed_at = window->read_bytes - (window->end - window->at);
     return status;

@@ -147,9 +147,9 @@ static void constraint_record(struct norm_iso_run *run, const struct hr_bytes *c
 /* ---- forms ---- */
 
 #define SPP_FORM(name_, sign_, feed_, products_, layout_, record_)                                           \
-    .name = name_, .shape = NORM_SHAPE_TEXT, .kind = NORM_ISO_DATA, .signs = {sign_}, .feed = feed_,         \
-    .iso = NORM_SPP, .products = products_, .layout = &(layout_), .record = record_
-#define SPP_PRICES 1U << NORM_ISO_DA_LMP | 1U << NORM_ISO_RT_LMP
+    .name = (name_), .shape = NORM_SHAPE_TEXT, .kind = NORM_ISO_DATA, .signs = {(sign_)}, .feed = (feed_),   \
+    .iso = NORM_SPP, .products = (products_), .layout = &(layout_), .record = (record_)
+#define SPP_PRICES (1U << NORM_ISO_DA_LMP | 1U << NORM_ISO_RT_LMP)
 
 static const struct norm_iso_form forms[] = {
     /* The columns are the same in both markets; the files' names are not. */
