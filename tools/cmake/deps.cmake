@@ -145,6 +145,7 @@ if(HEADRACE_AGGREGATOR)
   hr_dep_system(zstd libzstd libzstd-dev)
   hr_dep_system(zlib zlib zlib1g-dev)
   hr_dep_system(cjson libcjson libcjson-dev)
+  hr_dep_system(expat expat libexpat1-dev)
   hr_dep_static(rdkafka LIBRARY ${HEADRACE_DEP_librdkafka}/lib/librdkafka.a
                 INCLUDE ${HEADRACE_DEP_librdkafka}/include
                 DEPENDS "dep::curl;dep::ssl;dep::crypto;dep::zstd;dep::zlib;Threads::Threads;m;rt;${CMAKE_DL_LIBS}")
