@@ -1,5 +1,5 @@
 add_test(NAME test_clickhouse COMMAND /usr/bin/python3 ${CMAKE_SOURCE_DIR}/tests/system/test_clickhouse.py Columns)
-set_tests_properties(test_clickhouse PROPERTIES LABELS system TIMEOUT 60 ENVIRONMENT HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin)
+set_tests_properties(test_clickhouse PROPERTIES LABELS system TIMEOUT 300 ENVIRONMENT HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin)
 # The long form; skipped without HEADRACE_LONG.
 add_test(NAME test_clickhouse_engine
          COMMAND /usr/bin/python3 -W ignore::ResourceWarning ${CMAKE_SOURCE_DIR}/tests/system/test_clickhouse.py Engine)
