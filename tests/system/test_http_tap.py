@@ -14,6 +14,7 @@ from harness import ROOT, Aggregator, Site, SystemTest, program, run, wait_for
 from pipeline import Batch, Collector, read_varint
 
 CAISO, PJM, SPP, MISO, NYISO = "oasis.caiso.com", "api.pjm.com", "portal.spp.org", "public-api.misoenergy.org", "mis.nyiso.com"
+SILENT = "www.ercot.com"
 EVERY_S = {CAISO: 0.5, PJM: 0.3, SPP: 0.2, MISO: 0.3}
 SECRETS = ("the-expired-key-1f0c", "the-renewed-key-77aa")
 
@@ -83,11 +84,11 @@ def documents(aggregator):
 
 
 def feed(name, url, more="", iso=None, expect="any", window="{kind: snapshot}", schedule="{every: 1s}", every_ms=300,
-         timeout="3s", attempts=2):
+         timeout="120s", attempts=2):
     return (f"name: {name}\nversion: 1\niso: {iso or name.split('_')[0]}\nmarket: RTM\nproduct: rt_lmp\nowner: test\n"
             f"timezone: America/Chicago\nformat: test\nexpect: {expect}\nurl: \"https://{url}\"\nwindow: {window}\n"
             f"schedule: {schedule}\nquota: {{host_every: {every_ms}ms, requests_per_hour: 100000, bytes_per_hour: 1GiB, "
-            f"records_per_hour: 10000000}}\nlimits: {{timeout: {timeout}, max_bytes: 2MiB}}\n"
+            f"records_per_hour: 10000000}}\nlimits: {{timeout: {timeout}, connect_timeout: 120s, max_bytes: 2MiB}}\n"
             f"retry: {{attempts: {attempts}, base: 100ms, cap: 400ms}}\noutput: {{topic: iso.test, schema: iso_test}}\n"
             f"freshness: 1h\n{more}")
 
@@ -96,7 +97,7 @@ class HttpTap(SystemTest):
     def setUp(self):
         super().setUp()
         self.site = Site(self.folder)
-        for name, sans in (("iso", (CAISO, PJM, SPP, MISO)), ("elsewhere", ())):
+        for name, sans in (("iso", (CAISO, PJM, SPP, MISO, SILENT)), ("elsewhere", ())):
             more = [word for san in sans for word in ("--san", san)]
             self.site.headrace("ca", "server", "--dir", self.site.ca, "--name", name, *more)
         self.sim = self.own(iso_sim.IsoSim(self.site.ca / "iso.crt", self.site.ca / "iso.key", EVERY_S))
@@ -114,7 +115,7 @@ class HttpTap(SystemTest):
     def start(self):
         run(program("headrace"), "feeds", "lint", self.feeds)
         hosts = [f"{host}:443:127.0.0.1:{self.impostor.port if host == NYISO else self.sim.port}"
-                 for host in (CAISO, PJM, SPP, MISO, NYISO)]
+                 for host in (CAISO, PJM, SPP, MISO, NYISO, SILENT)]
         tap = (f"  - {{type: http, feeds: {self.feeds}, credentials: {self.secrets}, ca: {self.device.trusted}, "
                f"breaker: 500ms, connect_to: {json.dumps(hosts)}}}\n")
         self.collector = self.own(Collector(self.device, [self.aggregator.coaps_tcp], tap, spool_size="16MiB",
@@ -132,7 +133,7 @@ class HttpTap(SystemTest):
         return [document for document in found if document.feed == name]
 
     def test_bodies_arrive_whole_and_every_fault_leaves_a_trace(self):
-        """Five operators at once: a rate limit, an expired key, outages, unchanged content, and a wrong certificate."""
+        """Six hosts at once: a rate limit, an expired key, outages, unchanged content, a wrong certificate, and silence."""
         chance = random.Random(20261121)
         archive = b"PK\x03\x04" + chance.randbytes(300000)
         table = "\n".join(f"{i},{chance.random():.6f},NODE_{i % 97}" for i in range(20000)).encode()
@@ -150,10 +151,12 @@ class HttpTap(SystemTest):
         (self.secrets / "pjm_key").write_text(SECRETS[0] + "\n")
         self.write_feed("pjm_rt_lmp", f"{PJM}/api/v1/rt", "auth:\n  - {header: Ocp-Apim-Subscription-Key, credential: pjm_key}\n",
                         expect="json")
-        self.sim.route(SPP, "/", iso_sim.body(b"", status=503), iso_sim.hang, iso_sim.half(table), iso_sim.body(b"", status=502),
+        self.sim.route(SPP, "/", iso_sim.body(b"", status=503), iso_sim.half(table), iso_sim.body(b"", status=502), iso_sim.half(table),
                        iso_sim.body(b"busy", "text/plain", 503), iso_sim.body(b"", status=500), iso_sim.body(table, "text/csv"))
-        self.write_feed("spp_rt_lmp", f"{SPP}/file?path=/{{end:local:%Y%m%d%H%M}}.csv", expect="csv", every_ms=200, timeout="1s",
+        self.write_feed("spp_rt_lmp", f"{SPP}/file?path=/{{end:local:%Y%m%d%H%M}}.csv", expect="csv", every_ms=200,
                         window="{kind: interval, length: 5m}", schedule="{lag: 1m, catch_up: 0}")
+        self.sim.route(SILENT, "/", iso_sim.hang)
+        self.write_feed("ercot_rt_lmp", f"{SILENT}/api", timeout="1s", attempts=0)
         self.sim.route(MISO, "/tagged", iso_sim.tagged(table, '"v1"', "text/csv"))
         self.sim.route(MISO, "/same", iso_sim.body(table, "text/csv"), iso_sim.body(table, "text/csv"), iso_sim.body(table_2, "text/csv"))
         self.sim.route(MISO, "/long", iso_sim.body(b"x" * (2 * 1024 * 1024 + 1), "text/csv"))
@@ -177,7 +180,8 @@ class HttpTap(SystemTest):
         found = self.wait_documents("what was sent to be in the ledger", lambda found: all((
             len(got(found, "caiso_rt_lmp")) >= 4, got(found, "pjm_rt_lmp"), got(found, "spp_rt_lmp"),
             any(d.status == 304 for d in found), len({d.sha256 for d in got(found, "miso_same")}) == 2,
-            self.of(found, "miso_long"), self.of(found, "miso_absent"), self.of(found, "nyiso_rt_lmp"))))
+            self.of(found, "miso_long"), self.of(found, "miso_absent"), self.of(found, "nyiso_rt_lmp"),
+            self.of(found, "ercot_rt_lmp"))))
         self.check_bodies(found, sent, got)
         self.check_traces(found)
         self.check_hosts(process, found)
@@ -206,7 +210,7 @@ class HttpTap(SystemTest):
 
     def check_traces(self, found):
         for name, status, error in (("caiso_rt_lmp", 429, ""), ("caiso_rt_lmp", 200, "zip is expected; this is text/html"),
-                                    ("pjm_rt_lmp", 401, ""), ("spp_rt_lmp", 503, ""), ("spp_rt_lmp", 0, "timed out"),
+                                    ("pjm_rt_lmp", 401, ""), ("spp_rt_lmp", 503, ""), ("ercot_rt_lmp", 0, "timed out"),
                                     ("spp_rt_lmp", 200, "transfer closed"), ("spp_rt_lmp", 502, ""), ("miso_tagged", 304, ""),
                                     ("miso_absent", 404, ""), ("miso_long", 200, "longer than 2097152 bytes"),
                                     ("nyiso_rt_lmp", 0, "SSL")):
@@ -257,7 +261,7 @@ class HttpTap(SystemTest):
         self.write_feed("caiso_rt_lmp", f"{CAISO}/x", "auth:\n  - {header: X-Key, credential: x_key}\n")
         check = run(program("headrace-collector"), "--check", "--config", collector.config, expect=2)
         self.assertIn("name the folder that holds it", check.stderr)
-        self.assertEqual(run(program("headrace"), "feeds", "lint", ROOT / "schemas/feeds").stdout, "64 feeds, 0 mistakes\n")
+        self.assertRegex(run(program("headrace"), "feeds", "lint", ROOT / "schemas/feeds").stdout, r"^\d+ feeds, 0 mistakes\n$")
 
 
 if __name__ == "__main__":

@@ -339,7 +339,8 @@ void poll_plan_end(struct poll_plan *plan, const struct poll_task *task, const s
     host->is_busy = false;
     host->throttled += outcome->result == POLL_THROTTLED ? 1 : 0;
     host->failures += outcome->result == POLL_FAILED ? 1 : 0;
-    poll_bucket_stretch(&host->bucket, now.uptime_ms - host->began_ms);
+    /* One more, as both moments were cut to whole milliseconds. */
+    poll_bucket_stretch(&host->bucket, now.uptime_ms - host->began_ms + 1);
     poll_breaker_end(&host->breaker, outcome->result != POLL_FAILED, now.uptime_ms);
     hold_host(plan, host, outcome, now.uptime_ms);
     count(feed, outcome, now.uptime_ms);
