@@ -46,8 +46,9 @@ static void log_kafka(void *ctx, enum sink_kafka_level level, const char *event,
     }
 }
 
-/* The aggregator's topics, and those of the raw producers, so that they are made too. */
-static struct sink kafka(const char *brokers)
+/* The sink of the aggregator's topics. With `making` those of the raw producers are made too; otherwise it
+ * has nothing to do with them, and does not look there for its own records. */
+static struct sink kafka(const char *brokers, bool making)
 {
     const struct sink_kafka_topic topics[] = {
         {"marine.ais.raw", ais_normalizer.normalizer.schemas[0], 1},
@@ -67,7 +68,7 @@ static struct sink kafka(const char *brokers)
         .properties = properties,
         .n_properties = HR_ARRAY_LEN(properties),
         .topics = topics,
-        .n_topics = HR_ARRAY_LEN(topics),
+        .n_topics = HR_ARRAY_LEN(topics) - (making ? 0 : RAW_TOPICS),
         .cursor_topic = "headrace.cursor",
         .declared = declared,
         .n_declared = HR_ARRAY_LEN(declared),
@@ -170,7 +171,7 @@ static void open_kind(struct bench *bench, enum kind kind)
         bench->raw = raw_open(kinds[kind], bench->brokers, raw_topics);
         return;
     }
-    bench->publisher = kind == PUBLISHER ? open_publisher(kafka(bench->brokers), &bench->n_leaves)
+    bench->publisher = kind == PUBLISHER ? open_publisher(kafka(bench->brokers, false), &bench->n_leaves)
                                          : open_publisher(memory_sink(NULL), &bench->n_nowhere);
 }
 
@@ -320,7 +321,7 @@ int main(int argc, char **argv)
         }
         return 0;
     }
-    open_kind(&bench, PUBLISHER); /* it makes the topics */
+    bench.publisher = open_publisher(kafka(bench.brokers, true), &bench.n_leaves);
     close_kind(&bench, PUBLISHER);
     measure(&bench);
     return 0;
