@@ -11,7 +11,10 @@ if(HEADRACE_FAULTS)
             ${HEADRACE_DEP_mbedtls}/lib/libmbedcrypto.a -lpthread
     DEPENDS ${CMAKE_CURRENT_LIST_DIR}/peer.c COMMENT "gcc peer.c" VERBATIM)
   add_custom_target(hr_board_peer ALL DEPENDS ${peer})
-  add_test(NAME test_net COMMAND /usr/bin/python3 -W ignore::ResourceWarning ${CMAKE_CURRENT_LIST_DIR}/test_net.py)
-  set_tests_properties(test_net PROPERTIES LABELS qemu TIMEOUT 900
-    ENVIRONMENT "HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin;HEADRACE_BOARD=${HEADRACE_BOARD}")
+  foreach(kind Memory Ways)
+    string(TOLOWER test_net_${kind} name)
+    add_test(NAME ${name} COMMAND /usr/bin/python3 -W ignore::ResourceWarning ${CMAKE_CURRENT_LIST_DIR}/test_net.py ${kind})
+    set_tests_properties(${name} PROPERTIES LABELS qemu TIMEOUT 600
+      ENVIRONMENT "HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin;HEADRACE_BOARD=${HEADRACE_BOARD}")
+  endforeach()
 endif()
