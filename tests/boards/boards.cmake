@@ -2,12 +2,14 @@
 # test of the same name runs it and looks at it from outside.
 if(HEADRACE_FAULTS)
   foreach(subject flash reset serial ethernet)
-    hr_program(image_${subject} SOURCES ${CMAKE_CURRENT_LIST_DIR}/image_${subject}.c DEPENDS hr_base)
+    hr_program(image_${subject} SOURCES ${CMAKE_CURRENT_LIST_DIR}/image_${subject}.c DEPENDS hr_image hr_base)
     add_test(NAME test_${subject}
              COMMAND /usr/bin/python3 -W ignore::ResourceWarning ${CMAKE_CURRENT_LIST_DIR}/test_${subject}.py)
     set_tests_properties(test_${subject} PROPERTIES LABELS qemu TIMEOUT 900
       ENVIRONMENT "HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin;HEADRACE_BOARD=${HEADRACE_BOARD}")
   endforeach()
+
+  target_compile_definitions(image_flash PRIVATE BOARD_SPOOL_MAX_SECTORS=${BOARD_SPOOL_MAX_SECTORS})
 
   # The way of a record, without and with what signs it: for the figures of boards/README.md.
   foreach(kind plain crypto)

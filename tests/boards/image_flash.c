@@ -8,6 +8,7 @@
 #include "boards/family/semihost.h"
 #include "boards/family/text.h"
 #include "proto/base/assert.h"
+#include "proto/image/image.h"
 
 #include <string.h>
 
@@ -134,6 +135,20 @@ static void worn(void)
     board_text("worn out\r\n");
 }
 
+/* `headrace device enrol --board` divides the memory by a table of its own (proto/image/boards.c). */
+static void compare_with_table(const struct port_flash *flash)
+{
+    const struct image_board *row = image_board_find(board_info.name);
+    need(row != NULL, "the table has no row of this board");
+    need(row->sector_bytes == flash->sector_bytes, "the table's sector_bytes");
+    need(row->program_unit_bytes == flash->program_unit_bytes, "the table's program_unit_bytes");
+    need(row->file_bytes == flash->n_sectors * flash->sector_bytes, "the table's file_bytes");
+    need(row->spool_n_sectors == BOARD_SPOOL_MAX_SECTORS, "the table's spool_n_sectors");
+    need(image_spool_first_sector(row->sector_bytes) + row->spool_n_sectors <= flash->n_sectors,
+         "the table's regions");
+    board_text("agreed\r\n");
+}
+
 static void break_rule(const struct port_flash *flash)
 {
     const uint8_t unit[32] = {0x55};
@@ -175,6 +190,8 @@ int main(void)
         bounded(flash);
     } else if (asked_for("twice")) {
         twice(flash);
+    } else if (asked_for("compare")) {
+        compare_with_table(flash);
     } else if (asked_for("worn")) {
         worn();
     } else {

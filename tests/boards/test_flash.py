@@ -55,6 +55,9 @@ class Flash(BoardTest):
             self.assertEqual(memory[sector * SECTOR:(sector + 1) * SECTOR], expected)
         self.assertEqual(set(memory[SECTOR:-SECTOR]), {0xFF}, "nothing else was touched")
 
+    def test_the_table_by_which_images_are_made_says_what_the_drivers_say(self):
+        self.assertIn("agreed\n", self.run_flash("compare", expect=0))
+
     def test_a_broken_rule_is_an_assert_that_says_so_and_resets(self):
         for what, why in {"crooked": "address % unit_bytes == 0", "across": "sector_bytes", "beyond": "sector < "}.items():
             with self.subTest(what):
