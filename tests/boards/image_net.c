@@ -4,9 +4,9 @@
  * line on the console about what each has left in memory. What it is to do stands in the words
  *
  *     host=NAME port=N sessions=N posts=N   whom to talk to, how often
- *     clock_stands=1                        lwIP's clock stands 100 ms before it wraps, until the console hears a byte
+ *     clock_stands=1                        lwIP's clock stands 100 ms before its wrap until a byte is typed
  *     static=1                              its addresses are not DHCP's: those of test_net.py
- *     family=4, family=6                    it begins when it has an address of this family, and not of both
+ *     family=4, family=6                    it begins with an address of this family, and not of both
  *     seed=0                                it has no random numbers
  *     ack_timeout=N                         milliseconds until what is not answered is sent again
  *     hog=N                                 so much of the pool is somebody else's in the first session, and
@@ -50,8 +50,8 @@ static uint32_t word(const char *name, uint32_t fallback)
     return value == NULL ? fallback : board_command_number(value, NULL);
 }
 
-/* In place of the port's: the same clock, begun elsewhere. While it stands no timer of lwIP or libcoap runs out, so
- * what the test waits for happens before the wrap, however slow the machine is. */
+/* In place of the port's: the same clock, begun elsewhere. While it stands no timer of lwIP or libcoap runs
+ * out, so what the test waits for happens before the wrap, however slow the machine is. */
 static bool clock_stands;
 static uint32_t clock_begin_ms;
 
