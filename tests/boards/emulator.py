@@ -53,6 +53,8 @@ class Stream:
         while True:
             try:
                 block = self._socket.recv(65536)
+            except TimeoutError:  # it has nothing to say
+                continue
             except OSError:
                 block = b""
             with self.grew:
@@ -64,6 +66,11 @@ class Stream:
     def send(self, data):
         """Blocks while the board takes nothing, at the longest for the deadline."""
         self._socket.sendall(data)
+
+    def finish(self):
+        """Once QEMU has ended: everything that it wrote is in `bytes` then."""
+        if self._thread is not None:
+            self._thread.join(DEADLINE_S)
 
     def close(self):
         if self._socket is not None:
@@ -125,16 +132,25 @@ class Emulator:
                 if left <= 0 or not self.alive():
                     break
                 self.console.grew.wait(min(left, 0.5))
+        if not self.alive():
+            self.finish()
         match = re.compile(pattern).search(self.text(), after)
         if match is not None:
             return match
         raise AssertionError(f"no '{pattern}' from the board in {deadline_s} s (it {'runs' if self.alive() else 'ended'}); it "
                              f"said:\n{self.text()[-3000:]}\nand QEMU:\n{self._log_path.read_text()[-1000:]}")
 
+    def finish(self):
+        for stream in (self.console, self.serial):
+            if stream is not None:
+                stream.finish()
+
     def wait(self, deadline_s=DEADLINE_S):
-        """The exit code, once QEMU has ended by itself."""
+        """The exit code, once QEMU has ended by itself and its last words were read."""
         try:
-            return self._process.wait(deadline_s)
+            code = self._process.wait(deadline_s)
+            self.finish()
+            return code
         except subprocess.TimeoutExpired as error:
             raise AssertionError(f"QEMU runs on after {deadline_s} s; the board said:\n{self.text()[-3000:]}") from error
 

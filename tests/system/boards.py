@@ -21,12 +21,15 @@ BOARD = os.environ.get("HEADRACE_BOARD", "qemu_mps2_an385")
 FIRMWARE = pathlib.Path(os.environ.get("HEADRACE_FIRMWARE", ROOT / f"build/{BOARD}_faults/bin")) / "headrace-collector.elf"
 CUT_EXIT_CODE = 88  # boards/family/cut.h
 DEADLINE_S = float(os.environ.get("HEADRACE_DEADLINE_S", "300"))
+PATIENCE = 4
 SOCKET_BYTES = 4608  # the least that a socket may hold: what stands there when power goes is lost
 
 
 def wait_progress(what, check, progress, deadline_s=DEADLINE_S):
-    """As wait_for, but the deadline begins anew whenever progress() gives another value."""
-    last, end = progress(), time.monotonic() + deadline_s
+    """As wait_for, but the deadline begins anew whenever progress() gives another value, up to PATIENCE times its length.
+    progress() tells of the work, not of the asking: the console's lines grow with each question."""
+    last, start = progress(), time.monotonic()
+    end, longest = start + deadline_s, start + PATIENCE * deadline_s
     while True:
         answer = check()
         if answer:
@@ -34,7 +37,7 @@ def wait_progress(what, check, progress, deadline_s=DEADLINE_S):
         now = progress()
         if now != last:
             last, end = now, time.monotonic() + deadline_s
-        if time.monotonic() > end:
+        if time.monotonic() > min(end, longest):
             raise AssertionError(f"waited in vain for {what}; last seen: {now}")
         time.sleep(0.05)
 
@@ -66,14 +69,15 @@ class Board(board.Board):
 
     def wait_off(self, deadline_s=DEADLINE_S):
         """Until power is off by itself; the exit code."""
-        wait_for("the board to lose power", lambda: not self.alive(), deadline_s)
+        wait_for("the board to lose power", self.has_ended, deadline_s)
         return self.returncode()
 
     def wait_said(self, pattern):
         """The first console line in which the pattern is found."""
         def look():
+            ended = self.has_ended()
             line = self.said(pattern)
-            if line is None and not self.alive():
+            if line is None and ended:
                 raise Died(f"power went before {pattern!r}:\n{self.end_of_console()}")
             return line
         return wait_progress(f"{pattern!r} on the console", look, lambda: self.lines[-1:])
@@ -98,6 +102,15 @@ class Board(board.Board):
             seen[0] = self.status()
             return seen[0]["ais"]["messages"] >= n_messages
         wait_progress(f"{n_messages} messages", enough, lambda: seen[0] and (seen[0]["ais"], seen[0]["device"]["serial_bytes"]))
+
+    def wait_sealed(self):
+        """Until no record is open; the spool's state then."""
+        seen = [None]
+
+        def sealed():
+            seen[0] = self.spool()
+            return seen[0]["open_records"] == 0 and seen[0]
+        return wait_progress("all to be sealed", sealed, lambda: seen[0] and (seen[0]["sealed_batches"], seen[0]["open_records"]))
 
     def wait_drained(self):
         """Until everything it has is acknowledged; the spool's state then."""

@@ -44,7 +44,7 @@ class NetworkTest(SystemTest):
     def wait_leaves(self, more):
         goal = self.aggregator.metric(LEAVES) + more
         wait_progress(f"{more} further batches", lambda: self.aggregator.metric(LEAVES) >= goal,
-                      lambda: (self.aggregator.metric(LEAVES), len(self.board.lines)))
+                      lambda: (self.aggregator.metric(LEAVES), self.board.lines[-1:]))
 
     def finish(self):
         """Lets everything arrive: every message is published once, in order."""
@@ -158,7 +158,7 @@ class Overflow(NetworkTest):
         goal = len(nmea_oracle.Log(b"".join(lines[:self.at])).messages)
         self.board.feed(b"".join(lines[begin:self.at]))
         self.board.wait_messages(goal)
-        wait_progress("all to be sealed", lambda: self.board.spool()["open_records"] == 0, lambda: 0)
+        self.board.wait_sealed()
 
 
 if __name__ == "__main__":

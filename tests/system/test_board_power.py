@@ -79,7 +79,7 @@ class RandomCuts(PowerTest):
         """Until a further batch is committed: however slow the machine, the board gets somewhere."""
         goal = self.aggregator.metric(LEAVES) + 1
         wait_progress("a further batch", lambda: self.aggregator.metric(LEAVES) >= goal,
-                      lambda: (self.aggregator.metric(LEAVES), len(self.board.lines)))
+                      lambda: (self.aggregator.metric(LEAVES), self.board.lines[-1:]))
 
     def test_nothing_sealed_is_lost_doubled_or_renumbered_when_power_goes_at_any_moment(self):
         feeder = self.own(Feeder(self.board, fleet(LOG_MESSAGES).splitlines(keepends=True), BYTES_PER_S))

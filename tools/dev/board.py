@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 
@@ -36,7 +37,7 @@ class Counters(dict):
 
 
 class Board:
-    """A board. `serial` is where its serial line leads: None for a socket of our own (see `line`), else as
+    """A board. `memory` is the file of its memory; None: it has none, or forgets. `serial` is where its serial line leads: None for a socket of our own (see `line`), else as
     tools/dev/qemu takes it."""
 
     def __init__(self, name, folder, memory, firmware, serial=None):
@@ -46,7 +47,7 @@ class Board:
         self.starts = 0
         self.lines = []   # of the console since power came
         self.line = None  # our end of the serial line, while there is power
-        self._process = self._console = None
+        self._process = self._console = self._reader = None
 
     # ---- power ----
 
@@ -55,25 +56,28 @@ class Board:
         self.close()
         self.starts += 1
         self.lines = lines = []
+        memory = ["--memory", self.memory] if self.memory else []
         with contextlib.ExitStack() as stack:
-            console = stack.enter_context(self._listen("console"))
-            serial = None if self.serial else stack.enter_context(self._listen("serial"))
+            # The path of a Unix socket has 107 bytes at most, and self.folder may have more.
+            sockets = stack.enter_context(tempfile.TemporaryDirectory(prefix="hr-"))
+            console = stack.enter_context(self._listen(sockets, "console"))
+            serial = None if self.serial else stack.enter_context(self._listen(sockets, "serial"))
             with open(self.folder / "qemu.log", "ab") as log:
                 self._process = subprocess.Popen(
-                    [ROOT / "tools/dev/qemu", self.name, "--image", self.firmware, "--memory", self.memory,
+                    [ROOT / "tools/dev/qemu", self.name, "--image", self.firmware, *memory,
                      "--console", f"connect:{console.getsockname()}",
                      "--serial", self.serial or f"connect:{serial.getsockname()}", *map(str, options)],
                     stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
             self._console = self._accept(console)
             self.line = serial and self._accept(serial)
-        threading.Thread(target=self._read, args=(self._console, lines), daemon=True).start()
+        self._reader = threading.Thread(target=self._read, args=(self._console, lines), daemon=True)
+        self._reader.start()
         return self
 
-    def _listen(self, name):
-        path = self.folder / f"{name}.{self.starts}"
-        path.unlink(missing_ok=True)
+    @staticmethod
+    def _listen(folder, name):
         listener = socket.socket(socket.AF_UNIX)
-        listener.bind(str(path))
+        listener.bind(f"{folder}/{name}")
         listener.listen()
         listener.settimeout(0.2)
         return listener
@@ -99,6 +103,14 @@ class Board:
     def alive(self):
         return self._process is not None and self._process.poll() is None
 
+    def has_ended(self):
+        """Power is off, and everything that the board said is in `lines`."""
+        if self.alive():
+            return False
+        if self._reader is not None:
+            self._reader.join(CONNECT_S)
+        return True
+
     def returncode(self):
         return self._process.poll()
 
@@ -111,12 +123,13 @@ class Board:
 
     def close(self):
         self.kill()
+        self.has_ended()
         for end in (self._console, self.line):
             if end is not None:
                 with contextlib.suppress(OSError):
                     end.shutdown(socket.SHUT_RDWR)
                 end.close()
-        self._console = self.line = None
+        self._console = self.line = self._reader = None
 
     def qemu_log(self):
         return (self.folder / "qemu.log").read_text(errors="replace")[-2000:]
@@ -143,12 +156,13 @@ class Board:
         begin, end = len(self.lines), time.monotonic() + deadline_s
         self.type(command + "\r")
         while True:
+            ended = self.has_ended()  # asked first: what was said before the end counts
             lines = self.lines[begin:]
             at = next((i for i, line in enumerate(lines) if line.startswith(first)), len(lines))
             to = next((i for i in range(at, len(lines)) if lines[i].startswith(last or first)), None)
             if to is not None:
                 return lines[at:to + 1]
-            if not self.alive():
+            if ended:
                 raise Died(f"power went before {command!r} was answered:\n{self.end_of_console()}")
             if time.monotonic() > end:
                 raise AssertionError(f"{command!r} was not answered:\n{self.end_of_console()}")
