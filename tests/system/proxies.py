@@ -88,6 +88,7 @@ class UdpProxy:
             data, sender = ready.recvfrom(65536)
         except OSError:
             return
+        self.keep(data)
         if ready is self._front:
             back = self._backs.get(sender) or self._add_back(sender)
             self.counts["bytes_to_server"] += IP_AND_UDP + len(data)
@@ -96,6 +97,9 @@ class UdpProxy:
             client = self._clients[ready]
             self.counts["bytes_to_client"] += IP_AND_UDP + len(data)
             self._pass_on(lambda: self._front.sendto(data, client))
+
+    def keep(self, data):
+        """Each datagram that comes, from either side: for whoever wants to look at them."""
 
     def _pass_on(self, send):
         self.counts["datagrams"] += 1

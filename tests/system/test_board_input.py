@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What may be wrong with what a board is given: its memory, its identity, its line, its peer, its console. The console
 says in words what is wrong, a counter counts it, and the board stays up and does what can still be done."""
+import base64
 import json
 import subprocess
 import sys
@@ -11,6 +12,8 @@ import nmea_oracle
 from boards import BOARD, Board, coaps, enrol_board, fields_of, wait_progress
 from harness import Aggregator, Site, SystemTest, program
 from pipeline import AIS, EVENTS, seeded
+from proxies import UdpProxy
+from secrets_of import found, secrets_of
 from test_board import fleet
 
 OTHER_BOARD = {"qemu_mps2_an385": "qemu_lm3s6965", "qemu_lm3s6965": "qemu_mps2_an385"}[BOARD]
@@ -28,8 +31,8 @@ class InputTest(SystemTest):
         self.site = Site(self.folder)
         self.aggregator = self.own(Aggregator(self.site))
 
-    def enrol(self, name="board", **options):
-        return enrol_board(self.site, name, [coaps(self.aggregator.port)], more=QUICK, **options)
+    def enrol(self, name="board", port=None, more=(), **options):
+        return enrol_board(self.site, name, [coaps(port or self.aggregator.port)], more=[*QUICK, *more], **options)
 
     def power_on(self, device, name=None):
         return self.own(Board(device.folder / (name or "power"), device.memory)).start()
@@ -76,6 +79,11 @@ def sector(memory, number):
 
 
 class Memory(InputTest):
+    def test_a_board_without_its_memory_stays_up(self):
+        """The PSRAM of a QEMU without a file is there and blank; a card is not there at all."""
+        board = self.own(Board(self.folder / "power", None)).start()
+        self.assert_up(board, {"qemu_mps2_an385": "not_provisioned", "qemu_lm3s6965": "no_memory"}[BOARD])
+
     def test_a_blank_memory_is_a_board_that_is_not_provisioned(self):
         device = self.enrol()
         device.memory.unlink()
@@ -131,8 +139,7 @@ class Memory(InputTest):
         messages = nmea_oracle.Log(data).messages
         board.feed(data)
         board.wait_messages(len(messages))
-        wait_progress("all to be sealed", lambda: board.spool()["open_records"] == 0, lambda: len(board.lines))
-        n_sealed = board.spool()["sealed_batches"]
+        n_sealed = board.wait_sealed()["sealed_batches"]
         board.close()
         used = [SPOOL_SECTOR + i for i in range(SPOOL_SECTORS)
                 if sector(device.memory, SPOOL_SECTOR + i).count(b"\xff") < SECTOR // 4]
@@ -230,10 +237,23 @@ class Peer(InputTest):
         self.refused(self.enrol(registry=elsewhere), "Alert")
 
 
+class Listener(UdpProxy):
+    """Keeps each datagram."""
+
+    def __init__(self, *arguments):
+        self.heard = []
+        super().__init__(*arguments)
+
+    def keep(self, data):
+        self.heard.append(data)
+
+
 class Console(InputTest):
     def test_a_locked_shell_tells_no_secret_and_changes_nothing(self):
         self.aggregator.start()
-        device = self.enrol()
+        proxy = self.own(Listener(self.aggregator.port, self.random))
+        device = self.enrol(port=proxy.port)
+        before = secrets_of(device.memory)
         board = self.power_on(device)
         board.wait_said(r"The console is locked")
         self.assert_works(board)
@@ -246,12 +266,43 @@ class Console(InputTest):
         self.assertEqual(fields_of(board.ask("net")[0])["ipv4"], "10.0.2.15")
         self.assertEqual(fields_of(board.ask("status")[0])["refused_lines"], "3")
         self.assert_never_restarted(board)
-        secrets = [device.folder / name for name in ("record.key", "device.key")]
-        said = "\n".join(board.lines)
-        for path in secrets:
-            if path.exists():
-                body = "".join(line for line in path.read_text().splitlines() if not line.startswith("-"))
-                self.assertNotIn(body[:40], said)
+        board.close()
+        self.check_secrets(device, before, proxy)
+
+    def check_secrets(self, device, before, proxy):
+        """Neither key and no seed stands in what the console, the wire or a topic heard."""
+        heard = {"console": b"".join(path.read_bytes() for path in sorted((device.folder / "power").glob("console.*.log"))),
+                 "wire": b"\n".join(proxy.heard),
+                 "files": b"".join(path.read_bytes() for path in sorted(self.aggregator.files.rglob("*")) if path.is_file()),
+                 "topics": json.dumps([self.tail(AIS), self.tail(EVENTS)]).encode()}
+        secrets = {**before, **secrets_of(device.memory)}
+        self.assertEqual({name.split()[0] for name in secrets}, {"record", "transport", "seed"})
+        self.assertEqual(len(secrets), 4, "two keys, the seed of this boot and that of the next")
+        for where, said in heard.items():
+            self.assertGreater(len(said), 500, where)
+            self.assertEqual(found(secrets, said), set(), where)
+            for name, secret in secrets.items():  # the search sees one that is there
+                for form in (secret, secret.hex().encode(), secret.hex().upper().encode(), base64.b64encode(secret),
+                             base64.b64encode(b"a" + secret + b"bc"), base64.encodebytes(b"ab" + secret * 2)):
+                    self.assertEqual(found(secrets, said[:300] + form + said[300:]), {name}, where)
+
+    def test_a_reboot_that_was_asked_for_seals_what_there_is_and_says_so(self):
+        self.aggregator.start()
+        board = self.power_on(self.enrol(more=["--unlocked"]))
+        self.assert_works(board)
+        data = fleet(20, seed=78)
+        board.feed(data)
+        board.wait_messages(len(nmea_oracle.Log(fleet(20, seed=77) + data).messages))
+        board.type("reboot\r")
+        board.wait_said(r"^headrace .*reset=software")
+        self.assertEqual(fields_of(board.wait_said(r"^spool found=closed"))["recovered_records"], "0")
+        self.assert_works(board)
+        board.close()
+        sent = [message[3] for seed in (77, 78, 77) for message in nmea_oracle.Log(fleet(20, seed=seed)).messages]
+        events = sorted(self.tail(AIS), key=lambda event: event["record_seq"])
+        self.assertEqual([event["payload"] for event in events], sent)
+        boots = sorted((e for e in self.tail(EVENTS) if e["kind"] == "boot"), key=lambda event: event["record_seq"])
+        self.assertEqual([boot["boot_reason"] for boot in boots], ["first", "clean"])
 
 
 if __name__ == "__main__":
