@@ -37,8 +37,8 @@ class Counters(dict):
 
 
 class Board:
-    """A board. `memory` is the file of its memory; None: it has none, or forgets. `serial` is where its serial line leads: None for a socket of our own (see `line`), else as
-    tools/dev/qemu takes it."""
+    """A board. `memory` is the file of its memory; None: it has none, or forgets. `serial` is where its serial line leads:
+    None for a socket of our own (see `line`), else as tools/dev/qemu takes it."""
 
     def __init__(self, name, folder, memory, firmware, serial=None):
         self.name, self.folder = name, pathlib.Path(folder)
