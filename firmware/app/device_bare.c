@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "firmware/app/device.h"
+#include "firmware/app/device_parts.h"
 
 #include "firmware/app/console.h"
-#include "firmware/core/counters.h"
 #include "firmware/ports/cortex_m/netif.h"
-#include "firmware/ports/cortex_m/pool.h"
 #include "proto/base/assert.h"
-
-#include <string.h>
 
 enum {
     CHUNK_BYTES = 128,
@@ -20,11 +17,6 @@ enum {
     SEAL_MAX_BYTES = WIRE_MCU_ENVELOPE_MAX_BYTES - WIRE_PREFIX_BYTES - 2 * 64,
     STATS_INTERVAL_MS = 60 * 1000,
     ANCHOR_INTERVAL_MS = 60 * 1000,
-    OPEN_TIMEOUT_MS = 60 * 1000, /* a handshake is seconds of work on these cores */
-    EXCHANGE_TIMEOUT_MS = 95 * 1000,
-    SILENCE_MS = 5000,
-    ACK_TIMEOUT_MS = 2000,
-    MAX_RETRANSMIT = 4,
 };
 
 /* ---- ports ---- */
@@ -35,11 +27,11 @@ static uint64_t clock_uptime_ms(void *ctx)
     return board_uptime_ms();
 }
 
-static const struct port_clock device_clock = {clock_uptime_ms, NULL};
+const struct port_clock app_device_clock = {clock_uptime_ms, NULL};
 
 /* ---- patience ---- */
 
-static void plan_retry(struct app_retry *retry)
+void app_retry_plan(struct app_retry *retry)
 {
     uint32_t shift = retry->n < 6 ? retry->n : 6;
     uint32_t pause_ms = (uint32_t)RETRY_FIRST_MS << shift;
@@ -53,41 +45,6 @@ static bool is_due(const struct app_retry *retry)
 }
 
 /* ---- counters ---- */
-
-static void count(struct app_device *device)
-{
-    struct app_device_counts *counts = &device->counts;
-    struct port_netif_state net = {.frames_in = 0};
-    struct port_pool_state pool;
-    if (device->has_network) {
-        port_netif_state(&net);
-    }
-    port_pool_state(&pool);
-    counts->serial_dropped = board_serial_dropped();
-    counts->frames_in = net.frames_in;
-    counts->frames_out = net.frames_out;
-    counts->frames_dropped = net.frames_dropped;
-    counts->pool_bytes = pool.capacity_bytes;
-    counts->pool_peak_bytes = pool.peak_bytes;
-    counts->pool_refused = pool.refused;
-    counts->stack_bytes = board_stack_bytes();
-    counts->stack_peak_bytes = board_stack_used_bytes();
-    counts->reset_cause = board_reset_cause();
-}
-
-#define COUNT(name) {#name, offsetof(struct app_device_counts, name)}
-
-void app_device_stats(struct app_device *device, struct edge_stats *out)
-{
-    static const struct fw_counter table[] = {
-        COUNT(serial_bytes),   COUNT(serial_dropped), COUNT(serial_unused),    COUNT(frames_in),
-        COUNT(frames_out),     COUNT(frames_dropped), COUNT(pool_bytes),       COUNT(pool_peak_bytes),
-        COUNT(pool_refused),   COUNT(stack_bytes),    COUNT(stack_peak_bytes), COUNT(longest_turn_ms),
-        COUNT(spool_reopened), COUNT(reset_cause),
-    };
-    count(device);
-    fw_counters_to_stats("device", table, HR_ARRAY_LEN(table), &device->counts, out);
-}
 
 static void device_stats(void *ctx, struct edge_stats *out)
 {
@@ -188,99 +145,17 @@ static enum app_trouble open_spool(struct app_device *device)
     return APP_FINE;
 }
 
-/* ---- network ---- */
-
-static struct hr_status no_open(void *ctx, uint8_t index)
-{
-    (void)ctx;
-    (void)index;
-    return hr_status_of(HR_IO);
-}
-
-static void no_close(void *ctx)
-{
-    (void)ctx;
-}
-
-static struct hr_status no_post(void *ctx, uint32_t token, struct hr_bytes envelope)
-{
-    (void)ctx;
-    (void)token;
-    (void)envelope;
-    return hr_status_of(HR_IO);
-}
-
-static struct hr_status no_head(void *ctx, uint32_t token, uint32_t stream)
-{
-    (void)ctx;
-    (void)token;
-    (void)stream;
-    return hr_status_of(HR_IO);
-}
-
-/* A board whose Ethernet controller is silent collects all the same. */
-static const struct port_net no_network = {.n_addresses = 1,
-                                           .window = 1,
-                                           .open = no_open,
-                                           .close = no_close,
-                                           .post_batch = no_post,
-                                           .get_head = no_head};
-
-static void start_network(struct app_device *device)
-{
-    const struct image_identity *image = &device->identity.image;
-    struct port_netif_config config = {
-        .dhcp = !image->has_ipv4, .random = crypto_random(), .log = app_console_log()};
-    memcpy(config.mac, image->mac, sizeof config.mac);
-    memcpy(config.ipv4, image->ipv4.address, sizeof config.ipv4);
-    memcpy(config.ipv4_mask, image->ipv4.mask, sizeof config.ipv4_mask);
-    memcpy(config.ipv4_gateway, image->ipv4.gateway, sizeof config.ipv4_gateway);
-    memcpy(config.ipv4_dns, image->ipv4.dns, sizeof config.ipv4_dns);
-    memcpy(config.ipv6, image->ipv6.address, sizeof config.ipv6);
-    device->has_network = hr_is_ok(port_netif_start(&config));
-    device->network.at_ms = 0;
-    if (!device->has_network) {
-        plan_retry(&device->network);
-        PORT_LOG(app_console_log(), PORT_LOG_ERROR, "ethernet_silent", {"effect", "the spool fills", 0});
-    }
-}
-
-static void start_net_client(struct app_device *device)
-{
-    const struct image_identity *image = &device->identity.image;
-    const struct net_config config = {
-        .addresses = device->identity.addresses,
-        .n_addresses = image->n_aggregators,
-        .window = NET_MAX_WINDOW,
-        .server_name = image->server_name,
-        .credentials = {.kind = NET_CREDENTIALS_MEMORY,
-                        .of.memory = {image->ca[0], image->certificate, image->transport_key}},
-        .open_timeout_ms = OPEN_TIMEOUT_MS,
-        .exchange_timeout_ms = EXCHANGE_TIMEOUT_MS,
-        .silence_ms = SILENCE_MS,
-        .ack_timeout_ms = ACK_TIMEOUT_MS,
-        .max_retransmit = MAX_RETRANSMIT,
-        .clock = &device_clock,
-        .log = app_console_log(),
-        .resolve = port_netif_resolve(),
-    };
-    const struct port_net_events events = fw_collector_net_events(&device->collector);
-    net_client_init(&device->net, &config, &events);
-    device->uplink = device->net.port;
-    device->net_runs = true;
-}
-
 /* ---- the collector ---- */
 
 static struct hr_status start_collector(struct app_device *device)
 {
-    device->uplink = no_network;
+    device->uplink = app_no_network;
     if (device->has_network) {
-        start_net_client(device);
+        app_network_start_client(device);
     }
     const uint32_t seal_max_age_ms = device->identity.image.seal_max_age_ms;
     const struct fw_collector_config config = {
-        .clock = &device_clock,
+        .clock = &app_device_clock,
         .random = crypto_random(),
         .log = app_console_log(),
         .sign = &device->identity.signer.port,
@@ -316,7 +191,7 @@ static void say_trouble(const struct app_device *device)
 static void give_up_spool(struct app_device *device)
 {
     device->trouble = APP_SPOOL_FAILED;
-    plan_retry(&device->memory);
+    app_retry_plan(&device->memory);
     if (device->net_runs) {
         net_client_end(&device->net);
         device->net_runs = false;
@@ -349,7 +224,7 @@ static void start_device(struct app_device *device)
     }
     if (device->trouble != APP_FINE) {
         if (device->trouble == APP_NO_MEMORY) {
-            plan_retry(&device->memory);
+            app_retry_plan(&device->memory);
         }
         say_trouble(device);
         return;
@@ -359,7 +234,7 @@ static void start_device(struct app_device *device)
     }
     const struct image_regions *regions = &device->identity.image.regions;
     port_flash_part_init(&device->spool_part, memory, regions->spool_first_sector, regions->spool_n_sectors);
-    start_network(device);
+    app_network_start(device);
     start_collecting(device);
 }
 
@@ -381,9 +256,9 @@ static void try_again(struct app_device *device)
         }
     }
     if (is_due(&device->network)) {
-        start_network(device);
+        app_network_start(device);
         if (device->has_network && device->trouble == APP_FINE) {
-            start_net_client(device);
+            app_network_start_client(device);
         }
     }
 }
