@@ -17,6 +17,7 @@ SERVER6, NAMES6 = PREFIX6[2], PREFIX6[3]
 SERVERS = (SERVER4, SERVER6, ipaddress.IPv6Address("fd78::2"))
 ETHERTYPE_IPV4, ETHERTYPE_ARP, ETHERTYPE_IPV6 = 0x0800, 0x0806, 0x86DD
 ICMP6, UDP = 58, 17
+KEPT_FRAMES = 200
 
 
 def checksum(data):
@@ -54,6 +55,7 @@ class Lan:
         self.asked = []     # (name, record type) of each question
         self.relayed = []   # (version of IP, to_server, bytes) of each datagram that was not lost
         self.lost = 0
+        self.sent = []      # the first frames to the board
         self.addresses = set()  # from which the board spoke to a server
         self.flows = {}         # (board address, board port, server address, server port): socket
         self._board_mac = None
@@ -101,6 +103,12 @@ class Lan:
 
     def _send(self, mac, kind, payload):
         frame = mac + ROUTER_MAC + struct.pack("!H", kind) + payload
+        if len(self.sent) < KEPT_FRAMES:
+            self.sent.append(frame)
+        self.put(frame)
+
+    def put(self, frame):
+        """Any frame at all, to the board. Call it from a rule, which runs in the thread of the LAN."""
         self.wire.sendto(frame.ljust(60, b"\0"), ("127.0.0.1", self.board_port))
 
     def _send_ip(self, source, target, protocol, payload, mac=None):
@@ -136,6 +144,8 @@ class Lan:
             self._advertise()
         elif protocol == ICMP6 and payload[0] == 135 and not source.is_unspecified:
             wanted = ipaddress.IPv6Address(payload[8:24])
+            if wanted not in (ROUTER6, NAMES6, *SERVERS):
+                return
             answer = struct.pack("!BBHI", 136, 0, 0, 0xE0000000) + wanted.packed + b"\x02\x01" + ROUTER_MAC
             self._send_ip(wanted, source, ICMP6, answer)
 

@@ -17,11 +17,13 @@ import threading
 import time
 import unittest
 
+import noise
 from emulator import BIN, BOARD, BoardTest, DEADLINE_S, ROOT
-from lan import BOARD4, Lan, PREFIX6, SERVER4, SERVER6
+from lan import BOARD4, Lan, PREFIX6, SERVER4, SERVER6, UDP, ip_packet, udp
 
 CURVE = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
 SESSIONS = 200 if os.environ.get("HEADRACE_LONG") == "1" else 50
+NOISE_FRAMES = 20000 if os.environ.get("HEADRACE_LONG") == "1" else 800
 LONG_S = 8 * DEADLINE_S
 HANDSHAKE = 22  # DTLS content types
 APPLICATION = (23, 25)
@@ -261,6 +263,53 @@ class Ways(NetTest):
         self.assertEqual(len(peer.different_posts()), 24)
         for line in self.memory_lines(board, "session"):
             self.assertEqual((line["pbufs"], line["refused"], line["heap_err"]), (0, 0, 0))
+
+    def test_frames_that_nobody_should_send_do_no_harm(self):
+        seed = int(os.environ.get("HEADRACE_SEED", random.randrange(1 << 32)))
+        print(f"HEADRACE_SEED={seed}", flush=True)
+        chance, put = random.Random(seed), 0
+
+        def rule(to_server, payload):
+            """Behind each request of the first session a burst, before its answer."""
+            nonlocal put
+            if to_server and payload[0] in APPLICATION and put < NOISE_FRAMES:
+                for _ in range(4):
+                    self.lan.put(noise.frame_of_noise(chance, self.lan.sent))
+                    put += 1
+            return False
+
+        peer = self.server()
+        board = self.run_board(peer, SERVER4, rule=rule, sessions=2, posts=NOISE_FRAMES // 4 + 20, ack_timeout=500)
+        self.ends_well(board, LONG_S)
+        self.assertGreaterEqual(put, NOISE_FRAMES)
+        self.assertEqual(len(peer.different_posts()), 2 * (NOISE_FRAMES // 4 + 20))
+        self.assertEqual(board.text().count("net_session_open"), 2)
+        first, second = self.memory_lines(board, "session")
+        for what in ("used", "blocks", "pbufs"):
+            self.assertEqual(second[what], first[what], what)
+        self.assertEqual((second["pbufs"], second["refused"]), (0, 0))
+
+    def test_strangers_whose_datagrams_go_nowhere_take_no_memory(self):
+        """Each is told so, and that waits in memory until the stranger's address is resolved, which it never is."""
+        strangers = iter([PREFIX6[0x1000], PREFIX6[0x1001]])  # the board has room for four neighbours
+
+        def rule(to_server, payload):
+            stranger = next(strangers, None) if to_server and payload[0] in APPLICATION else None
+            if stranger is not None:
+                (board_address,) = self.lan.addresses
+                datagram = ip_packet(stranger, board_address, UDP, udp(1000, 9, bytes(1200)))
+                self.lan.put(self.lan.sent[-1][:12] + b"\x86\xdd" + datagram)
+            return False
+
+        peer = self.server()
+        board = self.run_board(peer, SERVER6, rule=rule, family=6, posts=12)
+        self.ends_well(board)
+        self.assertEqual(len(peer.different_posts()), 12)
+        (line,) = self.memory_lines(board, "open")
+        print(f"heap: {line['heap_peak']} B at the peak")
+        self.assertEqual((line["heap_err"], line["refused"]), (0, 0))
+        self.assertEqual(next(strangers, None), None)
+        self.assertLess(line["heap_peak"], 3072)
 
     def test_servers_that_are_not_to_be_believed_are_refused_in_words(self):
         for peer, reason in ((self.server(self.stranger), "not correctly signed by the trusted CA"),

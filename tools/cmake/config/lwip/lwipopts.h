@@ -62,6 +62,8 @@
 #define PBUF_LINK_HLEN 14
 #define MEMP_NUM_PBUF 4
 #define MEMP_NUM_UDP_PCB 4 /* DHCP, DNS with its random port, CoAP */
+/* An error repeats so much of what it answers, and waits on the heap for the address of whoever sent it. */
+#define LWIP_ICMP6_DATASIZE 64
 
 #define LWIP_STATS 1
 #define LWIP_STATS_LARGE 0
