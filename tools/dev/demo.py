@@ -16,11 +16,11 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 import urllib.request
 
 import board
+from demo_feed import Feeder
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 WORK = ROOT / "build/demo"
@@ -37,38 +37,6 @@ def free_port():
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", random.randrange(10000, 32000)))
             return probe.getsockname()[1]
-
-
-class Feeder(threading.Thread):
-    """Serves NMEA lines to whoever connects, at a steady rate, and goes on where it was after a reconnect. What stood
-    in a socket to a killed collector is gone, as with a real receiver."""
-
-    def __init__(self, lines, rate, seconds):
-        super().__init__(daemon=True)
-        self.lines, self.rate, self.seconds = lines, rate, seconds
-        self.server = socket.create_server(("127.0.0.1", 0))
-        self.port = self.server.getsockname()[1]
-        self.sent = 0
-        self.done = threading.Event()
-
-    def run(self):
-        client, began, base = None, None, 0
-        while self.sent < len(self.lines) and (began is None or time.monotonic() - began < self.seconds):
-            if client is None:
-                client, _ = self.server.accept()
-                began = began or time.monotonic()
-                base = time.monotonic() - self.sent / self.rate
-            due = min(int((time.monotonic() - base) * self.rate), len(self.lines))
-            try:
-                client.sendall(b"".join(self.lines[self.sent:due]))
-                self.sent = max(self.sent, due)
-            except OSError:
-                client.close()
-                client = None
-            time.sleep(0.02)
-        if client:
-            client.close()
-        self.done.set()
 
 
 class Microcontroller(board.Board):
