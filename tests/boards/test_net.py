@@ -265,7 +265,7 @@ class Ways(NetTest):
             self.assertEqual((line["pbufs"], line["refused"], line["heap_err"]), (0, 0, 0))
 
     def test_frames_that_nobody_should_send_do_no_harm(self):
-        seed = int(os.environ.get("HEADRACE_SEED", random.randrange(1 << 32)))
+        seed = int(os.environ.get("HEADRACE_SEED", "20261121"))
         print(f"HEADRACE_SEED={seed}", flush=True)
         chance, put = random.Random(seed), 0
 
