@@ -14,6 +14,7 @@ import nmea_oracle
 from boards import BOARD, Board, coaps, enrol_board, fields_of
 from harness import ROOT, Aggregator, Site, SystemTest, program, run
 from pipeline import AIS, EVENTS, RAW, Broker, Collector, Topics, wait_published
+from secrets_of import found, secrets_of
 
 MESSAGES = 600
 # Of an event, who brought it and when; the rest is what it says.
@@ -71,6 +72,7 @@ class PowerOnToKafka(SystemTest):
         log.write_bytes(data)
         device = enrol_board(self.site, "board", [coaps(self.aggregator.port)], more=["--seal-max-age", "500ms"])
         gateway, n_messages = self.by_gateway(log)
+        secrets = secrets_of(device.memory)
 
         board = self.own(Board(device.folder, device.memory)).start()
         self.check_banner(board, device)
@@ -94,6 +96,7 @@ class PowerOnToKafka(SystemTest):
         self.assertEqual(said[-len(sent):], sent)
         n_signed = self.verify_signatures(topics, device)
         self.check_control_records(device)
+        self.check_secrets({**secrets, **secrets_of(device.memory)}, topics)
         print(f"{BOARD}: {n_messages} messages, {n_records} records of both collectors once each, {n_signed} batches of the "
               f"board verified; pool peak {status['device']['pool_peak_bytes']} of {status['device']['pool_bytes']} B, stack "
               f"peak {status['device']['stack_peak_bytes']} of {status['device']['stack_bytes']} B", flush=True)
@@ -114,6 +117,13 @@ class PowerOnToKafka(SystemTest):
             path.write_bytes(batch.envelope)
             run(program("headrace"), "verify", path, "--key", device.public_key)
         return len(batches)
+
+    def check_secrets(self, secrets, topics):
+        """Neither key and no seed of the board is in Kafka (test_board_input looks at what else it says)."""
+        published = b"".join(p.value for p in topics.published)
+        self.assertEqual(found(secrets, published), set())
+        for name, secret in secrets.items():  # the search sees one that is there
+            self.assertEqual(found(secrets, published + secret), {name})
 
     def check_control_records(self, device):
         """The board signs a Boot, a time from the aggregator, and its counters."""
