@@ -5,7 +5,7 @@ if(HEADRACE_FAULTS)
     hr_program(image_${subject} SOURCES ${CMAKE_CURRENT_LIST_DIR}/image_${subject}.c DEPENDS hr_image hr_base)
     add_test(NAME test_${subject}
              COMMAND /usr/bin/python3 -W ignore::ResourceWarning ${CMAKE_CURRENT_LIST_DIR}/test_${subject}.py)
-    set_tests_properties(test_${subject} PROPERTIES LABELS qemu TIMEOUT 900
+    set_tests_properties(test_${subject} PROPERTIES LABELS qemu TIMEOUT 600
       ENVIRONMENT "HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin;HEADRACE_BOARD=${HEADRACE_BOARD}")
   endforeach()
 

@@ -4,6 +4,6 @@ if(HEADRACE_FAULTS)
              DEPENDS fw_core fw_crypto fw_port_cortex_m hr_wire hr_base dep::mbedcrypto)
   add_test(NAME test_board_crypto
            COMMAND /usr/bin/python3 -W ignore::ResourceWarning ${CMAKE_CURRENT_LIST_DIR}/test_crypto.py)
-  set_tests_properties(test_board_crypto PROPERTIES LABELS qemu TIMEOUT 900
+  set_tests_properties(test_board_crypto PROPERTIES LABELS qemu TIMEOUT 600
     ENVIRONMENT "HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin;HEADRACE_BOARD=${HEADRACE_BOARD}")
 endif()

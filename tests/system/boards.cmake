@@ -1,14 +1,19 @@
 # Microcontroller boards in QEMU, from power-on to Kafka. Their images come from builds of their own: build/<board>_faults.
 # They run beside each other (ctest -L qemu -j 3), the long ones first.
+set(timeout_s 900)
+if("$ENV{HEADRACE_LONG}" STREQUAL "1")
+  set(timeout_s 14400)
+endif()
 function(hr_board_test name board file cost)
   add_test(NAME ${name}_${board}
            COMMAND /usr/bin/python3 -W ignore::ResourceWarning ${CMAKE_SOURCE_DIR}/tests/system/${file}.py ${ARGN})
-  set_tests_properties(${name}_${board} PROPERTIES LABELS qemu TIMEOUT 900 SKIP_RETURN_CODE 77 COST ${cost} ENVIRONMENT
+  set_tests_properties(${name}_${board} PROPERTIES LABELS qemu TIMEOUT ${timeout_s} SKIP_RETURN_CODE 77 COST ${cost} ENVIRONMENT
     "HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin;HEADRACE_BOARD=${board};HEADRACE_FIRMWARE=${CMAKE_SOURCE_DIR}/build/${board}_faults/bin")
 endfunction()
 
 foreach(board qemu_mps2_an385 qemu_lm3s6965)
-  hr_board_test(test_board_network ${board} test_board_network 9)
+  hr_board_test(test_board_network ${board} test_board_network 9 BadNetwork)
+  hr_board_test(test_board_outage ${board} test_board_network 4 Overflow)
   hr_board_test(test_board_power ${board} test_board_power 8 RandomCuts)
   hr_board_test(test_board_recording ${board} test_board_recording 6)
   hr_board_test(test_board_line ${board} test_board_line 5)
