@@ -110,7 +110,7 @@ class Fsck(harness.SystemTest):
         self.assertEqual(report["findings"][0]["leaf"], leaf)
         signed = whole[:120] + bytes([whole[120] ^ 1]) + whole[121:]
         path = self.damaged("unsigned", ("UPDATE batch SET envelope = ? WHERE leaf = ?", signed, leaf))
-        report = self.fsck(path, *self.kafka(), expect=1)
+        report = self.fsck(path, expect=1)
         self.assert_found("a flipped byte in a signature", report, signature=1)
         path = self.damaged("removed", ("DELETE FROM batch WHERE leaf = ?", leaf))
         report = self.fsck(path, *self.kafka(), expect=1)
@@ -118,7 +118,7 @@ class Fsck(harness.SystemTest):
         self.assertEqual({f["leaf"] for f in report["findings"] if f["kind"] == "leaf"}, {leaf})
         path = self.damaged("counted", ("UPDATE feed_entry SET n_events = n_events + 1 WHERE feed = ?1 AND partition ="
                                         " (SELECT max(partition) FROM feed_entry WHERE feed = ?1)", AIS))
-        report = self.fsck(path, *self.kafka(), expect=1)
+        report = self.fsck(path, expect=1)
         self.assert_found("a changed feed count", report, feed=1)
         self.assertIn("n_events", report["findings"][0]["text"])
         path = self.damaged("moved", ("UPDATE stream_state SET cum_seq = cum_seq - 1 WHERE device = ?",
@@ -153,13 +153,13 @@ class Fsck(harness.SystemTest):
                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True,
                              timeout=harness.DEADLINE_S).stdout
         self.assertEqual(out, whole.read_bytes(), "standard output")
-        for cut in (len(out) - 1, len(out) * 9 // 10, len(out) // 3, 20):
+        for cut in (len(out) * 9 // 10, 20):
             broken = self.folder / f"cut.{cut}.export"
             broken.write_bytes(out[:cut])
             self.site.headrace("ledger", "rebuild", "--check", "--from", broken, expect=1)
             self.export(broken.name, "--resume")
             self.assertEqual(broken.read_bytes(), out, f"resumed behind byte {cut}")
-        for at in (9, len(out) // 2, len(out) - 60, len(out) - 1):
+        for at in (len(out) // 2, len(out) - 1):
             spoiled = self.folder / f"spoiled.{at}.export"
             spoiled.write_bytes(out[:at] + bytes([out[at] ^ 4]) + out[at + 1:])
             _, said = self.rebuild(f"spoiled.{at}.db", spoiled, expect=1)
@@ -171,7 +171,7 @@ class Fsck(harness.SystemTest):
         self.rebuild("none.db", tail, head, expect=1)
         parts, _ = self.rebuild("parts.db", head, tail)
         self.assertEqual(self.inspected(parts), self.inspected(self.aggregator.ledger))
-        self.assert_clean(parts, *self.kafka())
+        self.assert_clean(parts)
         late, _ = self.rebuild("late.db", tail)
         report = self.assert_clean(late, *self.kafka())
         self.assertEqual((report["first_leaf"], report["pruned"]), (leaves // 2, leaves // 2))

@@ -11,11 +11,23 @@ static const char magic[8] = "HRLEDEX1"; /* 8 bytes, no NUL */
 
 enum { FRAME_HEAD_BYTES = 5, LINK_BYTES = 8 };
 
-struct hr_status cli_archive_open(struct cli_archive *archive, FILE *file)
+void cli_archive_open(struct cli_archive *archive, FILE *file)
 {
-    *archive =
-        (struct cli_archive){.file = file, .failed = hr_ok(), .body = malloc(CLI_ARCHIVE_BODY_MAX_BYTES)};
-    return hr_status_of(archive->body != NULL ? HR_OK : HR_IO);
+    *archive = (struct cli_archive){.file = file, .failed = hr_ok()};
+}
+
+/* Room for a body; false: no memory. */
+static bool reserve(struct cli_archive *archive, size_t len_bytes)
+{
+    if (len_bytes <= archive->capacity_bytes) {
+        return true;
+    }
+    void *body = realloc(archive->body, len_bytes);
+    if (body != NULL) {
+        archive->body = body;
+        archive->capacity_bytes = len_bytes;
+    }
+    return body != NULL;
 }
 
 struct hr_status cli_archive_close(struct cli_archive *archive)
@@ -69,7 +81,8 @@ static void frame_head(uint8_t out[FRAME_HEAD_BYTES], enum cli_frame type, size_
 
 struct hr_writer cli_archive_body(struct cli_archive *archive)
 {
-    return hr_writer_over(archive->body, CLI_ARCHIVE_BODY_MAX_BYTES);
+    (void)reserve(archive, CLI_ARCHIVE_BODY_MAX_BYTES); /* without, the frame is refused */
+    return hr_writer_over(archive->body, archive->capacity_bytes);
 }
 
 struct hr_status cli_archive_put(struct cli_archive *archive, enum cli_frame type,
@@ -107,8 +120,13 @@ struct hr_status cli_archive_next(struct cli_archive *archive, enum cli_frame *t
     struct hr_reader reader = hr_reader_over(hr_bytes_of(head, sizeof head));
     *type = (enum cli_frame)hr_read_u8(&reader);
     size_t len_bytes = hr_read_u32(&reader);
-    if (len_bytes > CLI_ARCHIVE_BODY_MAX_BYTES ||
-        fread(archive->body, 1, len_bytes, archive->file) != len_bytes) {
+    if (len_bytes > CLI_ARCHIVE_BODY_MAX_BYTES) {
+        return hr_status_of(HR_CORRUPT);
+    }
+    if (!reserve(archive, len_bytes)) {
+        return hr_status_of(HR_IO);
+    }
+    if (len_bytes > 0 && fread(archive->body, 1, len_bytes, archive->file) != len_bytes) {
         return hr_status_of(HR_CORRUPT);
     }
     *body = hr_bytes_of(archive->body, len_bytes);

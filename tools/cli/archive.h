@@ -49,19 +49,21 @@ struct cli_archive_range {
 struct cli_archive {
     FILE *file;
     uint8_t chain[WIRE_DIGEST_BYTES];
-    uint8_t *body;           /* of CLI_ARCHIVE_BODY_MAX_BYTES */
+    uint8_t *body;
+    size_t capacity_bytes;   /* of body, up to CLI_ARCHIVE_BODY_MAX_BYTES */
     uint64_t at;             /* bytes behind the last whole frame */
     struct hr_status failed; /* what a put said first; HR_OK: nothing did */
 };
 
-/* Takes the file over, opened for what follows. HR_IO: no memory. */
-HR_MUST_USE struct hr_status cli_archive_open(struct cli_archive *archive, FILE *file);
+/* Takes the file over, opened for what follows. */
+void cli_archive_open(struct cli_archive *archive, FILE *file);
 /* HR_IO: the file could not be written to its end. Frees the archive. */
 HR_MUST_USE struct hr_status cli_archive_close(struct cli_archive *archive);
 /* The magic: written, or read. HR_CORRUPT: another file. HR_IO. */
 HR_MUST_USE struct hr_status cli_archive_begin(struct cli_archive *archive);
 HR_MUST_USE struct hr_status cli_archive_check_magic(struct cli_archive *archive);
-/* Writes a frame whose body stands in archive->body, as `body` wrote it. HR_FULL: it did not fit. HR_IO. */
+/* Writes a frame whose body stands in archive->body, as `body` wrote it. HR_FULL: it did not fit, or there is
+ * no memory. HR_IO. */
 /* After one failed the others do nothing and say the same. */
 HR_MUST_USE struct hr_status cli_archive_put(struct cli_archive *archive, enum cli_frame type,
                                              const struct hr_writer *body);
@@ -69,7 +71,7 @@ struct hr_writer cli_archive_body(struct cli_archive *archive);
 /* Writes the end. */
 HR_MUST_USE struct hr_status cli_archive_end(struct cli_archive *archive);
 /* Reads the next frame, borrowed until the next call. HR_CLOSED: the end was read and the chain is right.
- * HR_CORRUPT: the file ends before its end, or is not as it was written. */
+ * HR_CORRUPT: the file ends before its end, or is not as it was written. HR_IO: no memory. */
 HR_MUST_USE struct hr_status cli_archive_next(struct cli_archive *archive, enum cli_frame *type,
                                               struct hr_bytes *body);
 

@@ -274,10 +274,8 @@ static int export_to(const struct cli_arguments *arguments, struct export *expor
                                              : strerror(errno));
         return CLI_FAILED;
     }
-    struct hr_status status = cli_archive_open(&export->archive, file);
-    if (hr_is_ok(status)) {
-        status = run(export, is_resuming, from_leaf, is_part ? to_leaf : UINT64_MAX);
-    }
+    cli_archive_open(&export->archive, file);
+    struct hr_status status = run(export, is_resuming, from_leaf, is_part ? to_leaf : UINT64_MAX);
     struct hr_status closed = cli_archive_close(&export->archive);
     status = hr_is_ok(status) ? closed : status;
     if (!hr_is_ok(status)) {

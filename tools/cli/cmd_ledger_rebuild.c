@@ -69,8 +69,8 @@ static struct hr_status read_part(struct job *job, struct part *part,
         (void)fprintf(stderr, "headrace " VERB ": %s: %s\n", part->path, strerror(errno));
         return hr_status_of(HR_IO);
     }
-    struct hr_status status = cli_archive_open(&archive, file);
-    status = hr_is_ok(status) ? cli_archive_check_magic(&archive) : status;
+    cli_archive_open(&archive, file);
+    struct hr_status status = cli_archive_check_magic(&archive);
     struct hr_status judged = hr_ok();
     while (hr_is_ok(status) && hr_is_ok(status = cli_archive_next(&archive, &type, &body))) {
         judged = each(job, part, type, body);

@@ -107,6 +107,20 @@ static void want_raw(struct cli_delivered *delivered, uint32_t used)
     }
 }
 
+/* Other normalizers may have chosen other topics, so any that has the batch is right. False: none has it. */
+static bool want_where_it_is(struct cli_delivered *delivered, uint64_t leaf)
+{
+    for (size_t i = delivered->at; i < delivered->n_records && delivered->records[i].leaf == leaf; i++) {
+        const struct cli_delivered_record *record = &delivered->records[i];
+        size_t n = delivered->n_wanted;
+        bool is_new = n == 0 || delivered->wanted[n - 1].topic != record->topic;
+        if (record->index == 0 && !record->is_revision && is_new) {
+            want(delivered, delivered->topics[record->topic].name, 0);
+        }
+    }
+    return delivered->n_wanted > 0;
+}
+
 static void tell_missing(struct cli_delivered *delivered, const struct ledger_batch *batch,
                          const struct cli_delivered_place *wanted)
 {
@@ -207,7 +221,9 @@ void cli_delivered_leaf(struct cli_delivered *delivered, const struct norm_input
     const struct norm_emit emit = {want_event, &emission};
     delivered->n_wanted = 0;
     (void)norm_batch(cli_normalizers(), CLI_REFOLD_N_NORMALIZERS, input, &emit);
-    want_raw(delivered, emission.used);
+    if (judges_events || !want_where_it_is(delivered, batch->leaf)) {
+        want_raw(delivered, emission.used);
+    }
     if (delivered->n_wanted > 0) {
         qsort(delivered->wanted, delivered->n_wanted, sizeof *delivered->wanted, compare_places);
     }

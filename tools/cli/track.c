@@ -203,12 +203,12 @@ static uint32_t next_seq(const struct ledger_stream *stream)
 static void move_over(const struct cli_track *track, struct cli_track_stream *row, uint32_t seq)
 {
     struct ledger_stream *now = &row->now;
-    for (size_t i = 0; i < track->n_losses; i++) {
+    for (size_t i = 0; i < track->n_losses && next_seq(now) < seq; i++) {
         const struct cli_track_loss *known = &track->losses[i];
         const struct edge_loss *loss = &known->loss;
         uint32_t next = next_seq(now);
-        if (next >= seq || known->device_id != now->device_id || known->stream != now->stream ||
-            loss->from_seq > next || loss->to_seq < next || loss->to_seq >= seq) {
+        if (known->device_id != now->device_id || known->stream != now->stream || loss->from_seq > next ||
+            loss->to_seq < next || loss->to_seq >= seq) {
             continue;
         }
         uint64_t end = loss->first_record_seq + loss->n_records;
