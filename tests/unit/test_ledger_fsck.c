@@ -136,6 +136,21 @@ static void what_a_pruned_log_begins_with_is_not_held_against_it(void **state)
     assert_int_equal(prove(&head, 0x3C), 0);
 }
 
+static void what_retention_takes_while_it_is_examined_breaks_no_chain(void **state)
+{
+    (void)state;
+    const struct ledger_stream head = head_at(N_BATCHES - 1);
+    struct verify_result result;
+    (void)prove(&head, 0x03);
+    memset(fixture.findings.counts, 0, sizeof fixture.findings.counts); /* it was only begun */
+    cli_track_skip(&fixture.track, 4);
+    for (uint32_t i = 4; i < N_BATCHES; i++) {
+        (void)cli_track_batch(&fixture.track, &fixture.batches[i], &result);
+    }
+    cli_track_end(&fixture.track);
+    assert_int_equal(cli_findings_total(&fixture.findings), 0);
+}
+
 static void every_flipped_byte_of_a_batch_is_found(void **state)
 {
     (void)state;
@@ -449,6 +464,7 @@ int main(void)
         TEST(a_batch_that_is_gone_breaks_the_chain_once),
         TEST(a_log_without_its_last_batch_is_not_where_its_head_says),
         TEST(what_a_pruned_log_begins_with_is_not_held_against_it),
+        TEST(what_retention_takes_while_it_is_examined_breaks_no_chain),
         TEST(every_flipped_byte_of_a_batch_is_found),
         TEST(a_key_that_may_not_sign_there_is_found_and_a_revoked_one_is_not_accused),
         TEST(a_state_behind_its_batches_is_brought_up_to_date),

@@ -91,12 +91,13 @@ static void pass_hole(struct fsck *fsck, uint64_t leaf)
     if (!hr_is_ok(fsck->ledger.first_leaf(fsck->ledger.ctx, &first_leaf))) {
         first_leaf = fsck->first_leaf;
     }
+    if (first_leaf > fsck->track.next_leaf) {
+        uint64_t end = first_leaf < leaf ? first_leaf : leaf;
+        fsck->pruned_meanwhile += end - fsck->track.next_leaf;
+        cli_track_skip(&fsck->track, end);
+    }
     for (uint64_t at = fsck->track.next_leaf; at < leaf; at++) {
-        if (at < first_leaf) {
-            fsck->pruned_meanwhile++;
-        } else {
-            cli_find_at(&fsck->findings, CLI_FINDING_LEAF, at, "it is not there");
-        }
+        cli_find_at(&fsck->findings, CLI_FINDING_LEAF, at, "it is not there");
     }
     fsck->track.next_leaf = leaf;
 }

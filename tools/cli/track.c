@@ -341,6 +341,16 @@ bool cli_track_batch(struct cli_track *track, const struct ledger_batch *batch, 
     return true;
 }
 
+void cli_track_skip(struct cli_track *track, uint64_t first_leaf)
+{
+    track->first_leaf = first_leaf;
+    track->next_leaf = first_leaf;
+    for (size_t i = 0; i < track->n_streams; i++) {
+        track->streams[i].has_batch = false;
+        track->streams[i].now.cum_seq = WIRE_SEQ_NONE;
+    }
+}
+
 /* ---- the end ---- */
 
 static void check_head(struct cli_track *track, struct cli_track_stream *row)

@@ -56,6 +56,8 @@ void cli_track_conflict(void *ctx, const struct ledger_conflict *row);
 /* The batch at track->next_leaf, or behind a hole that the caller has told. True: the bytes can be taken
  * apart, *out is filled. */
 bool cli_track_batch(struct cli_track *track, const struct ledger_batch *batch, struct verify_result *out);
+/* Retention has taken the leaves up to before first_leaf meanwhile: what follows is the beginning. */
+void cli_track_skip(struct cli_track *track, uint64_t first_leaf);
 /* After the last batch: does every stream stand where its batches and losses brought it? */
 void cli_track_end(struct cli_track *track);
 /* The stream as it stands behind the last batch: as stated, or further. */
