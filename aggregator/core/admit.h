@@ -26,9 +26,7 @@ enum {
     AGG_HOLD_ANSWER_MS = 2000, /* then a held batch is answered gap, with its sack bit */
     AGG_HOLD_DROP_MS = 30000,  /* then it is dropped; the device sends it again */
     AGG_DEVICE_STREAMS_KEPT =
-        2,                     /* newest streams of a device in memory; the ledger is asked for older ones */
-    AGG_BATCH_MAX_LOSSES = 8,  /* Loss records looked at in one batch */
-    AGG_BATCH_MAX_ANCHORS = 4, /* the last time anchors of a batch, one a boot, are stored */
+        2, /* newest streams of a device in memory; the ledger is asked for older ones */
 };
 
 /* An envelope that the verify room has judged. The struct and the envelope's bytes belong to the driver,

@@ -6,6 +6,7 @@
 #define AGG_INTERNAL_H
 
 #include "aggregator/core/admit.h"
+#include "aggregator/core/scan.h"
 #include "proto/base/assert.h"
 
 #include <stdatomic.h>
@@ -167,15 +168,5 @@ bool agg_loss_apply(struct agg_core *core, struct agg_device *device, struct agg
 enum wire_ack_status agg_key_stands(const struct ledger_device *entry, const struct wire_header *header);
 void agg_key_switch(struct agg_core *core, struct agg_device *device, const struct agg_batch *batch,
                     const struct edge_key_switch *key_switch);
-
-/* ---- scan.c: control records of a batch ---- */
-struct agg_controls {
-    uint32_t n_losses, n_anchors, n_key_switches, n_undecodable;
-    struct edge_loss losses[AGG_BATCH_MAX_LOSSES];          /* the first ones */
-    struct edge_time_anchor anchors[AGG_BATCH_MAX_ANCHORS]; /* the last ones, one a boot */
-    struct edge_key_switch key_switch;                      /* the last one */
-};
-
-void agg_scan(const struct wire_envelope *parts, struct agg_controls *out);
 
 #endif

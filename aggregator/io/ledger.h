@@ -128,6 +128,12 @@ struct ledger_room {
     const char *why_full; /* static text; NULL: a commit finds room */
 };
 
+/* How a log that is made again begins: under its old name, behind what retention had deleted. */
+struct ledger_birth {
+    const char *origin; /* 32 lower-case hexadecimal digits */
+    uint64_t first_leaf;
+};
+
 struct ledger {
     /* Makes the change durable. HR_OK: it survives a power cut, and leaves are filled in. HR_FULL: no space
      * on the disk; nothing changed, a later call may succeed. HR_AGAIN: the database is away; the same.

@@ -169,6 +169,27 @@ static void the_bound_of_the_file_is_a_full_disk(void **state)
     ledger.close(ledger.ctx);
 }
 
+static void a_log_that_is_made_again_has_its_old_name_and_beginning_and_takes_no_others_place(void **state)
+{
+    (void)state;
+    static const struct ledger_birth birth = {.origin = "0123456789abcdef0123456789abcdef", .first_leaf = 40};
+    struct ledger_sqlite_config with = config();
+    with.birth = &birth;
+    struct ledger ledger;
+    uint64_t first_leaf = 0;
+    assert_ok(ledger_sqlite_open(&with, &ledger));
+    assert_string_equal(ledger.origin(ledger.ctx), birth.origin);
+    assert_ok(ledger.first_leaf(ledger.ctx, &first_leaf));
+    assert_int_equal(first_leaf, 40);
+    assert_ok(commit_one(&ledger, 0));
+    assert_int_equal(size_of(&ledger), 41);
+    ledger.close(ledger.ctx);
+    assert_code(ledger_sqlite_open(&with, &ledger), HR_DENIED);
+    assert_ok(open_ledger(NULL, &ledger));
+    assert_int_equal(size_of(&ledger), 41);
+    ledger.close(ledger.ctx);
+}
+
 static void a_failing_fsync_ends_all_commits_until_the_ledger_is_opened_again(void **state)
 {
     (void)state;
@@ -313,6 +334,7 @@ int main(void)
         SQLITE_TEST(a_second_instance_is_told_which_process_has_the_ledger),
         SQLITE_TEST(a_full_disk_changes_nothing_and_a_later_commit_succeeds),
         SQLITE_TEST(the_bound_of_the_file_is_a_full_disk),
+        SQLITE_TEST(a_log_that_is_made_again_has_its_old_name_and_beginning_and_takes_no_others_place),
         SQLITE_TEST(a_failing_fsync_ends_all_commits_until_the_ledger_is_opened_again),
         SQLITE_TEST(a_failing_fsync_while_the_wal_is_moved_is_not_ignored),
         SQLITE_TEST(files_of_others_are_refused_and_left_alone),

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * `headrace ledger inspect`: what an aggregator has committed, read beside it while it runs. */
-#include "aggregator/ledger/choice/choice.h"
 #include "aggregator/verify/verify.h"
 #include "proto/base/assert.h"
 #include "tools/cli/cli.h"
 #include "tools/cli/files.h"
+#include "tools/cli/ledger_open.h"
 #include "tools/cli/options.h"
 #include "tools/cli/print.h"
 
@@ -279,35 +279,6 @@ static int inspect_leaf(const struct report *report, uint64_t leaf, const char *
     return hr_is_ok(one.written) ? CLI_OK : CLI_FAILED;
 }
 
-static void complain(void *ctx, const char *text)
-{
-    (void)ctx;
-    (void)fprintf(stderr, "headrace ledger inspect: %s\n", text);
-}
-
-/* Of the file or of the configuration; the reason of a failure is told. */
-static int open_ledger(const struct cli_arguments *arguments, struct ledger *out)
-{
-    static struct config_aggregator config;
-    static struct conf_report mistakes;
-    const char *path = cli_option_or(arguments, CONFIG, NULL);
-    if ((path == NULL) == (arguments->positional == NULL)) {
-        (void)fprintf(stderr, "headrace ledger inspect: give a FILE, or --config YAML\n");
-        return CLI_USAGE;
-    }
-    if (path != NULL && !hr_is_ok(config_load(path, &config, &mistakes))) {
-        conf_report_print(&mistakes, stderr);
-        return CLI_FAILED;
-    }
-    if (path == NULL && snprintf(config.ledger.sqlite, sizeof config.ledger.sqlite, "%s",
-                                 arguments->positional) >= (int)sizeof config.ledger.sqlite) {
-        (void)fprintf(stderr, "headrace ledger inspect: the path is too long\n");
-        return CLI_FAILED;
-    }
-    const struct ledger_report report = {.log = complain};
-    return hr_is_ok(ledger_choice_open_reader(&config.ledger, &report, out)) ? CLI_OK : CLI_FAILED;
-}
-
 static int inspect(const struct cli_arguments *arguments)
 {
     struct report report = {.is_json = arguments->n_values[JSON] > 0};
@@ -318,7 +289,8 @@ static int inspect(const struct cli_arguments *arguments)
         (void)fprintf(stderr, "headrace ledger inspect: --device and --leaf are numbers\n");
         return CLI_USAGE;
     }
-    int opened = open_ledger(arguments, &report.ledger);
+    int opened = cli_ledger_open_reader("ledger inspect", arguments->positional,
+                                        cli_option_or(arguments, CONFIG, NULL), &report.ledger);
     if (opened != CLI_OK) {
         return opened;
     }
@@ -332,14 +304,10 @@ static int inspect(const struct cli_arguments *arguments)
     return code;
 }
 
-int cli_ledger(int argc, char **argv)
+static int cli_ledger_inspect(int argc, char **argv)
 {
-    if (argc < 2 || strcmp(argv[1], "inspect") != 0) {
-        (void)fprintf(stderr, "usage: headrace ledger inspect FILE | --config YAML\n");
-        return CLI_USAGE;
-    }
     struct cli_arguments arguments;
-    switch (cli_options_parse(&usage, argc - 1, argv + 1, &arguments)) {
+    switch (cli_options_parse(&usage, argc, argv, &arguments)) {
     case CLI_HELPED:
         return CLI_OK;
     case CLI_MISUSED:
@@ -348,4 +316,26 @@ int cli_ledger(int argc, char **argv)
         break;
     }
     return inspect(&arguments);
+}
+
+int cli_ledger(int argc, char **argv)
+{
+    static const struct {
+        const char *name;
+        int (*run)(int argc, char **argv);
+    } verbs[] = {
+        {"inspect", cli_ledger_inspect},
+        {"fsck", cli_ledger_fsck},
+        {"export", cli_ledger_export},
+        {"rebuild", cli_ledger_rebuild},
+    };
+    for (size_t i = 0; argc > 1 && i < HR_ARRAY_LEN(verbs); i++) {
+        if (strcmp(argv[1], verbs[i].name) == 0) {
+            return verbs[i].run(argc - 1, argv + 1);
+        }
+    }
+    (void)fprintf(stderr,
+                  "usage: headrace ledger inspect|fsck|export FILE | --config YAML, or rebuild --from "
+                  "EXPORT FILE | --config YAML\n");
+    return CLI_USAGE;
 }

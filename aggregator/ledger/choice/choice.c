@@ -32,15 +32,24 @@ static struct ledger_postgres_config postgres_of(const struct config_ledger *con
                                            .log_ctx = report->ctx};
 }
 
+struct hr_status ledger_choice_open_new(const struct config_ledger *config,
+                                        const struct ledger_report *report, const struct ledger_birth *birth,
+                                        struct ledger *out)
+{
+    if (config->has_postgres) {
+        struct ledger_postgres_config postgres = postgres_of(config, report);
+        postgres.birth = birth;
+        return ledger_postgres_open(&postgres, out);
+    }
+    struct ledger_sqlite_config sqlite = sqlite_of(config, report);
+    sqlite.birth = birth;
+    return ledger_sqlite_open(&sqlite, out);
+}
+
 struct hr_status ledger_choice_open(const struct config_ledger *config, const struct ledger_report *report,
                                     struct ledger *out)
 {
-    if (config->has_postgres) {
-        const struct ledger_postgres_config postgres = postgres_of(config, report);
-        return ledger_postgres_open(&postgres, out);
-    }
-    const struct ledger_sqlite_config sqlite = sqlite_of(config, report);
-    return ledger_sqlite_open(&sqlite, out);
+    return ledger_choice_open_new(config, report, NULL, out);
 }
 
 struct hr_status ledger_choice_open_reader(const struct config_ledger *config,

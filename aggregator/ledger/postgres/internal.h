@@ -56,6 +56,7 @@ struct ledger_postgres {
     uint8_t *arrays; /* parameters of a commit in the making */
     size_t arrays_capacity_bytes;
     char origin[LEDGER_PG_ORIGIN_CHARS + 1];
+    const struct ledger_birth *birth; /* while it is opened */
 };
 
 /* ---- writer.c: who may commit ---- */

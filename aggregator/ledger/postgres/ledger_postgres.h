@@ -21,10 +21,11 @@ struct ledger_postgres_config {
     uint16_t port;
     const char *database;
     const char *user;
-    const char *password_file; /* its first line, read at each connect; NULL or "": no password */
-    const char *sslmode;       /* libpq's word for it, "verify-full" */
-    const char *ca_file;       /* PEM, of the server's certificate; NULL or "": libpq's default */
-    const char *schema;        /* lower-case letters, digits and '_' */
+    const char *password_file;        /* its first line, read at each connect; NULL or "": no password */
+    const char *sslmode;              /* libpq's word for it, "verify-full" */
+    const char *ca_file;              /* PEM, of the server's certificate; NULL or "": libpq's default */
+    const char *schema;               /* lower-case letters, digits and '_' */
+    const struct ledger_birth *birth; /* NULL, or what a new log begins as; an old one is then refused */
     uint32_t connect_timeout_ms;
     uint32_t commit_timeout_ms;
     /* One line about what failed, without newline; may be NULL. Any thread that calls the ledger. */
@@ -34,10 +35,10 @@ struct ledger_postgres_config {
 
 /* Opens or creates the ledger in its schema, applies pending migrations, and takes over: the writer epoch is
  * raised, and a session of the writer before that sits on the head is ended. HR_AGAIN: the server can't be
- * reached, refuses, or the head stays locked. HR_DENIED: the server is set to forget commits (fsync = off).
- * HR_CORRUPT: the schema holds something else, or a ledger of a newer build. HR_IO: anything else, the log
- * says what. *out is filled on success only; out->close frees it. May block for connect_timeout_ms and twice
- * commit_timeout_ms. */
+ * reached, refuses, or the head stays locked. HR_DENIED: the server is set to forget commits (fsync = off),
+ * or a birth was asked for and there is a ledger already. HR_CORRUPT: the schema holds something else, or a
+ * ledger of a newer build. HR_IO: anything else, the log says what. *out is filled on success only;
+ * out->close frees it. May block for connect_timeout_ms and twice commit_timeout_ms. */
 HR_MUST_USE struct hr_status ledger_postgres_open(const struct ledger_postgres_config *config,
                                                   struct ledger *out);
 

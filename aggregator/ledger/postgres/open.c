@@ -71,6 +71,7 @@ static struct ledger_postgres *new_ledger(const struct ledger_postgres_config *c
         return NULL;
     }
     ledger->report = (struct ledger_report){config->log, config->log_ctx};
+    ledger->birth = config->birth;
     ledger->commit_timeout_ms = config->commit_timeout_ms;
     ledger->writer = (struct ledger_pg_link){.target = &ledger->target, .report = &ledger->report};
     ledger->reader = ledger->writer;

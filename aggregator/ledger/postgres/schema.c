@@ -85,6 +85,10 @@ static struct hr_status create(struct ledger_pg_link *link, uint64_t deadline_ms
 struct hr_status ledger_pg_migrate(struct ledger_postgres *ledger, uint64_t version, uint64_t deadline_ms)
 {
     struct ledger_pg_link *link = &ledger->writer;
+    if (ledger->birth != NULL && version != 0) {
+        ledger_say(link->report, "the schema %s holds a ledger already", link->target->schema);
+        return hr_status_of(HR_DENIED);
+    }
     if (version == 0) {
         HR_TRY(create(link, deadline_ms));
     }
@@ -102,8 +106,17 @@ struct hr_status ledger_pg_migrate(struct ledger_postgres *ledger, uint64_t vers
     if (version > 0) {
         return hr_ok();
     }
-    return run(link,
-               "INSERT INTO log_head (origin, size, writer_epoch, writer, writer_pid, writer_session)"
-               " VALUES (replace(gen_random_uuid()::text, '-', ''), 0, 0, '', 0, now())",
-               deadline_ms);
+    if (ledger->birth == NULL) {
+        return run(link,
+                   "INSERT INTO log_head (origin, size, writer_epoch, writer, writer_pid, writer_session)"
+                   " VALUES (replace(gen_random_uuid()::text, '-', ''), 0, 0, '', 0, now())",
+                   deadline_ms);
+    }
+    char sql[240];
+    (void)snprintf(sql, sizeof sql,
+                   "INSERT INTO log_head (origin, size, first_leaf, writer_epoch, writer, writer_pid,"
+                   " writer_session) VALUES ('%.32s', %llu, %llu, 0, '', 0, now())",
+                   ledger->birth->origin, (unsigned long long)ledger->birth->first_leaf,
+                   (unsigned long long)ledger->birth->first_leaf);
+    return run(link, sql, deadline_ms);
 }

@@ -85,6 +85,7 @@ struct ledger_sqlite {
     bool has_feeds; /* a reader of an older schema has none */
     int lock_fd;
     char origin[LEDGER_ORIGIN_CHARS + 1];
+    const struct ledger_birth *birth; /* while it is opened */
     struct ledger_report report;
 };
 

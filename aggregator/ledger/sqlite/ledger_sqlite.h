@@ -10,9 +10,10 @@
 
 struct ledger_sqlite_config {
     const char *path;
-    uint64_t max_bytes;      /* bound of the database file, 0: none; beyond it commits say HR_FULL */
-    uint64_t min_free_bytes; /* with less than this free on its disk, likewise; 0: not asked */
-    const char *vfs;         /* SQLite VFS name; NULL: the default. Tests put faults there */
+    uint64_t max_bytes;               /* bound of the database file, 0: none; beyond it commits say HR_FULL */
+    uint64_t min_free_bytes;          /* with less than this free on its disk, likewise; 0: not asked */
+    const struct ledger_birth *birth; /* NULL, or what a new log begins as; an old one is then refused */
+    const char *vfs;                  /* SQLite VFS name; NULL: the default. Tests put faults there */
     /* One line about what failed, without newline; may be NULL. Any thread that calls the ledger. */
     void (*log)(void *ctx, const char *text);
     void *log_ctx;
@@ -20,7 +21,8 @@ struct ledger_sqlite_config {
 
 /* Opens or creates the ledger, applies pending migrations, takes the lock and raises the writer epoch.
  * HR_AGAIN: another process has it (the log names its pid). HR_CORRUPT: not a ledger of ours, or one of a
- * newer build. HR_IO: the disk or the memory failed. *out is filled on success only; out->close frees it. */
+ * newer build. HR_IO: the disk or the memory failed. HR_DENIED: a birth was asked for and there is a ledger
+ * already; nothing changed. *out is filled on success only; out->close frees it. */
 HR_MUST_USE struct hr_status ledger_sqlite_open(const struct ledger_sqlite_config *config,
                                                 struct ledger *out);
 

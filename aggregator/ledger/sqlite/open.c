@@ -85,10 +85,13 @@ static struct hr_status create_head(struct ledger_sqlite *ledger)
     for (size_t i = 0; i < sizeof random; i++) {
         (void)snprintf(ledger->origin + 2 * i, 3, "%02x", random[i]);
     }
+    const struct ledger_birth birth =
+        ledger->birth != NULL ? *ledger->birth : (struct ledger_birth){.origin = ledger->origin};
     char sql[160];
     (void)snprintf(sql, sizeof sql,
-                   "INSERT INTO log_head (only, origin, size, writer_epoch) VALUES (0, '%s', 0, 0)",
-                   ledger->origin);
+                   "INSERT INTO log_head (only, origin, size, first_leaf, writer_epoch)"
+                   " VALUES (0, '%.32s', %llu, %llu, 0)",
+                   birth.origin, (unsigned long long)birth.first_leaf, (unsigned long long)birth.first_leaf);
     return ledger_exec(ledger, ledger->writer, sql);
 }
 
@@ -174,6 +177,10 @@ static struct hr_status open_writer(struct ledger_sqlite *ledger, const struct l
     HR_TRY(open_connection(ledger, config, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &ledger->writer));
     uint64_t version;
     HR_TRY(check_format(ledger, ledger->writer, &version)); /* before anything of a foreign file is changed */
+    if (ledger->birth != NULL && version != 0) {
+        ledger_say(&ledger->report, "%s holds a ledger already", config->path);
+        return hr_status_of(HR_DENIED);
+    }
     HR_TRY(set_pragmas(ledger, config));
     HR_TRY(settle_wal(ledger));
     HR_TRY(migrate(ledger));
@@ -236,6 +243,7 @@ static struct ledger_sqlite *new_ledger(const struct ledger_sqlite_config *confi
         return NULL;
     }
     ledger->lock_fd = -1;
+    ledger->birth = config->birth;
     ledger->max_bytes = config->max_bytes;
     ledger->min_free_bytes = config->min_free_bytes;
     const char *slash = strrchr(config->path, '/');

@@ -121,6 +121,13 @@ HR_MUST_USE struct hr_status sink_kafka_read_cursor(struct sink_kafka *sink, uin
 /* Fills sink->tails with the last committed record of this log in each partition. HR_AGAIN as above. */
 HR_MUST_USE struct hr_status sink_kafka_read_tails(struct sink_kafka *sink, uint32_t timeout_ms);
 
+/* A consumer of this isolation level that tells the ends of partitions and is in no group; a broker may wait
+ * for records for fetch_wait_ms before it answers, and an end is told with an answer. NULL: librdkafka
+ * refuses a property, `why` says which. */
+rd_kafka_t *sink_kafka_reader(const struct sink_kafka_property *properties, size_t n_properties,
+                              const char *isolation, const char *fetch_wait_ms,
+                              char why[SINK_KAFKA_WHY_CHARS]);
+
 /* ---- positions ---- */
 void sink_kafka_cells_reset(struct sink_kafka *sink);
 /* For rd_kafka_interceptor_add_on_acknowledgement; opaque is the sink. */

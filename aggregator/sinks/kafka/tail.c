@@ -1,23 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "aggregator/sinks/kafka/tail.h"
 
-#include <librdkafka/rdkafka.h>
+#include "aggregator/sinks/kafka/kafka_private.h"
+
 #include <stdio.h>
 
 enum { POLL_MS = 100, WHY_CHARS = 256 };
 
-static rd_kafka_t *make_reader(const struct sink_kafka_tail_config *config, char why[WHY_CHARS])
+rd_kafka_t *sink_kafka_reader(const struct sink_kafka_property *properties, size_t n_properties,
+                              const char *isolation, const char *fetch_wait_ms, char why[WHY_CHARS])
 {
-    static const struct sink_kafka_property ours[] = {
-        {"isolation.level", "read_committed"}, {"enable.partition.eof", "true"},
+    const struct sink_kafka_property ours[] = {
+        {"isolation.level", isolation},        {"enable.partition.eof", "true"},
         {"enable.auto.commit", "false"},       {"group.id", "headrace-tail"}, /* required, never joined */
-        {"auto.offset.reset", "earliest"},     {"allow.auto.create.topics", "false"},
+        {"fetch.wait.max.ms", fetch_wait_ms},  {"auto.offset.reset", "earliest"},
+        {"allow.auto.create.topics", "false"},
     };
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     bool good = true;
-    for (size_t i = 0; i < config->n_properties && good; i++) {
-        good = rd_kafka_conf_set(conf, config->properties[i].name, config->properties[i].value, why,
-                                 WHY_CHARS) == RD_KAFKA_CONF_OK;
+    for (size_t i = 0; i < n_properties && good; i++) {
+        good = rd_kafka_conf_set(conf, properties[i].name, properties[i].value, why, WHY_CHARS) ==
+               RD_KAFKA_CONF_OK;
     }
     for (size_t i = 0; i < sizeof ours / sizeof ours[0] && good; i++) {
         good = rd_kafka_conf_set(conf, ours[i].name, ours[i].value, why, WHY_CHARS) == RD_KAFKA_CONF_OK;
@@ -84,7 +87,8 @@ static void read_on(rd_kafka_t *reader, const struct sink_kafka_tail_config *con
 struct hr_status sink_kafka_tail(const struct sink_kafka_tail_config *config, uint32_t timeout_ms,
                                  char why[WHY_CHARS])
 {
-    rd_kafka_t *reader = make_reader(config, why);
+    rd_kafka_t *reader =
+        sink_kafka_reader(config->properties, config->n_properties, "read_committed", "500", why);
     if (reader == NULL) {
         return hr_status_of(HR_MALFORMED);
     }
