@@ -101,6 +101,32 @@ static void miso_peak_hours_are_in_est(void **state)
     assert_false(norm_block_has(&zones, NORM_PEAK_MISO, NORM_BLOCK_5X16, winter_s - 1));
 }
 
+static void the_16_hours_begin_and_end_by_each_rule_s_own_clock(void **state)
+{
+    static const struct {
+        enum norm_peak peak;
+        int winter; /* UTC hour at which they begin on a Wednesday of January, and of July */
+        int summer;
+    } rules[] = {{NORM_PEAK_EASTERN, 12, 11},
+                 {NORM_PEAK_MISO, 11, 11},
+                 {NORM_PEAK_CENTRAL, 12, 11},
+                 {NORM_PEAK_WESTERN, 14, 13}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+        const int64_t starts[] = {utc(2024, 1, 10, rules[i].winter, 0), utc(2024, 7, 10, rules[i].summer, 0)};
+
+        for (size_t s = 0; s < 2; s++) {
+            int64_t end_s = starts[s] + (int64_t)16 * NORM_HOUR_S;
+
+            assert_false(norm_block_has(&zones, rules[i].peak, NORM_BLOCK_ON_PEAK, starts[s] - 1));
+            assert_true(norm_block_has(&zones, rules[i].peak, NORM_BLOCK_ON_PEAK, starts[s]));
+            assert_true(norm_block_has(&zones, rules[i].peak, NORM_BLOCK_ON_PEAK, end_s - 1));
+            assert_false(norm_block_has(&zones, rules[i].peak, NORM_BLOCK_ON_PEAK, end_s));
+        }
+    }
+}
+
 static void business_days_leave_out_weekends_and_holidays(void **state)
 {
     int32_t before = utc_day(2023, 12, 29); /* a Friday; Monday 1 January is a holiday */
@@ -120,6 +146,7 @@ int main(void)
         cmocka_unit_test(nerc_holidays_are_those_that_were_published),
         cmocka_unit_test(blocks_have_the_hours_that_contracts_are_settled_on),
         cmocka_unit_test(miso_peak_hours_are_in_est),
+        cmocka_unit_test(the_16_hours_begin_and_end_by_each_rule_s_own_clock),
         cmocka_unit_test(business_days_leave_out_weekends_and_holidays),
     };
 
