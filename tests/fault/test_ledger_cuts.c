@@ -4,6 +4,7 @@
  * fails at one of them: no space, an error, a write of half the bytes; or the write-ahead log ends at any of
  * its frames. What was committed is there afterwards; what was not is there whole or not at all. */
 #include "aggregator/ledger/sqlite/ledger_sqlite.h"
+#include "proto/base/assert.h"
 #include "tests/support/fault_vfs.h"
 #include "tests/support/ledger_suite.h"
 #include "tests/support/temp_folder.h"
@@ -256,7 +257,7 @@ static void read_file(const char *suffix, struct file_copy *out)
     char name[sizeof path + 4];
     (void)snprintf(name, sizeof name, "%s%s", path, suffix);
     FILE *file = fopen(name, "rb");
-    assert_non_null(file);
+    HR_ASSERT(file != NULL);
     out->len_bytes = fread(out->bytes, 1, sizeof out->bytes, file);
     assert_true(out->len_bytes < sizeof out->bytes);
     assert_int_equal(fclose(file), 0);
@@ -267,7 +268,7 @@ static void write_file(const char *suffix, const struct file_copy *copy, size_t 
     char name[sizeof path + 4];
     (void)snprintf(name, sizeof name, "%s%s", path, suffix);
     FILE *file = fopen(name, "wb");
-    assert_non_null(file);
+    HR_ASSERT(file != NULL);
     assert_int_equal(fwrite(copy->bytes, 1, len_bytes, file), len_bytes);
     assert_int_equal(fclose(file), 0);
 }
