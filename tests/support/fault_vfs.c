@@ -36,6 +36,8 @@ static struct {
     bool fails_database_sync;
     uint32_t fail_sync_in;
     uint32_t cut_in;
+    uint32_t fail_in;
+    enum fault_vfs_kind fail_kind;
     uint32_t n_operations;
     int n_files;
     char paths[MAX_FILES][PATH_CHARS];
@@ -52,6 +54,18 @@ static bool passes(void)
         state.is_cut = state.cut_in == 0;
     }
     return !state.is_cut;
+}
+
+/* Does the one operation that was ordered to fail fail now? */
+static bool fails(bool is_write)
+{
+    if (state.fail_in > 1) {
+        state.fail_in--;
+    } else if (state.fail_in == 1 && (is_write || state.fail_kind == FAULT_VFS_EIO)) {
+        state.fail_in = 0;
+        return true;
+    }
+    return false;
 }
 
 static void forget_changes(int file)
@@ -117,14 +131,21 @@ static int vfs_write(sqlite3_file *base, const void *data, int n, sqlite3_int64 
     }
     /* The write that the cut hits may still reach the disk, whole or torn: fault_vfs_power_on decides. */
     remember(file, at, (size_t)n, false);
-    int rc = file->real->pMethods->xWrite(file->real, data, n, at);
+    bool has_failed = fails(true);
+    if (has_failed && state.fail_kind != FAULT_VFS_SHORT_WRITE) {
+        return state.fail_kind == FAULT_VFS_EIO ? SQLITE_IOERR_WRITE : SQLITE_FULL;
+    }
+    int rc = file->real->pMethods->xWrite(file->real, data, has_failed ? n / 2 : n, at);
+    if (has_failed && rc == SQLITE_OK) {
+        return SQLITE_FULL; /* as SQLite's own VFS says of a short write */
+    }
     return goes_on ? rc : SQLITE_IOERR_WRITE;
 }
 
 static int vfs_truncate(sqlite3_file *base, sqlite3_int64 size)
 {
     struct fault_file *file = fault_of(base);
-    if (!passes()) {
+    if (!passes() || fails(false)) {
         return SQLITE_IOERR_TRUNCATE;
     }
     sqlite3_int64 now = 0;
@@ -137,7 +158,7 @@ static int vfs_truncate(sqlite3_file *base, sqlite3_int64 size)
 static int vfs_sync(sqlite3_file *base, int flags)
 {
     (void)flags;
-    if (!passes()) {
+    if (!passes() || fails(false)) {
         return SQLITE_IOERR_FSYNC;
     }
     if (state.fail_sync_in > 0) {
@@ -257,7 +278,7 @@ static int vfs_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *base, int 
 static int vfs_delete(sqlite3_vfs *vfs, const char *name, int sync_folder)
 {
     (void)vfs;
-    if (!passes()) {
+    if (!passes() || fails(false)) {
         return SQLITE_IOERR_DELETE;
     }
     forget_changes(index_of(name));
@@ -281,7 +302,7 @@ void fault_vfs_reset(void)
     }
     state.n_files = 0;
     state.is_full = state.is_cut = state.fails_database_sync = false;
-    state.fail_sync_in = state.cut_in = state.n_operations = 0;
+    state.fail_sync_in = state.cut_in = state.fail_in = state.n_operations = 0;
 }
 
 void fault_vfs_disk_full(bool is_full)
@@ -297,6 +318,17 @@ void fault_vfs_fail_sync(uint32_t n)
 void fault_vfs_fail_database_sync(bool fails)
 {
     state.fails_database_sync = fails;
+}
+
+void fault_vfs_fail_at(uint32_t n, enum fault_vfs_kind kind)
+{
+    state.fail_in = n;
+    state.fail_kind = kind;
+}
+
+bool fault_vfs_has_failed(void)
+{
+    return state.fail_in == 0;
 }
 
 void fault_vfs_cut_at(uint32_t n)

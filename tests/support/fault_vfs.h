@@ -23,6 +23,12 @@ void fault_vfs_fail_sync(uint32_t n);
 /* Every fsync of a database file, which is synced only when the WAL is moved into it, fails until called with
  * false. */
 void fault_vfs_fail_database_sync(bool fails);
+/* What a disk may do to one operation. A short write takes the first half of the bytes. */
+enum fault_vfs_kind { FAULT_VFS_ENOSPC, FAULT_VFS_EIO, FAULT_VFS_SHORT_WRITE };
+/* The n-th operation from now on (1: the next) fails so, and only that one. Without space nothing but a write
+ * fails, and only a write is short; then it is the next write. */
+void fault_vfs_fail_at(uint32_t n, enum fault_vfs_kind kind);
+bool fault_vfs_has_failed(void); /* since it was last told to */
 /* The power fails at the n-th operation from now on (1: the next): it and everything after fails. */
 void fault_vfs_cut_at(uint32_t n);
 bool fault_vfs_was_cut(void);

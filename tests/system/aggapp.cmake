@@ -14,3 +14,7 @@ foreach(test test_aggregator_input test_aggregator_parts test_aggregator_session
 endforeach()
 # The real process with all its threads; the other two take minutes under the thread sanitizer.
 set_tests_properties(test_aggregator_input PROPERTIES LABELS "system;tsan")
+# Its clients run at once, on a machine that has other things to do.
+add_test(NAME test_aggregator_threads
+         COMMAND /usr/bin/python3 -W ignore::ResourceWarning ${CMAKE_SOURCE_DIR}/tests/system/test_aggregator_threads.py)
+set_tests_properties(test_aggregator_threads PROPERTIES LABELS system TIMEOUT 600 ENVIRONMENT HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin)

@@ -3,6 +3,7 @@
 be true of the topics at its end."""
 import base64
 import collections
+import hashlib
 import json
 import os
 import random
@@ -37,13 +38,14 @@ class Collector:
         self.spool = device.folder / "spool"
         self.process = None
         self.starts = 0
+        flush = "" if "shutdown_flush" in more else "shutdown_flush: 60s\n"  # what the last seal holds arrives too
         self.config.write_text(
             f"device_id: {device.device_id}\nname: test\n"
             f"identity:\n  certificate: {device.certificate}\n  key: {device.key}\n  record_key: {device.record_key}\n"
             f"  ca: {device.trusted}\n"
             f"aggregators: {json.dumps(aggregators)}\nserver_name: {SERVER_NAME}\n"
             f"spool: {{path: {self.spool}, size: {spool_size}, sector: {sector}}}\n"
-            f"status: {{path: {self.status_path}}}\n{more}taps:\n{taps}")
+            f"status: {{path: {self.status_path}}}\n{flush}{more}taps:\n{taps}")
 
     def start(self, *options):
         self.starts += 1
@@ -142,6 +144,7 @@ class Published:
         headers = {name: base64.b64decode(value).decode() for name, value in entry["headers"].items()}
         self.topic, self.partition, self.offset = entry["topic"], entry["partition"], entry["offset"]
         self.value = base64.b64decode(entry["value"])
+        self.log = headers["log"]
         self.device = int(headers["device"], 16)
         self.stream, self.batch_seq = int(headers["stream"]), int(headers["batch_seq"])
         self.leaf = int(headers["leaf"])
@@ -161,6 +164,7 @@ class Batch:
         self.flags, self.device = envelope[3], number(4, 8)
         self.stream, self.batch_seq, self.first_record = number(12, 4), number(18, 4), number(22, 6)
         self.n_records = number(28, 2)
+        self.digest = hashlib.sha256(envelope[:108]).hexdigest()
 
     def has_loss(self):
         return bool(self.flags & LOSS)
@@ -200,9 +204,10 @@ def body_of(record):
 class Topics:
     """The topics at the end of a run, and the promise about them."""
 
-    def __init__(self, test, broker):
+    def __init__(self, test, broker, log=None):
+        """`log`: only what this one published; None: there is but one."""
         self.test = test
-        self.published = broker.read(AIS, EVENTS, *RAW)
+        self.published = [p for p in broker.read(AIS, EVENTS, *RAW) if log in (None, p.log)]
         self.raw = {p.leaf: Batch(p.value) for p in self.published if p.topic in RAW}
         self.batches = [self.raw[leaf] for leaf in sorted(self.raw)]
 
