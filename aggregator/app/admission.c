@@ -114,6 +114,9 @@ void app_admission_looked(void *ctx, const char *why_full)
 
 static struct hr_status commit(struct app_admission *admission, const struct ledger_commit *change)
 {
+    if (change->n_batches > 0 && atomic_load(&admission->is_behind)) {
+        return hr_status_of(HR_FULL); /* collectors keep what they have and come again */
+    }
     HR_FAILPOINT("before_commit");
     struct hr_status status = admission->ledger->commit(admission->ledger->ctx, change);
     HR_FAILPOINT("after_commit");

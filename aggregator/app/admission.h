@@ -35,6 +35,9 @@ struct app_admission {
     uint64_t next_tick_ms;
     bool devices_changing; /* in the open group */
     atomic_int health;     /* enum app_ledger_health */
+    /* A sink holds what the ledger has lost. Nothing more is taken: its leaves would be those of other
+     * batches that are published already, and it would never be. */
+    atomic_bool is_behind;
     /* A disk that refused a commit counts as full so long, unless a commit succeeds. */
     _Atomic uint64_t full_until_ms;
     _Atomic uint64_t size; /* leaves committed, as of this process' last commit */

@@ -275,7 +275,8 @@ static struct hr_status start_publishers(struct app *app)
                 (struct app_publisher){.kind = (enum app_publisher_kind)kind,
                                        .config = &app->config,
                                        .tenants = &app->tenants,
-                                       .ledger = &app->ledger};
+                                       .ledger = &app->ledger,
+                                       .is_behind = &app->admission.is_behind};
         }
     }
     for (size_t i = 0; i < app->n_publishers; i++) {

@@ -151,6 +151,9 @@ static void publish(struct app_publisher *publisher)
         show_figures(publisher);
         enum agg_publish_phase phase = publisher->publish.phase;
         if (phase == AGG_PUBLISH_HALTED) {
+            if (publisher->publish.is_behind) {
+                atomic_store(publisher->is_behind, true);
+            }
             set_state(publisher, APP_PUBLISHER_HALTED, publisher->publish.halt_reason);
             wait_for(publisher, UINT32_MAX / 2, true);
         } else {

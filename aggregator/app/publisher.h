@@ -45,6 +45,7 @@ struct app_publisher {
     const struct config_aggregator *config;
     struct app_tenants *tenants;
     const struct ledger *ledger; /* the writer's: hints and feeds are written through it */
+    atomic_bool *is_behind;      /* set when the sink holds what the ledger has not */
 
     struct ledger reader; /* this publisher's own connection */
     struct sink sink;

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-enum { IDLE_WAIT_MS = 1000, RETRY_FIRST_MS = 100, CATCH_UP_BATCHES = 256 };
+enum { IDLE_WAIT_MS = 1000, RETRY_FIRST_MS = 100, CATCH_UP_BATCHES = 256, MAX_DOUBTS = 5 };
 
 void agg_publish_init(struct agg_publish *publish, const struct agg_publish_config *config)
 {
@@ -48,6 +48,45 @@ static bool may_go_on(struct agg_publish *publish, struct hr_status stored)
     return publish->phase != AGG_PUBLISH_HALTED;
 }
 
+/* The sink has more than the ledger had when it was asked. A publisher that was taken over may have sent,
+ * until it was fenced, what was committed since; it ends within a second or two. */
+static struct hr_status doubt_size(struct agg_publish *publish, uint64_t size)
+{
+    const struct ledger *ledger = publish->config.ledger;
+    uint64_t size_now = 0;
+    HR_TRY(ledger->size(ledger->ctx, &size_now));
+    bool may_be_late = size_now > size && publish->n_doubts < MAX_DOUBTS;
+    publish->n_doubts++;
+    return hr_status_of(may_be_late ? HR_AGAIN : HR_CORRUPT);
+}
+
+static void see_digest(void *ctx, const struct ledger_batch *batch)
+{
+    memcpy(ctx, batch->digest, WIRE_DIGEST_BYTES);
+}
+
+/* Learns which batch stands before the cursor. HR_CORRUPT: another one than the sink has there. */
+static struct hr_status compare_last(struct agg_publish *publish, const struct sink_log *log,
+                                     const struct sink_cursor *cursor)
+{
+    const struct agg_publish_config *config = &publish->config;
+    publish->has_last = false;
+    if (cursor->next_leaf <= log->first_leaf || cursor->next_leaf > log->size) {
+        return hr_ok();
+    }
+    struct hr_status read =
+        config->ledger->read(config->ledger->ctx, cursor->next_leaf - 1, 1, config->transaction_max_bytes,
+                             see_digest, publish->last_digest);
+    if (hr_is(read, HR_NOT_FOUND)) {
+        return hr_ok(); /* retention took it just now */
+    }
+    HR_TRY(read);
+    publish->has_last = true;
+    bool is_same =
+        !cursor->has_digest || memcmp(publish->last_digest, cursor->last_digest, WIRE_DIGEST_BYTES) == 0;
+    return hr_status_of(is_same ? HR_OK : HR_CORRUPT);
+}
+
 static struct hr_status recover_all(struct agg_publish *publish, struct sink_found *found, uint64_t *size)
 {
     const struct agg_publish_config *config = &publish->config;
@@ -57,11 +96,17 @@ static struct hr_status recover_all(struct agg_publish *publish, struct sink_fou
         HR_TRY(config->ledger->first_leaf(config->ledger->ctx, &log.first_leaf));
     }
     *size = log.size;
-    HR_TRY(config->sink->recover(config->sink->ctx, &log, config->recover_timeout_ms, found));
+    struct hr_status recovered =
+        config->sink->recover(config->sink->ctx, &log, config->recover_timeout_ms, found);
+    if (hr_is(recovered, HR_CORRUPT)) {
+        return doubt_size(publish, log.size);
+    }
+    HR_TRY(recovered);
     if (found->cursor.next_leaf < log.first_leaf) {
         halt(publish, "the sink asks for batches that retention has deleted");
         return hr_ok();
     }
+    HR_TRY(compare_last(publish, &log, &found->cursor));
     publish->next_leaf = found->cursor.next_leaf;
     if (config->fold == NULL) {
         return hr_ok();
@@ -82,7 +127,9 @@ static uint32_t step_recover(struct agg_publish *publish)
     struct sink_found found = {.cursor = {0}};
     struct hr_status status = recover_all(publish, &found, &size);
     if (hr_is(status, HR_CORRUPT) || (hr_is_ok(status) && found.cursor.next_leaf > size)) {
-        halt(publish, "the sink holds more than the ledger, or a torn sequence");
+        halt(publish, "the sink holds what the ledger does not: the ledger was rolled back, "
+                      "or the sink is another log's");
+        publish->is_behind = true;
     }
     if (publish->phase == AGG_PUBLISH_HALTED) {
         return UINT32_MAX;
@@ -91,6 +138,7 @@ static uint32_t step_recover(struct agg_publish *publish)
         recover_later(publish);
         return publish->retry_wait_ms;
     }
+    publish->n_doubts = 0;
     publish->stats.recoveries++;
     publish->stats.next_leaf = publish->next_leaf;
     publish->retry_wait_ms = RETRY_FIRST_MS;
@@ -128,7 +176,8 @@ static struct hr_status commit(struct agg_transaction *transaction)
 {
     struct agg_publish *publish = transaction->publish;
     const struct agg_publish_config *config = &publish->config;
-    struct sink_cursor cursor = {.next_leaf = transaction->next_leaf};
+    struct sink_cursor cursor = {.next_leaf = transaction->next_leaf, .has_digest = publish->has_last};
+    memcpy(cursor.last_digest, publish->last_digest, WIRE_DIGEST_BYTES);
     agg_replay_cursor(publish, &cursor);
     HR_FAILPOINT("publish_before_commit");
     HR_TRY(config->sink->commit(config->sink->ctx, &cursor));

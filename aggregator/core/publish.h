@@ -71,9 +71,16 @@ struct agg_publish {
     uint64_t next_leaf;
     uint64_t retry_at_us;
     uint32_t retry_wait_ms;
+    uint32_t
+        n_doubts; /* recovers in a row in which the sink had more than the ledger, which then had grown */
     uint64_t linger_until_us;
     struct agg_publish_stats stats;
     const char *halt_reason; /* static storage; NULL unless halted */
+    /* Halted, since the sink holds what the ledger has not: nothing more may be accepted either (I6), or its
+     * leaves would be taken for those that the sink has. */
+    bool is_behind;
+    bool has_last; /* last_digest is that of the batch before next_leaf, or of a later one in doubt */
+    uint8_t last_digest[WIRE_DIGEST_BYTES];
     uint8_t value[SINK_ROOM_BYTES + AGG_PUBLISH_MAX_VALUE_BYTES];
 };
 

@@ -182,6 +182,8 @@ void agg_publish_batch(void *ctx, const struct ledger_batch *batch)
     transaction->n_records += norm_batch(config->normalizers, config->n_normalizers, &input, &emit).n_records;
     if (transaction->is_live) {
         put_raw(&input, &emission);
+        memcpy(publish->last_digest, batch->digest, WIRE_DIGEST_BYTES);
+        publish->has_last = true;
     }
     if (transaction->is_folding) {
         keep_first(&transaction->status, agg_fold_batch_end(config->fold));

@@ -37,6 +37,10 @@ struct sink_cursor {
     uint64_t next_leaf;
     uint64_t replay; /* the replay that is under way, 0: none */
     uint64_t replay_next_leaf;
+    /* The batch at next_leaf - 1, so that a ledger that was rolled back and has gone another way since is
+     * found out. Not every sink keeps it. */
+    bool has_digest;
+    uint8_t last_digest[WIRE_DIGEST_BYTES];
 };
 
 /* The log that is published. */

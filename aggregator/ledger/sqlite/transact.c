@@ -3,6 +3,8 @@
  * One transaction of the writer's connection, whoever wants it: batches, feed entries, retention. */
 #include "aggregator/ledger/sqlite/internal.h"
 
+#include "proto/base/failpoint.h"
+
 void ledger_lock_writer(struct ledger_sqlite *ledger)
 {
     HR_ASSERT(pthread_mutex_lock(&ledger->writer_lock) == 0);
@@ -83,7 +85,9 @@ static struct hr_status run(struct ledger_sqlite *ledger,
                             struct hr_status (*body)(struct ledger_sqlite *ledger, void *ctx), void *ctx)
 {
     HR_TRY(ledger_run(ledger, ledger->writes[WRITE_BEGIN], "beginning a transaction"));
+    HR_FAILPOINT("ledger_begun");
     HR_TRY(body(ledger, ctx));
+    HR_FAILPOINT("ledger_written");
     return ledger_run(ledger, ledger->writes[WRITE_COMMIT], "committing");
 }
 

@@ -2,6 +2,7 @@
 #include "aggregator/schema_registry/schema.h"
 #include "aggregator/sinks/kafka/kafka_private.h"
 #include "proto/base/assert.h"
+#include "proto/base/failpoint.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -226,13 +227,16 @@ static struct hr_status kafka_recover(void *ctx, const struct sink_log *log, uin
     if (error != NULL) {
         return give_up_error(sink, "kafka_init_failed", error);
     }
+    HR_FAILPOINT("kafka_initialized");
     HR_TRY(write_fence(sink));
+    HR_FAILPOINT("kafka_fenced");
     bool has_cursor = false;
     *found = (struct sink_found){.cursor = {0}};
     if (!hr_is_ok(sink_kafka_read_cursor(sink, timeout_ms, &has_cursor, &found->cursor)) ||
         !hr_is_ok(sink_kafka_read_tails(sink, timeout_ms))) {
         return give_up(sink, "kafka_readback_failed", "cursor or tails could not be read back in time");
     }
+    HR_FAILPOINT("kafka_read_back");
     HR_TRY(settle(sink, has_cursor, log, found));
     char text[64];
     (void)snprintf(text, sizeof text, "next leaf %" PRIu64 " of %" PRIu64, found->cursor.next_leaf,
@@ -418,16 +422,23 @@ static struct hr_status kafka_commit(void *ctx, const struct sink_cursor *cursor
     if (sink->producer == NULL || !sink->in_transaction) {
         return hr_status_of(HR_AGAIN);
     }
-    char value[256];
+    char value[KAFKA_CURSOR_CHARS];
     char replay[96] = "";
+    char digest[96] = "";
     if (cursor->replay != 0) {
         (void)snprintf(replay, sizeof replay, ",\"replay\":%" PRIu64 ",\"replay_next_leaf\":%" PRIu64,
                        cursor->replay, cursor->replay_next_leaf);
     }
+    if (cursor->has_digest) {
+        char hex[2 * WIRE_DIGEST_BYTES + 1] = "";
+        (void)format_hex(hex, cursor->last_digest, WIRE_DIGEST_BYTES);
+        (void)snprintf(digest, sizeof digest, ",\"digest\":\"%s\"", hex);
+    }
     (void)snprintf(value, sizeof value,
-                   "{\"next_leaf\":%" PRIu64 "%s,\"log\":\"%s\",\"incarnation\":\"%016" PRIx64 "\"}",
-                   cursor->next_leaf, replay, sink->origin, sink->incarnation);
+                   "{\"next_leaf\":%" PRIu64 "%s%s,\"log\":\"%s\",\"incarnation\":\"%016" PRIx64 "\"}",
+                   cursor->next_leaf, replay, digest, sink->origin, sink->incarnation);
     HR_TRY(put_control(sink, sink->origin, value));
+    HR_FAILPOINT("kafka_cursor_put");
     return end_transaction(sink);
 }
 

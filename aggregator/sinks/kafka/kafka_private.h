@@ -9,7 +9,7 @@
 #include <librdkafka/rdkafka.h>
 #include <stdatomic.h>
 
-enum { SINK_KAFKA_ORIGIN_CHARS = 64, SINK_KAFKA_MAX_PROPERTIES = 64 };
+enum { SINK_KAFKA_ORIGIN_CHARS = 64, SINK_KAFKA_MAX_PROPERTIES = 64, KAFKA_CURSOR_CHARS = 384 };
 
 /* The place of a record in the log. Kafka partitions hold them in rising order. */
 struct kafka_place {

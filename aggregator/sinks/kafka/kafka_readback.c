@@ -74,10 +74,36 @@ static bool take_number(const char **text, const char *before, uint64_t *number)
     return good;
 }
 
+static int digit_of(char c)
+{
+    static const char hex[] = "0123456789abcdef";
+    const char *at = c == '\0' ? NULL : strchr(hex, c);
+    return at == NULL ? -1 : (int)(at - hex);
+}
+
+/* The digest at text; false: there is none, as in cursors of earlier versions. */
+static bool take_digest(const char *text, uint8_t out[WIRE_DIGEST_BYTES])
+{
+    static const char before[] = ",\"digest\":\"";
+    if (strncmp(text, before, sizeof before - 1) != 0) {
+        return false;
+    }
+    text += sizeof before - 1;
+    for (size_t i = 0; i < WIRE_DIGEST_BYTES; i++, text += 2) {
+        int high = digit_of(text[0]);
+        int low = high < 0 ? -1 : digit_of(text[1]);
+        if (low < 0) {
+            return false;
+        }
+        out[i] = (uint8_t)(high << 4 | low);
+    }
+    return *text == '"';
+}
+
 /* A cursor value begins as kafka_commit writes it; what follows is for people. */
 static bool read_cursor_value(const rd_kafka_message_t *message, struct sink_cursor *cursor)
 {
-    char value[192];
+    char value[KAFKA_CURSOR_CHARS];
     size_t len = message->len < sizeof value - 1 ? message->len : sizeof value - 1;
     memcpy(value, message->payload, len);
     value[len] = '\0';
@@ -87,6 +113,7 @@ static bool read_cursor_value(const rd_kafka_message_t *message, struct sink_cur
     if (good && take_number(&text, ",\"replay\":", &read.replay)) {
         good = take_number(&text, ",\"replay_next_leaf\":", &read.replay_next_leaf) && *text == ',';
     }
+    read.has_digest = good && take_digest(text, read.last_digest);
     if (good) {
         *cursor = read;
     }

@@ -1,0 +1,214 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Faults between the ledger and Kafka: the aggregator killed at every named failpoint, a ledger restored from a backup, and
+a Kafka that has forgotten the cursor, the records, or both.
+
+In each, what was acknowledged is in Kafka's read_committed view once and in order, and the ledger equals the topic.
+HEADRACE_LONG=1 kills at 200 random failpoints instead of 6."""
+import collections
+import contextlib
+import pathlib
+import shutil
+import signal
+import sqlite3
+import sys
+import tempfile
+import unittest
+
+import wire
+from harness import Aggregator, Site, SystemTest, wait_for
+from pipeline import LONG, Broker, Topics, seeded, wait_published
+from probe import Probe
+from publishing import DEADLINE_S, TOPICS, Publisher, assert_exactly_once
+
+# Each place of the way from a verified batch to the acknowledgement and to Kafka, and of the publisher's start.
+INTAKE = ["after_verify", "before_commit", "ledger_begun", "ledger_written", "after_commit", "after_ack"]
+PUBLISHING = ["publish_begun", "publish_put", "publish_before_commit", "kafka_cursor_put", "publish_after_commit"]
+STARTING = ["kafka_initialized", "kafka_fenced", "kafka_read_back"]
+N_RANDOM = 200 if LONG else 6
+RETRY_AFTER_S = 1
+CURSOR = "headrace.cursor"
+
+
+class Sender:
+    """A device that sends one batch after the other and each until it is acknowledged."""
+
+    def __init__(self, test, device):
+        self.test, self.device = test, device
+        self.key, self.stream = wire.Key(device.record_key), wire.Stream(device.device_id)
+        self.acked = {}  # digest by seq
+        self._new()
+
+    def _new(self):
+        records = [wire.ais_record(bytes([4, self.stream.seq % 64, *bytes(19)])), wire.event_record(1, str(self.stream.seq))]
+        self.batch = self.stream.next(records)
+        self.envelope = self.batch.envelope(self.key)
+
+    def send(self, aggregator, n=None):
+        """Until n more are acknowledged; without n until the aggregator is gone."""
+        goal = len(self.acked) + n if n is not None else None
+        with contextlib.closing(Probe(aggregator.coaps, self.device)) as probe:
+            while aggregator.process.alive() and goal != len(self.acked):
+                token = probe.send(self.envelope)
+                wait_for("an answer or the end", lambda: probe.answers(token) or not aggregator.process.alive(), DEADLINE_S)
+                for answer in probe.answers(token):
+                    status = wire.Ack.of(bytes.fromhex(answer["payload"])).status
+                    self.test.assertIn(status, (wire.OK, wire.DUPLICATE))
+                    self.acked[self.batch.seq] = self.batch.digest.hex()
+                    self._new()
+
+    def is_refused(self, aggregator, code="5.03", status=wire.UNAVAILABLE):
+        """The batch is answered so, and not taken."""
+        with contextlib.closing(Probe(aggregator.coaps, self.device)) as probe:
+            answer = probe.answer(probe.send(self.envelope), DEADLINE_S)
+        self.test.assertEqual((answer.code, answer.ack.status), (code, status), answer)
+
+
+class Faults(SystemTest):
+    @classmethod
+    def setUpClass(cls):
+        cls.shared = pathlib.Path(tempfile.mkdtemp(prefix="headrace-faults-"))
+        cls.broker = Broker(cls.shared)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.broker.close()
+        shutil.rmtree(cls.shared, ignore_errors=True)
+
+    def setUp(self):
+        super().setUp()
+        self.random = seeded(self.id())
+        self.site = Site(self.folder)
+
+    def make_aggregator(self):
+        sinks = self.broker.sinks() + "  transaction_max_batches: 4\n"
+        return self.own(Aggregator(self.site, sinks=sinks, limits={"retry_after": f"{RETRY_AFTER_S}s"}))
+
+    def assert_ledger_equals_topic(self, aggregator, senders):
+        """And both hold what was acknowledged, and nothing else."""
+        (log,), = aggregator.query("SELECT origin FROM log_head")
+        topics = Topics(self, self.broker, log)
+        n_records = topics.assert_exactly_once()
+        rows = aggregator.query("SELECT leaf, device, seq, lower(hex(digest)) FROM batch")
+        in_topic = {(leaf, b.device, b.batch_seq, b.digest) for leaf, b in topics.raw.items()}
+        self.assertEqual(sorted(set(rows) ^ in_topic)[:5], [], "in the ledger or in Kafka, not in both")
+        acked = {(s.device.device_id, seq, digest) for s in senders for seq, digest in s.acked.items()}
+        self.assertEqual({row[1:] for row in in_topic}, acked)
+        print(f"{self.id().split('.')[-1]}: {len(acked)} batches acknowledged, in the ledger and in Kafka; {n_records} "
+              "records, each once and in order", flush=True)
+
+    # ---- the aggregator dies ----
+
+    def test_the_aggregator_is_killed_at_every_failpoint(self):
+        aggregator = self.make_aggregator()
+        sender = Sender(self, self.site.enrol("gateway"))
+        plan = [f"{name}:1" for name in STARTING] + [f"{name}:{2 + self.random.randrange(3)}" for name in INTAKE + PUBLISHING]
+        plan += [f"{self.random.choice(INTAKE + PUBLISHING)}:{1 + self.random.randrange(12)}" for _ in range(N_RANDOM)]
+        self.random.shuffle(plan)
+        kills = collections.Counter()
+        for failpoint in plan:
+            aggregator.start(ready=False, env={"HEADRACE_FAILPOINT": failpoint})
+            if wait_for("it to be ready, or to be killed", lambda: aggregator.http("/readyz")[0] == 200
+                        or not aggregator.process.alive(), DEADLINE_S) and aggregator.process.alive():
+                sender.send(aggregator)
+            self.assertEqual(aggregator.process.wait(DEADLINE_S), -signal.SIGKILL, f"{failpoint} was not reached")
+            kills[failpoint.split(":")[0]] += 1
+        aggregator.start()
+        sender.send(aggregator, 3)
+        wait_published(aggregator, DEADLINE_S)
+        self.assertEqual(set(kills), {*INTAKE, *PUBLISHING, *STARTING})
+        print(f"killed {kills.total()} times: {dict(kills)}", flush=True)
+        self.assert_ledger_equals_topic(aggregator, [sender])
+
+    # ---- yesterday's backup ----
+
+    def restore(self, aggregator, backup):
+        """The ledger is what it was when the backup was made."""
+        for path in aggregator.folder.glob("ledger.db*"):
+            path.unlink()
+        for path in backup.iterdir():
+            shutil.copy(path, aggregator.folder / path.name)
+
+    def back_up(self, aggregator, name):
+        backup = self.folder / name
+        backup.mkdir()
+        with contextlib.closing(sqlite3.connect(aggregator.ledger)) as source, \
+                contextlib.closing(sqlite3.connect(backup / "ledger.db")) as target:
+            source.backup(target)
+        return backup
+
+    def assert_halted(self, aggregator):
+        def halted():
+            status, text = aggregator.http("/readyz")
+            return status == 503 and "the ledger was rolled back" in text
+        wait_for("the publisher to halt", halted, DEADLINE_S, lambda: aggregator.http("/readyz"))
+
+    def test_a_ledger_restored_from_a_backup_publishes_and_takes_nothing(self):
+        sender, other = Sender(self, self.site.enrol("gateway")), Sender(self, self.site.enrol("other"))
+        aggregator = self.make_aggregator().start()
+        sender.send(aggregator, 5)
+        wait_published(aggregator, DEADLINE_S)
+        aggregator.stop()
+        yesterday = self.back_up(aggregator, "yesterday")
+        aggregator.start()
+        sender.send(aggregator, 7)
+        wait_published(aggregator, DEADLINE_S)
+        aggregator.stop()
+        today = self.back_up(aggregator, "today")
+
+        self.restore(aggregator, yesterday)  # Kafka has 12 leaves, the ledger 5
+        aggregator.start(ready=False)
+        self.assert_halted(aggregator)
+        other.is_refused(aggregator)
+        sender.is_refused(aggregator, "2.04", wire.GAP)  # what comes before it is not here
+        self.assertEqual(aggregator.query("SELECT count(*) FROM batch"), [(5,)])
+        aggregator.stop()
+
+        # Kafka was away when the old ledger came back, and it has grown beyond what Kafka has, another way.
+        self.restore(aggregator, yesterday)
+        self.broker.kill()
+        aggregator.start()
+        astray = Sender(self, other.device)
+        astray.send(aggregator, 10)
+        self.broker.start()
+        self.assert_halted(aggregator)
+        astray.is_refused(aggregator)
+        aggregator.stop()
+
+        self.restore(aggregator, today)
+        aggregator.start()
+        for device in (sender, other):
+            device.send(aggregator, 4)
+        wait_published(aggregator, DEADLINE_S)
+        self.assert_ledger_equals_topic(aggregator, [sender, other])
+
+    # ---- what Kafka forgets ----
+
+    def publish(self, origin, leaves):
+        publisher = Publisher(self.folder, f"to-{leaves}", self.broker.address, leaves, origin)
+        self.addCleanup(publisher.close)
+        publisher.finish()
+        return publisher
+
+    def assert_published(self, origin, leaves, first_leaf=0):
+        assert_exactly_once(self, self.broker.run("read", "--topics", TOPICS).splitlines(), origin, leaves, first_leaf)
+
+    def test_records_and_cursor_that_kafka_has_forgotten(self):
+        origin = "16" * 16
+        self.publish(origin, 300)
+        self.broker.run("forget", "--topics", CURSOR, "--whole")
+        self.assertIn("kafka_cursor_missing", self.publish(origin, 400).log())
+        self.assert_published(origin, 400)
+
+        self.broker.run("forget", "--topics", TOPICS)  # as retention does
+        self.assertIn("next leaf 400", self.publish(origin, 500).log())
+        self.assert_published(origin, 500, 400)
+
+        self.broker.run("forget", "--topics", TOPICS)
+        self.broker.run("forget", "--topics", CURSOR, "--whole")
+        self.assertIn("next leaf 0", self.publish(origin, 600).log())  # nothing of it is there: all of it again
+        self.assert_published(origin, 600)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2, argv=sys.argv)
