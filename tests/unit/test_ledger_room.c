@@ -188,6 +188,25 @@ static void what_is_used_is_measured_anew_when_the_ledger_is_opened(void **state
     assert_int_equal(prune(40), 10);
 }
 
+/* What is published is deleted when the feed ledger has seen it: a store that did not fit would keep it full.
+ */
+static void a_full_ledger_still_stores_what_the_feed_ledger_saw(void **state)
+{
+    (void)state;
+    open_it();
+    uint32_t seq = 0;
+    while (hr_is_ok(commit_one(seq))) {
+        seq++;
+    }
+    static uint8_t notes[200 * 1024];
+    const struct feed_span span = {.n_leaves = seq, .notes = hr_bytes_of(notes, sizeof notes)};
+    const struct feed_change change = {.sink = "kafka", .next_leaf = seq, .spans = &span, .n_spans = 1};
+    assert_ok(ledger.feeds->write(ledger.ctx, &change));
+    assert_code(commit_one(seq), HR_FULL);
+    assert_int_equal(prune(seq - 20), seq - 20);
+    assert_ok(commit_one(seq));
+}
+
 static void a_reader_has_no_room_to_tell(void **state)
 {
     (void)state;
@@ -270,6 +289,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         ROOM_TEST(a_full_ledger_has_room_again_once_what_is_published_is_pruned),
+        ROOM_TEST(a_full_ledger_still_stores_what_the_feed_ledger_saw),
         ROOM_TEST(what_is_used_is_measured_anew_when_the_ledger_is_opened),
         ROOM_TEST(a_reader_has_no_room_to_tell),
         ROOM_TEST(a_failing_fsync_while_pruning_ends_all_writing),

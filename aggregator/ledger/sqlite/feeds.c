@@ -3,6 +3,8 @@
  * The feed ledger's writes. */
 #include "aggregator/ledger/sqlite/internal.h"
 
+enum { BEYOND_BOUND_BYTES = 8 * 1024 * 1024 };
+
 /* HR_NOT_FOUND: the cursor stands elsewhere. */
 static struct hr_status move_cursor(struct ledger_sqlite *ledger, const struct feed_change *change)
 {
@@ -117,9 +119,8 @@ static struct hr_status write_version(struct ledger_sqlite *ledger, const struct
     return ledger_run(ledger, statement, "storing the versions of normalizers");
 }
 
-static struct hr_status change_body(struct ledger_sqlite *ledger, void *ctx)
+static struct hr_status write_change(struct ledger_sqlite *ledger, const struct feed_change *change)
 {
-    const struct feed_change *change = ctx;
     uint64_t size = 0;
     HR_TRY(ledger_advance_head(ledger, 0, &size));
     HR_TRY(move_cursor(ledger, change));
@@ -130,6 +131,16 @@ static struct hr_status change_body(struct ledger_sqlite *ledger, void *ctx)
         HR_TRY(write_replay(ledger, change->sink, change->replay, change->replay->id));
     }
     return change->normalizers != NULL ? write_version(ledger, change) : hr_ok();
+}
+
+/* A full ledger gets room by deleting what is published and seen here, so this must fit: it may go beyond the
+ * bound, by what one change has at most. Commits stay within it. */
+static struct hr_status change_body(struct ledger_sqlite *ledger, void *ctx)
+{
+    HR_TRY(ledger_bound(ledger, BEYOND_BOUND_BYTES));
+    struct hr_status written = write_change(ledger, ctx);
+    struct hr_status bounded = ledger_bound(ledger, 0);
+    return hr_is_ok(written) ? bounded : written;
 }
 
 struct hr_status ledger_feed_write(void *ctx, const struct feed_change *change)

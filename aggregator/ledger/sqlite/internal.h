@@ -100,6 +100,9 @@ HR_MUST_USE struct hr_status ledger_prepare(const struct ledger_sqlite *ledger, 
 HR_MUST_USE struct hr_status ledger_run(const struct ledger_sqlite *ledger, sqlite3_stmt *statement,
                                         const char *doing);
 HR_MUST_USE struct hr_status ledger_exec(const struct ledger_sqlite *ledger, sqlite3 *db, const char *sql);
+
+/* Bounds the database file to max_bytes and so much beyond, or to what it has already. */
+HR_MUST_USE struct hr_status ledger_bound(const struct ledger_sqlite *ledger, uint64_t beyond_bytes);
 /* Calls `each` with every row of the statement, which is finished afterwards. */
 HR_MUST_USE struct hr_status ledger_each_row(const struct ledger_sqlite *ledger, sqlite3 *db,
                                              sqlite3_stmt *statement,

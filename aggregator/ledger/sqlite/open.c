@@ -133,7 +133,18 @@ static struct hr_status read_head(struct ledger_sqlite *ledger, sqlite3 *db)
     return rc == SQLITE_DONE ? hr_status_of(HR_CORRUPT) : status;
 }
 
-static struct hr_status set_pragmas(struct ledger_sqlite *ledger, const struct ledger_sqlite_config *config)
+struct hr_status ledger_bound(const struct ledger_sqlite *ledger, uint64_t beyond_bytes)
+{
+    if (ledger->max_bytes == 0) {
+        return hr_ok();
+    }
+    char sql[64];
+    (void)snprintf(sql, sizeof sql, "PRAGMA max_page_count = %llu",
+                   (unsigned long long)((ledger->max_bytes + beyond_bytes) / ledger->page_bytes));
+    return ledger_exec(ledger, ledger->writer, sql);
+}
+
+static struct hr_status set_pragmas(struct ledger_sqlite *ledger)
 {
     sqlite3 *db = ledger->writer;
     /* FULL: the WAL is synced at each commit; with NORMAL a power cut takes the last commits back and acks
@@ -150,13 +161,7 @@ static struct hr_status set_pragmas(struct ledger_sqlite *ledger, const struct l
     if (ledger->page_bytes == 0) {
         return hr_status_of(HR_IO);
     }
-    if (config->max_bytes == 0) {
-        return hr_ok();
-    }
-    char sql[64];
-    (void)snprintf(sql, sizeof sql, "PRAGMA max_page_count = %llu",
-                   (unsigned long long)(config->max_bytes / ledger->page_bytes));
-    return ledger_exec(ledger, db, sql);
+    return ledger_bound(ledger, 0);
 }
 
 /* Moves all that an earlier process left in the WAL into the database, with fsync, before anything is built
@@ -181,7 +186,7 @@ static struct hr_status open_writer(struct ledger_sqlite *ledger, const struct l
         ledger_say(&ledger->report, "%s holds a ledger already", config->path);
         return hr_status_of(HR_DENIED);
     }
-    HR_TRY(set_pragmas(ledger, config));
+    HR_TRY(set_pragmas(ledger));
     HR_TRY(settle_wal(ledger));
     HR_TRY(migrate(ledger));
     HR_TRY(read_head(ledger, ledger->writer));
