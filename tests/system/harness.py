@@ -46,14 +46,20 @@ def wait_for(what, check, deadline_s=None, seen=None):
         time.sleep(0.02)
 
 
+GIVEN_PORTS = set()
+
+
 def free_port():
     """A port that is free for UDP and TCP on loopback now, and not of those that connections take by themselves. It may be
     lost to somebody else until it is bound; Aggregator.start then takes another."""
     for _ in range(500):
         port = random.randrange(10000, 32000)
+        if port in GIVEN_PORTS:
+            continue
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp, contextlib.suppress(OSError):
             udp.bind(("127.0.0.1", port))
             tcp.bind(("127.0.0.1", port))
+            GIVEN_PORTS.add(port)
             return port
     raise AssertionError("no free port")
 
