@@ -12,6 +12,7 @@ foreach(test test_aggregator_input test_aggregator_parts test_aggregator_session
   add_test(NAME ${test} COMMAND /usr/bin/python3 ${CMAKE_SOURCE_DIR}/tests/system/${test}.py)
   set_tests_properties(${test} PROPERTIES LABELS system ENVIRONMENT HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin)
 endforeach()
+set_tests_properties(test_aggregator_sessions PROPERTIES COST 7) # of the long ones
 # The real process with all its threads; the other two take minutes under the thread sanitizer.
 set_tests_properties(test_aggregator_input PROPERTIES LABELS "system;tsan")
 # Its clients run at once, on a machine that has other things to do.

@@ -30,4 +30,4 @@ set_tests_properties(test_topics PROPERTIES LABELS system COST 6 TIMEOUT 600
 
 # Failpoints of the whole aggregator, a ledger from a backup, and a Kafka that forgets; they share one broker.
 add_test(NAME test_faults COMMAND /usr/bin/python3 -W ignore::ResourceWarning ${CMAKE_SOURCE_DIR}/tests/system/test_faults.py)
-set_tests_properties(test_faults PROPERTIES LABELS system RUN_SERIAL ON TIMEOUT 1200 ENVIRONMENT HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin)
+set_tests_properties(test_faults PROPERTIES LABELS system RUN_SERIAL ON TIMEOUT 900 ENVIRONMENT HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin)
