@@ -18,6 +18,7 @@
 
 enum {
     FRAMES_A_STEP = 8, /* so that a flood leaves the loop its turn */
+    LONG_STEP_MS = 100,
     MAX_PARTS = 4,
     MTU_BYTES = 1500,
     STATIC_IPV6_SLOT = 1, /* 0 is the link-local address */
@@ -201,15 +202,20 @@ struct hr_status port_netif_start(const struct port_netif_config *config)
 
 uint32_t port_netif_step(void)
 {
+    uint64_t began_ms = board_uptime_ms();
     uint32_t n_frames = 0;
-    for (size_t len_bytes = board_ethernet_waiting(); len_bytes != 0 && n_frames < FRAMES_A_STEP;
+    bool is_over = false;
+    /* What comes in at the serial line waits meanwhile, in a ring made for one handshake: frames behind a
+     * long one wait for the next step. */
+    for (size_t len_bytes = board_ethernet_waiting(); len_bytes != 0 && !is_over;
          len_bytes = board_ethernet_waiting()) {
         take_frame(len_bytes);
         n_frames++;
+        is_over = n_frames == FRAMES_A_STEP || board_uptime_ms() - began_ms >= LONG_STEP_MS;
     }
     sys_check_timeouts();
     tell_addresses();
-    return n_frames == FRAMES_A_STEP ? 0 : sys_timeouts_sleeptime();
+    return is_over ? 0 : sys_timeouts_sleeptime();
 }
 
 void port_netif_state(struct port_netif_state *out)
