@@ -48,6 +48,7 @@ static rd_kafka_conf_t *configure(enum raw_kind kind, const char *brokers)
         {"bootstrap.servers", brokers},
         {"acks", "all"},
         {"compression.codec", "zstd"},
+        {"compression.level", "1"},
         {"linger.ms", "5"},
         {"batch.num.messages", "10000"},
         {"queue.buffering.max.messages", "400000"},

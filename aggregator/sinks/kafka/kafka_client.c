@@ -157,6 +157,7 @@ static const struct sink_kafka_property fixed_properties[] = {
 static const struct sink_kafka_property default_properties[] = {
     {"client.id", "headrace-aggregator"},
     {"compression.codec", "zstd"},
+    {"compression.level", "1"}, /* 6 % more bytes than at 3, a tenth less CPU of the whole publisher */
     {"linger.ms", "5"},
     {"queue.buffering.max.messages", "400000"},
     {"queue.buffering.max.kbytes", "262144"},
