@@ -39,10 +39,13 @@ struct norm_iso_forms {
 };
 
 extern const struct norm_iso_forms norm_caiso_forms;
+extern const struct norm_iso_forms norm_caiso_outlook_forms;
 extern const struct norm_iso_forms norm_miso_forms;
 extern const struct norm_iso_forms norm_spp_forms;
+extern const struct norm_iso_forms norm_spp_power_forms;
 extern const struct norm_iso_forms norm_pjm_forms;
 extern const struct norm_iso_forms norm_ercot_forms;
+extern const struct norm_iso_forms norm_ercot_power_forms;
 extern const struct norm_iso_forms norm_isone_forms;
 extern const struct norm_iso_forms norm_nyiso_forms;
 extern const struct norm_iso_forms norm_other_forms; /* errors and pages of nobody in particular. */
@@ -69,8 +72,30 @@ struct norm_iso_run {
 
 /* A row of the run's feed with the interval, everything else empty. */
 struct norm_iso_row norm_row_of(const struct norm_iso_run *run, int64_t start_s, int64_t end_s);
+/* The same for the length of the feed's intervals, from an instant on or up to it. */
+struct norm_iso_row norm_row_from(const struct norm_iso_run *run, int64_t start_s);
+struct norm_iso_row norm_row_until(const struct norm_iso_run *run, int64_t end_s);
+/* The same for a market day of 23, 24 or 25 hours, by its date. False: no date, the record is rejected. */
+bool norm_row_of_day(struct norm_iso_run *run, const char *what, struct hr_bytes cell,
+                     struct norm_iso_row *row);
+/* When a forecast was made, in UTC or with its offset; an empty cell doesn't say. False: the record is
+ * rejected. */
+bool norm_row_made(struct norm_iso_run *run, const char *what, struct hr_bytes cell,
+                   struct norm_iso_row *row);
+/* Where it is. */
+void norm_row_place(struct norm_iso_row *row, enum norm_iso_location type, struct hr_bytes id,
+                    struct hr_bytes name);
+void norm_row_system(struct norm_iso_row *row, const char *name);
+/* What it is: a price of energy in USD/MWh, whose numbers the caller fills; a constraint's shadow price in
+ * USD/MWh; megawatts. */
+void norm_row_price(struct norm_iso_row *row);
+void norm_row_shadow_price(struct norm_iso_row *row, double price);
+void norm_row_megawatts(struct norm_iso_row *row, const char *subject, const char *role, double value);
 /* Counts and gives it to the sink; checks the identity when price and all components are there. */
 void norm_row_emit(struct norm_iso_run *run, const struct norm_iso_row *row);
+/* The same for forms with a join that may print an observation several times: the first one counts. Keys of
+ * some 30,000 rows find room; a document with more fails. */
+void norm_row_emit_once(struct norm_iso_run *run, const struct norm_iso_row *row);
 
 /* The present record is rejected: `what` names the column, `cell` is what stood there. */
 void norm_run_reject(struct norm_iso_run *run, enum norm_iso_finding finding, const char *what,
@@ -92,8 +117,9 @@ bool norm_run_local(struct norm_iso_run *run, const char *what, struct hr_bytes 
 /* The same where only the order of a series' rows tells: `series` names what the row belongs to. */
 bool norm_run_local_after(struct norm_iso_run *run, const char *what, struct hr_bytes cell,
                           struct hr_bytes series, int64_t *utc_s);
-/* A part of an observation that has several records. False: the join is full, the document fails. */
-bool norm_run_join(struct norm_iso_run *run, struct hr_bytes location, int64_t start_s, int64_t end_s,
+/* A part of an observation that has several records. False: it was there already, which is counted, or told
+ * when the values differ; or the join is full, and the document fails (run->code). */
+bool norm_run_join(struct norm_iso_run *run, struct hr_bytes name, int64_t start_s, int64_t end_s,
                    unsigned part, double value);
 
 /* "generation." and the fuel in lower case with '_' for what is no letter or digit, "natural_gas". Static

@@ -134,7 +134,23 @@ enum norm_iso_kind {
 
 const char *norm_iso_kind_name(enum norm_iso_kind kind); /* "data" */
 
-struct norm_iso_form; /* forms.h */
+struct norm_iso_form; /* form.h */
+
+/* A form that rows are made of has a name ("spp_lmp_csv"), which is the `format` of a feed's file. Several
+ * forms share one when they differ by their columns' spelling or their market only. */
+enum norm_iso_fit {
+    NORM_ISO_NO_SUCH_FORM,
+    NORM_ISO_OF_OTHER_FEEDS, /* of another operator, or about something else */
+    NORM_ISO_FITS,
+};
+
+/* Whether documents of that form may be of feeds of that operator and product. */
+enum norm_iso_fit norm_iso_form_fits(const char *name, enum norm_iso iso, enum norm_iso_product product);
+
+enum { NORM_ISO_FORM_NAMES_MAX = 40 }; /* of one operator */
+
+/* The names of an operator's forms that rows are made of, each once; static storage. Returns how many. */
+size_t norm_iso_form_names(enum norm_iso iso, const char **names, size_t capacity);
 
 struct norm_iso_sink {
     void (*row)(void *ctx, const struct norm_iso_row *row);
