@@ -237,6 +237,20 @@ static void miso_load_of_five_minutes_and_its_hourly_forecast(void **state)
     expect("MISO", "load", "actual", "2026-06-14T01:20:00Z", 5, 88373);
 }
 
+static void miso_outages_of_days_to_come_are_forecasts(void **state)
+{
+    (void)state;
+    read_clean("miso_outage", "",
+               "{\"RefId\":\"02-Oct-2026 - Total Outage Megawatts: 54,179\",\"Days\":["
+               "{\"OutageDate\":\"2026-10-02 12:00:00 "
+               "AM\",\"Unplanned\":1,\"Planned\":2,\"Forced\":3,\"Derated\":4},"
+               "{\"OutageDate\":\"2026-10-03 12:00:00 "
+               "AM\",\"Unplanned\":5,\"Planned\":6,\"Forced\":7,\"Derated\":8}]}",
+               "miso_outage_json", 8);
+    expect("MISO", "outage.derated", "actual", "2026-10-02T05:00:00Z", 24 * 60, 4);
+    expect("MISO", "outage.planned", "forecast", "2026-10-03T05:00:00Z", 24 * 60, 6);
+}
+
 /* ---- NYISO ---- */
 
 static void nyiso_solar_behind_the_meter_by_zone(void **state)
@@ -322,6 +336,34 @@ static void spp_outages_are_of_hours_to_come_by_fuel(void **state)
     expect("SPP", "outage.natural_gas", "forecast", "2026-01-01T14:00:00Z", 60, 5000);
 }
 
+/* ---- all ---- */
+
+static void a_document_that_tells_its_market_is_not_taken_for_another(void **state)
+{
+    static const struct {
+        const char *asked;
+        const char *name;
+        const char *text;
+        const char *is_of;
+    } CASES[] = {
+        {"spp_rt_lmp", "DA-LMP-SL-202503190100.csv",
+         "Interval,GMTIntervalEnd,Settlement Location,Pnode,LMP,MLC,MCC,MEC\n", "spp_da_lmp"},
+        {"nyiso_rt_lmp", "20251102damlbmp_zone.csv",
+         "Time Stamp,Name,PTID,LBMP ($/MWHr),Marginal Cost Losses ($/MWHr),Marginal Cost Congestion "
+         "($/MWHr)\n",
+         "nyiso_da_lmp"},
+        {"miso_da_lmp", "", "Day Ahead Market ExAnte LMPs\n07/14/2026\n\nNode,Type,Value,HE 24\n",
+         "miso_da_lmp_exante"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        iso_lab_read_text(CASES[i].asked, CASES[i].name, CASES[i].text);
+        assert_int_equal(iso_lab.result.code, HR_NOT_FOUND);
+        assert_int_equal(iso_lab.n_rows, 0);
+        assert_non_null(strstr(iso_lab.anomalies[0].text, CASES[i].is_of));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -335,6 +377,8 @@ int main(void)
         cmocka_unit_test(ercot_constraints_of_both_markets),
         cmocka_unit_test(miso_wind_and_solar_stand_in_one_answer),
         cmocka_unit_test(miso_load_of_five_minutes_and_its_hourly_forecast),
+        cmocka_unit_test(miso_outages_of_days_to_come_are_forecasts),
+        cmocka_unit_test(a_document_that_tells_its_market_is_not_taken_for_another),
         cmocka_unit_test(nyiso_solar_behind_the_meter_by_zone),
         cmocka_unit_test(nyiso_maintenance_is_of_whole_market_days),
         cmocka_unit_test(spp_fuel_mix_adds_market_and_self_scheduled),

@@ -23,6 +23,7 @@ struct norm_iso_form {
     const char *signs[NORM_FORM_SIGNS];
     const char *name_has;             /* a text in the document's own name too; NULL: whatever it is called */
     const char *feed;                 /* what it is a document of, when nothing else tells; NULL: nothing */
+    bool is_told;                     /* the document says so itself: feeds of another market are refused */
     enum norm_iso iso;                /* NORM_ISO_COUNT: any */
     uint32_t products;                /* 1 << enum norm_iso_product of the feeds that it may be of */
     const struct norm_layout *layout; /* NORM_ISO_DATA only, as are all below */

@@ -172,6 +172,7 @@ struct norm_iso_result {
     enum norm_iso_kind kind;
     enum hr_code code; /* HR_OK, or why nothing was emitted: HR_MALFORMED, HR_FULL, HR_NOT_FOUND */
     uint64_t unpacked_bytes;
+    uint64_t failed_at;    /* with HR_MALFORMED and HR_FULL: the unpacked byte at which reading ended */
     uint64_t n_records;    /* in the document */
     uint64_t n_rows;       /* emitted */
     uint64_t n_rejected;   /* records rejected */

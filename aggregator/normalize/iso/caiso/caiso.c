@@ -242,6 +242,7 @@ static void nomogram_record(struct norm_iso_run *run, const struct hr_bytes *cel
     norm_row_place(&row, NORM_ISO_FACILITY, cells[LOCATION], cells[LOCATION]);
     row.contingency = cells[TYPE];
     norm_row_shadow_price(&row, value);
+    row.market = cells[MARKET].len_bytes > 0 ? cells[MARKET] : row.market;
     norm_row_emit_once(run, &row); /* rows repeat for each GROUP */
 }
 

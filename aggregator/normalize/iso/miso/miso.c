@@ -303,14 +303,13 @@ static void wind_solar_record(struct norm_iso_run *run, const struct hr_bytes *c
 
 /* ---- outages: four sums a day ---- */
 
-enum { O_DAY, O_FIRST };
+enum { O_DAY, O_REF, O_FIRST };
 enum { N_OUTAGE = O_FIRST + 4 };
 
-static const struct norm_column outage_columns[N_OUTAGE] = {{.names = "OutageDate"},
-                                                            {.names = "Unplanned"},
-                                                            {.names = "Planned"},
-                                                            {.names = "Forced"},
-                                                            {.names = "Derated"}};
+static const struct norm_column outage_columns[N_OUTAGE] = {
+    {.names = "OutageDate"}, {.names = "RefId", .is_outer = true},
+    {.names = "Unplanned"},  {.names = "Planned"},
+    {.names = "Forced"},     {.names = "Derated"}};
 static const struct norm_layout outage_json = {
     .container = NORM_JSON, .columns = outage_columns, .n_columns = N_OUTAGE, .records = "Days"};
 
@@ -319,13 +318,19 @@ static void outage_record(struct norm_iso_run *run, const struct hr_bytes *cells
     static const char *const SUBJECTS[] = {"outage.unplanned", "outage.planned", "outage.forced",
                                            "outage.derated"};
     int64_t start_s = 0;
+    int32_t day = 0;
+    int32_t today = 0;
     if (!norm_run_local(run, "OutageDate", cells[O_DAY], NORM_FOLD_UNKNOWN, &start_s)) {
         return;
     }
+    /* The answer's own date is the last one of which it says what was. */
+    bool is_to_come = hr_is_ok(norm_day_read(cells[O_DAY], &day)) &&
+                      hr_is_ok(norm_day_read(cells[O_REF], &today)) && day > today;
     for (size_t i = 0; i < HR_ARRAY_LEN(SUBJECTS); i++) {
         double value = 0;
         if (norm_run_number(run, SUBJECTS[i], cells[O_FIRST + i], &value)) {
-            megawatt_row(run, norm_row_from(run, start_s), SUBJECTS[i], "actual", value);
+            megawatt_row(run, norm_row_from(run, start_s), SUBJECTS[i], is_to_come ? "forecast" : "actual",
+                         value);
         }
     }
 }
@@ -361,11 +366,12 @@ static void constraint_record(struct norm_iso_run *run, const struct hr_bytes *c
     .name = (name_), .shape = NORM_SHAPE_JSON, .kind = NORM_ISO_DATA, .signs = {(sign_), (other_sign_)},     \
     .feed = (feed_), .iso = NORM_MISO, .products = 1U << (product_), .layout = &(layout_),                   \
     .record = (record_)
+/* The title tells the market, but not whether real-time prices are final. */
 #define MISO_DAY(name_, sign_, feed_, product_)                                                              \
-    .name = (name_), .shape = NORM_SHAPE_TEXT, .kind = NORM_ISO_DATA, .signs = {(sign_), "HE 24"},           \
-    .feed = (feed_), .iso = NORM_MISO, .products = 1U << (product_), .layout = &day_csv,                     \
-    .record = day_record, .preamble = day_preamble, .finish = day_finish, .has_join = true,                  \
-    .keeps_rows = true
+    .is_told = (product_) == NORM_ISO_DA_LMP, .name = (name_), .shape = NORM_SHAPE_TEXT,                     \
+    .kind = NORM_ISO_DATA, .signs = {(sign_), "HE 24"}, .feed = (feed_), .iso = NORM_MISO,                   \
+    .products = 1U << (product_), .layout = &day_csv, .record = day_record, .preamble = day_preamble,        \
+    .finish = day_finish, .has_join = true, .keeps_rows = true
 
 static const struct norm_iso_form forms[] = {
     {MISO_DAY("miso_da_lmp_csv", "Day Ahead Market ExPost LMPs", "miso_da_lmp", NORM_ISO_DA_LMP)},

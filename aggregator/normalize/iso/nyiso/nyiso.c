@@ -303,15 +303,17 @@ static void constraint_record(struct norm_iso_run *run, const struct hr_bytes *c
     .feed = (feed_), .iso = NORM_NYISO, .products = (products_), .layout = &(layout_), .record = (record_),  \
     .has_join = true
 
+/* The columns are the same in all markets; the files' names are not. */
+#define NYISO_LBMP(name_has_, feed_)                                                                         \
+    {NYISO_FORM("nyiso_lbmp_csv", "LBMP ($/MWH", "PTID", feed_,                                              \
+                1U << NORM_ISO_DA_LMP | 1U << NORM_ISO_RT_LMP, lmp_csv, lmp_record),                         \
+     .name_has = (name_has_), .is_told = (name_has_) != NULL}
+
 static const struct norm_iso_form forms[] = {
-    {NYISO_FORM("nyiso_lbmp_csv", "LBMP ($/MWH", "PTID", "nyiso_rt_lmp",
-                1U << NORM_ISO_DA_LMP | 1U << NORM_ISO_RT_LMP, lmp_csv, lmp_record),
-     .name_has = "realtime_"},
-    {NYISO_FORM("nyiso_lbmp_csv", "LBMP ($/MWH", "PTID", "nyiso_rt_hourly_lmp",
-                1U << NORM_ISO_DA_LMP | 1U << NORM_ISO_RT_LMP, lmp_csv, lmp_record),
-     .name_has = "rtlbmp"},
-    {NYISO_FORM("nyiso_lbmp_csv", "LBMP ($/MWH", "PTID", "nyiso_da_lmp",
-                1U << NORM_ISO_DA_LMP | 1U << NORM_ISO_RT_LMP, lmp_csv, lmp_record)},
+    NYISO_LBMP("realtime_", "nyiso_rt_lmp"),
+    NYISO_LBMP("rtlbmp", "nyiso_rt_hourly_lmp"),
+    NYISO_LBMP("damlbmp", "nyiso_da_lmp"),
+    NYISO_LBMP(NULL, "nyiso_da_lmp"),
     {NYISO_FORM("nyiso_load_csv", "PTID", "Load", "nyiso_load", 1U << NORM_ISO_TELEMETRY, load_csv,
                 load_record)},
     {NYISO_FORM("nyiso_fuel_csv", "Fuel Category", "Gen MW", "nyiso_fuel_mix", 1U << NORM_ISO_TELEMETRY,

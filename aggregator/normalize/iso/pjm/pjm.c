@@ -249,6 +249,7 @@ static void constraint_record(struct norm_iso_run *run, const struct hr_bytes *c
      .kind = NORM_ISO_DATA,                                                                                  \
      .signs = {(sign_), "datetime_beginning"},                                                               \
      .feed = (feed_),                                                                                        \
+     .is_told = (shape_) == NORM_SHAPE_JSON, /* by the address */                                            \
      .iso = NORM_PJM,                                                                                        \
      .products = (products_),                                                                                \
      .layout = &(layout_),                                                                                   \

@@ -141,20 +141,19 @@ static void constraint_record(struct norm_iso_run *run, const struct hr_bytes *c
     .iso = NORM_SPP, .products = (products_), .layout = &(layout_), .record = (record_)
 #define SPP_PRICES (1U << NORM_ISO_DA_LMP | 1U << NORM_ISO_RT_LMP)
 
+/* The columns are the same in both markets; the files' names are not. */
+#define SPP_LMP(sign_, name_has_, feed_)                                                                     \
+    {SPP_FORM("spp_lmp_csv", sign_, feed_, SPP_PRICES, lmp_csv, lmp_record), .name_has = (name_has_),        \
+     .is_told = (name_has_) != NULL}
+
 static const struct norm_iso_form forms[] = {
-    /* The columns are the same in both markets; the files' names are not. */
-    {SPP_FORM("spp_lmp_csv", "GMTIntervalEnd,Settlement Location", "spp_da_lmp", SPP_PRICES, lmp_csv,
-              lmp_record),
-     .name_has = "DA-LMP"},
-    {SPP_FORM("spp_lmp_csv", "GMTIntervalEnd,BAA,Settlement Location", "spp_da_lmp", SPP_PRICES, lmp_csv,
-              lmp_record),
-     .name_has = "DA-LMP"},
-    {SPP_FORM("spp_lmp_csv", "GMTIntervalEnd,Settlement Location", "spp_rt_lmp", SPP_PRICES, lmp_csv,
-              lmp_record)},
-    {SPP_FORM("spp_lmp_csv", "GMTIntervalEnd,BAA,Settlement Location", "spp_rt_lmp", SPP_PRICES, lmp_csv,
-              lmp_record)},
-    {SPP_FORM("spp_lmp_csv", "GMTINTERVALEND,BAA,SETTLEMENT_LOCATION", "spp_da_lmp", SPP_PRICES, lmp_csv,
-              lmp_record)},
+    SPP_LMP("GMTIntervalEnd,Settlement Location", "DA-LMP", "spp_da_lmp"),
+    SPP_LMP("GMTIntervalEnd,BAA,Settlement Location", "DA-LMP", "spp_da_lmp"),
+    SPP_LMP("GMTIntervalEnd,Settlement Location", "RTBM-LMP", "spp_rt_lmp"),
+    SPP_LMP("GMTIntervalEnd,BAA,Settlement Location", "RTBM-LMP", "spp_rt_lmp"),
+    SPP_LMP("GMTIntervalEnd,Settlement Location", NULL, "spp_rt_lmp"),
+    SPP_LMP("GMTIntervalEnd,BAA,Settlement Location", NULL, "spp_rt_lmp"),
+    SPP_LMP("GMTINTERVALEND,BAA,SETTLEMENT_LOCATION", NULL, "spp_da_lmp"),
     {SPP_FORM("spp_constraint_csv", "Constraint Name", "spp_da_constraint", 1U << NORM_ISO_CONSTRAINT,
               constraint_csv, constraint_record)},
     {.name = "spp_ties_csv",
