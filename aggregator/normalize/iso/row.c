@@ -117,6 +117,10 @@ static void check_identity(struct norm_iso_run *run, const struct norm_iso_row *
 
 void norm_row_emit(struct norm_iso_run *run, const struct norm_iso_row *row)
 {
+    if ((row->has & NORM_ISO_HAS_VALUE) != 0 && !isfinite(row->value)) {
+        norm_run_reject(run, NORM_ISO_BAD_NUMBER, "a sum beyond all numbers, of", row->location_id);
+        return;
+    }
     check_identity(run, row);
     run->result->n_rows++;
     if (!run->is_dry && run->sink->row != NULL) {
