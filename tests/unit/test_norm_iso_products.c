@@ -336,34 +336,6 @@ static void spp_outages_are_of_hours_to_come_by_fuel(void **state)
     expect("SPP", "outage.natural_gas", "forecast", "2026-01-01T14:00:00Z", 60, 5000);
 }
 
-/* ---- all ---- */
-
-static void a_document_that_tells_its_market_is_not_taken_for_another(void **state)
-{
-    static const struct {
-        const char *asked;
-        const char *name;
-        const char *text;
-        const char *is_of;
-    } CASES[] = {
-        {"spp_rt_lmp", "DA-LMP-SL-202503190100.csv",
-         "Interval,GMTIntervalEnd,Settlement Location,Pnode,LMP,MLC,MCC,MEC\n", "spp_da_lmp"},
-        {"nyiso_rt_lmp", "20251102damlbmp_zone.csv",
-         "Time Stamp,Name,PTID,LBMP ($/MWHr),Marginal Cost Losses ($/MWHr),Marginal Cost Congestion "
-         "($/MWHr)\n",
-         "nyiso_da_lmp"},
-        {"miso_da_lmp", "", "Day Ahead Market ExAnte LMPs\n07/14/2026\n\nNode,Type,Value,HE 24\n",
-         "miso_da_lmp_exante"},
-    };
-    (void)state;
-    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
-        iso_lab_read_text(CASES[i].asked, CASES[i].name, CASES[i].text);
-        assert_int_equal(iso_lab.result.code, HR_NOT_FOUND);
-        assert_int_equal(iso_lab.n_rows, 0);
-        assert_non_null(strstr(iso_lab.anomalies[0].text, CASES[i].is_of));
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -378,7 +350,6 @@ int main(void)
         cmocka_unit_test(miso_wind_and_solar_stand_in_one_answer),
         cmocka_unit_test(miso_load_of_five_minutes_and_its_hourly_forecast),
         cmocka_unit_test(miso_outages_of_days_to_come_are_forecasts),
-        cmocka_unit_test(a_document_that_tells_its_market_is_not_taken_for_another),
         cmocka_unit_test(nyiso_solar_behind_the_meter_by_zone),
         cmocka_unit_test(nyiso_maintenance_is_of_whole_market_days),
         cmocka_unit_test(spp_fuel_mix_adds_market_and_self_scheduled),

@@ -114,7 +114,7 @@ void cli_feed_rows_print(void *ctx, const struct norm_iso_row *row)
     char market[LENGTH_CHARS] = "";
     rows->first_s = rows->n_rows == 0 || row->start_s < rows->first_s ? row->start_s : rows->first_s;
     rows->last_s = rows->n_rows == 0 || row->end_s > rows->last_s ? row->end_s : rows->last_s;
-    if (rows->n_rows++ >= rows->limit && rows->limit != 0) {
+    if ((rows->n_rows++ >= rows->limit && rows->limit != 0) || rows->is_places) {
         return;
     }
     say_where(row, where);
@@ -135,6 +135,31 @@ void cli_feed_rows_print(void *ctx, const struct norm_iso_row *row)
     (void)printf("  %s", where);
     print_rest(row);
     (void)putchar('\n');
+}
+
+void cli_feed_rows_print_place(void *ctx, const struct norm_iso_place *place)
+{
+    struct cli_feed_rows *rows = ctx;
+    char id[WHERE_CHARS] = "";
+    char name[WHERE_CHARS] = "";
+    char zone[WHERE_CHARS] = "";
+    const bool is_wanted = rows->is_places || !place->has_valid_from; /* a list has nothing else */
+    if (!is_wanted || (rows->n_places++ >= rows->limit && rows->limit != 0)) {
+        return;
+    }
+    if (rows->n_places == 1) {
+        (void)printf("%-20s  %-9s  %-24s  %-32s  zone\n", "valid from", "type", "id", "name");
+    }
+    if (place->has_valid_from) {
+        print_time(place->valid_from_s);
+    } else {
+        (void)printf("%-20s", "-");
+    }
+    add_bytes(id, sizeof id, place->id);
+    add_bytes(name, sizeof name, place->name);
+    add_bytes(zone, sizeof zone, place->zone);
+    (void)printf("  %-9s  %-24s  ", norm_iso_location_name(place->type), id);
+    (void)printf(zone[0] != '\0' ? "%-32s  %s\n" : "%s%s\n", name, zone);
 }
 
 void cli_feed_rows_print_anomaly(void *ctx, const struct norm_iso_anomaly *anomaly)
@@ -167,6 +192,7 @@ static void print_counts(const struct cli_feed_rows *rows, const struct norm_iso
         print_time(rows->last_s);
     }
     (void)printf(", %" PRIu64 " records rejected", result->n_rejected);
+    print_count(result->n_places, "places");
     print_count(result->n_blank, "values left empty by the operator");
     print_count(result->n_superseded, "records not current any more");
     print_count(result->n_repeated, "repeated");
@@ -189,13 +215,12 @@ static const char *meaning_of(enum norm_iso_kind kind)
         return "there is no such document, or not yet";
     case NORM_ISO_LISTING:
         return "a list of documents: fetch one of them";
-    case NORM_ISO_REFERENCE:
-        return "a list of locations: no observations are in it";
     case NORM_ISO_OTHER:
         return "known, but of nothing that there is a feed for";
     case NORM_ISO_UNKNOWN:
         return "no form that is known; is it an error page, or has the operator changed its columns?";
     case NORM_ISO_DATA:
+    case NORM_ISO_REFERENCE:
     case NORM_ISO_KIND_COUNT:
         break;
     }
@@ -219,13 +244,20 @@ static void advise(const struct norm_iso_feed *asked, const struct norm_iso_resu
 int cli_feed_rows_conclude(const struct cli_feed_rows *rows, const struct norm_iso_feed *asked,
                            const struct norm_iso_result *result)
 {
-    if (rows->limit != 0 && rows->n_rows > rows->limit) {
-        (void)printf("... %" PRIu64 " more rows; --limit 0 prints all\n", rows->n_rows - rows->limit);
+    uint64_t n = rows->n_places > 0 ? rows->n_places : rows->n_rows;
+    if (rows->limit != 0 && n > rows->limit) {
+        (void)printf("... %" PRIu64 " more; --limit 0 prints all\n", n - rows->limit);
     }
     if (result->code != HR_OK) {
         (void)printf("%s: no row was made of it.\n", result->form);
         advise(asked, result);
         return CLI_FAILED;
+    }
+    if (result->kind == NORM_ISO_REFERENCE) {
+        (void)printf("%s: a list of locations, and no observations: %" PRIu64 " places, %" PRIu64
+                     " records rejected\n",
+                     result->form, result->n_places, result->n_rejected);
+        return CLI_INCOMPLETE;
     }
     if (result->kind != NORM_ISO_DATA) {
         (void)printf("%s: %s\n", result->form, meaning_of(result->kind));

@@ -13,12 +13,14 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { PAYLOAD, LIMIT, NAME };
+enum { PAYLOAD, LIMIT, NAME, PLACES };
 enum { PAYLOAD_MAX_BYTES = 256 << 20 };
 
 static const struct cli_option options[] = {
     [PAYLOAD] = {"--payload", "FILE", true, 0, "The document as it was received."},
     [LIMIT] = {"--limit", "N", false, 0, "Print so many rows; 0: all. Default 40."},
+    [PLACES] = {"--places", NULL, false, 0,
+                "Print the places that the document tells of instead: hubs, zones, nodes, facilities."},
     [NAME] = {"--name", "NAME", false, 0, "What the operator called it; default: the name of the file."},
 };
 static const struct cli_usage usage = {
@@ -55,11 +57,11 @@ static bool read_payload(const char *path, uint8_t **bytes, size_t *len_bytes)
     return true;
 }
 
-static int run(const struct norm_iso_feed *feed, const char *path, const char *name, uint64_t limit)
+static int run(const struct norm_iso_feed *feed, const char *path, const char *name,
+               struct cli_feed_rows rows)
 {
     static struct norm_zones zones;
     char message[ZONEINFO_MESSAGE_CHARS];
-    struct cli_feed_rows rows = {.limit = limit};
     struct norm_iso_result result;
     uint8_t *bytes = NULL;
     size_t len = 0;
@@ -77,8 +79,10 @@ static int run(const struct norm_iso_feed *feed, const char *path, const char *n
                                                .body = hr_bytes_of(bytes, len),
                                                .name = hr_bytes_of(name, strlen(name)),
                                                .zones = &zones};
-    const struct norm_iso_sink sink = {
-        .row = cli_feed_rows_print, .anomaly = cli_feed_rows_print_anomaly, .ctx = &rows};
+    const struct norm_iso_sink sink = {.row = cli_feed_rows_print,
+                                       .anomaly = cli_feed_rows_print_anomaly,
+                                       .place = cli_feed_rows_print_place,
+                                       .ctx = &rows};
     norm_iso_document(norm_iso_work_in(memory), &document, &sink, &result);
     free(memory);
     free(bytes);
@@ -120,5 +124,6 @@ int cli_feeds_test(int argc, char **argv)
     }
     const char *path = cli_option_or(&arguments, PAYLOAD, "");
     const char *slash = strrchr(path, '/');
-    return run(feed, path, cli_option_or(&arguments, NAME, slash != NULL ? slash + 1 : path), limit);
+    return run(feed, path, cli_option_or(&arguments, NAME, slash != NULL ? slash + 1 : path),
+               (struct cli_feed_rows){.limit = limit, .is_places = arguments.n_values[PLACES] > 0});
 }

@@ -26,7 +26,7 @@ struct norm_iso_form {
     bool is_told;                     /* the document says so itself: feeds of another market are refused */
     enum norm_iso iso;                /* NORM_ISO_COUNT: any */
     uint32_t products;                /* 1 << enum norm_iso_product of the feeds that it may be of */
-    const struct norm_layout *layout; /* NORM_ISO_DATA only, as are all below */
+    const struct norm_layout *layout; /* of NORM_ISO_DATA, and of NORM_ISO_REFERENCE, whose feed is NULL */
     void (*record)(struct norm_iso_run *run, const struct hr_bytes *cells);
     void (*preamble)(struct norm_iso_run *run, const struct hr_bytes *fields, size_t n_fields);
     void (*finish)(struct norm_iso_run *run); /* with keeps_rows: emits them */
@@ -67,6 +67,7 @@ struct norm_iso_run {
     uint64_t record; /* the present one */
     int32_t day;     /* what a preamble said */
     bool has_day;
+    bool tells_places; /* of prices and constraints: what the rows are of is told once each */
     bool is_misnamed;  /* told once */
     enum hr_code code; /* what the join refused */
 };
@@ -97,6 +98,9 @@ void norm_row_emit(struct norm_iso_run *run, const struct norm_iso_row *row);
 /* The same for forms with a join that may print an observation several times: the first one counts. Keys of
  * some 30,000 rows find room; a document with more fails. */
 void norm_row_emit_once(struct norm_iso_run *run, const struct norm_iso_row *row);
+
+/* Counts a place and gives it to the sink. The places of rows are told by norm_row_emit. */
+void norm_place_emit(struct norm_iso_run *run, const struct norm_iso_place *place);
 
 /* The present record is rejected: `what` names the column, `cell` is what stood there. */
 void norm_run_reject(struct norm_iso_run *run, enum norm_iso_finding finding, const char *what,

@@ -122,7 +122,7 @@ static struct hr_status read_all(struct norm_iso_work *work, struct norm_iso_run
     run->has_day = false;
     run->is_misnamed = false;
     run->code = HR_OK;
-    if (run->form->has_join) {
+    if (run->form->has_join || run->tells_places) {
         norm_join_clear(&work->join);
     }
     if (n_members == 0) {
@@ -247,6 +247,11 @@ void norm_iso_document(struct norm_iso_work *work, const struct norm_iso_documen
         run.feed = usual;
         result->feed = usual;
     }
+    if (run.form->kind == NORM_ISO_REFERENCE) {
+        run.zone = norm_iso_zone(document->zones, run.form->iso);
+        read_rows(work, &run, n_members);
+        return;
+    }
     if (run.form->kind != NORM_ISO_DATA) {
         return;
     }
@@ -256,6 +261,8 @@ void norm_iso_document(struct norm_iso_work *work, const struct norm_iso_documen
                  hr_bytes_of(name, strlen(name)));
         return;
     }
+    run.tells_places = run.feed->product == NORM_ISO_DA_LMP || run.feed->product == NORM_ISO_RT_LMP ||
+                       run.feed->product == NORM_ISO_CONSTRAINT;
     run.zone = norm_iso_zone(document->zones, run.feed->iso);
     read_rows(work, &run, n_members);
 }

@@ -115,6 +115,48 @@ static void check_identity(struct norm_iso_run *run, const struct norm_iso_row *
     }
 }
 
+void norm_place_emit(struct norm_iso_run *run, const struct norm_iso_place *place)
+{
+    run->result->n_places++;
+    if (!run->is_dry && run->sink->place != NULL) {
+        run->sink->place(run->sink->ctx, place);
+    }
+}
+
+static size_t append(char *text, size_t len, size_t capacity, struct hr_bytes bytes)
+{
+    size_t n = bytes.len_bytes < capacity - len ? bytes.len_bytes : capacity - len;
+    if (n > 0) {
+        memcpy(text + len, bytes.data, n);
+    }
+    return len + n;
+}
+
+/* The first row of a place tells of it; when the join has no room left, further ones are not told of. */
+static void tell_place(struct norm_iso_run *run, const struct norm_iso_row *row)
+{
+    const struct hr_bytes mark = hr_bytes_of("\1", 1); /* in no name that a parser joins by */
+    const struct hr_bytes parts[] = {row->location_id, mark, row->location_name, mark, row->zone};
+    char text[NORM_ISO_KEY_CHARS] = {'\1', (char)('a' + (int)row->location_type)};
+    size_t len = 2;
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        len = append(text, len, sizeof text, parts[i]);
+    }
+    uint32_t n_before = run->join->n_names;
+    struct norm_market_day day;
+    if (norm_join_name(run->join, hr_bytes_of(text, len)) == NULL || run->join->n_names == n_before ||
+        !hr_is_ok(norm_market_day_at(run->zone, row->start_s, &day))) {
+        return;
+    }
+    norm_place_emit(run, &(struct norm_iso_place){.iso = run->feed->iso,
+                                                  .type = row->location_type,
+                                                  .id = row->location_id,
+                                                  .name = row->location_name,
+                                                  .zone = row->zone,
+                                                  .has_valid_from = true,
+                                                  .valid_from_s = day.start_utc_s});
+}
+
 void norm_row_emit(struct norm_iso_run *run, const struct norm_iso_row *row)
 {
     if ((row->has & NORM_ISO_HAS_VALUE) != 0 && !isfinite(row->value)) {
@@ -122,6 +164,9 @@ void norm_row_emit(struct norm_iso_run *run, const struct norm_iso_row *row)
         return;
     }
     check_identity(run, row);
+    if (run->tells_places && row->location_type != NORM_ISO_UNTYPED) {
+        tell_place(run, row);
+    }
     run->result->n_rows++;
     if (!run->is_dry && run->sink->row != NULL) {
         run->sink->row(run->sink->ctx, row);

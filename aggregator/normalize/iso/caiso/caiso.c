@@ -246,6 +246,22 @@ static void nomogram_record(struct norm_iso_run *run, const struct hr_bytes *cel
     norm_row_emit_once(run, &row); /* rows repeat for each GROUP */
 }
 
+/* ---- locations ---- */
+
+static const struct norm_column place_columns[] = {{.names = "name", .is_required = true}};
+static const struct norm_layout place_csv = {.container = NORM_CSV, .columns = place_columns, .n_columns = 1};
+
+static void place_record(struct norm_iso_run *run, const struct hr_bytes *cells)
+{
+    struct hr_bytes name = norm_trim(cells[0]);
+    if (name.len_bytes == 0) {
+        norm_run_reject(run, NORM_ISO_BAD_RECORD, "name", cells[0]);
+        return;
+    }
+    norm_place_emit(run, &(struct norm_iso_place){
+                             .iso = NORM_CAISO, .type = location_of(name), .id = name, .name = name});
+}
+
 /* ---- forms ---- */
 
 #define CSV_FORM(name_, sign_, feed_, products_, layout_, record_)                                           \
@@ -317,11 +333,13 @@ static const struct norm_iso_form forms[] = {
      .kind = NORM_ISO_OTHER,
      .signs = {"Hourly Breakdown of Renewable Resources"},
      .iso = NORM_CAISO},
-    {.name = "caiso_locations_csv",
+    {.name = "caiso_locations_csv", /* of the price map, by a program */
      .shape = NORM_SHAPE_TEXT,
      .kind = NORM_ISO_REFERENCE,
      .signs = {"latitude,type,name,longitude"},
-     .iso = NORM_CAISO},
+     .iso = NORM_CAISO,
+     .layout = &place_csv,
+     .record = place_record},
 };
 
 const struct norm_iso_forms norm_caiso_forms = {forms, HR_ARRAY_LEN(forms)};

@@ -243,6 +243,31 @@ static void constraint_record(struct norm_iso_run *run, const struct hr_bytes *c
     }
 }
 
+/* ---- locations ---- */
+
+enum { P_ID, P_TYPE, P_NAME, N_PLACE };
+
+static const struct norm_column place_columns[N_PLACE] = {[P_ID] = {.names = "LocationID"},
+                                                          [P_TYPE] = {.names = "LocationType"},
+                                                          [P_NAME] = {.names = "LocationName"}};
+static const struct norm_layout place_json = {.container = NORM_JSON,
+                                              .columns = place_columns,
+                                              .n_columns = N_PLACE,
+                                              .records = "Locations.Location|Location"};
+
+static void place_record(struct norm_iso_run *run, const struct hr_bytes *cells)
+{
+    if (cells[P_ID].len_bytes == 0) {
+        norm_run_reject(run, NORM_ISO_BAD_RECORD, "LocationID", cells[P_ID]);
+        return;
+    }
+    norm_place_emit(run,
+                    &(struct norm_iso_place){.iso = NORM_ISONE,
+                                             .type = location_of(cells[P_TYPE], cells[P_NAME], cells[P_ID]),
+                                             .id = cells[P_ID],
+                                             .name = cells[P_NAME]});
+}
+
 /* ---- forms ---- */
 
 #define ISONE_FORM(name_, shape_, sign_, feed_, products_, layout_, record_)                                 \
@@ -288,7 +313,13 @@ static const struct norm_iso_form forms[] = {
                constraint_json, constraint_record),
     ISONE_JSON("isone_constraint_json", "\"RealTimeConstraint", "isone_rt_constraint", NORM_ISO_CONSTRAINT,
                constraint_json, constraint_record),
-    ISONE_OTHER("isone_locations_json", NORM_SHAPE_JSON, NORM_ISO_REFERENCE, "\"LocationName\""),
+    {.name = "isone_locations_json",
+     .shape = NORM_SHAPE_JSON,
+     .kind = NORM_ISO_REFERENCE,
+     .signs = {"\"LocationName\""},
+     .iso = NORM_ISONE,
+     .layout = &place_json,
+     .record = place_record},
     ISONE_OTHER("isone_week_forecast_json", NORM_SHAPE_JSON, NORM_ISO_OTHER, "\"SevenDayForecast"),
     ISONE_OTHER("isone_ties_chart_json", NORM_SHAPE_JSON, NORM_ISO_OTHER, "\"TotalExports\""),
     ISONE_OTHER("isone_solar_forecast_csv", NORM_SHAPE_TEXT, NORM_ISO_OTHER,

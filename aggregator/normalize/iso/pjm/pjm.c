@@ -86,6 +86,7 @@ static void lmp_record(struct norm_iso_run *run, const struct hr_bytes *cells)
     }
     row.has |= hr_is_ok(norm_integer(cells[L_VERSION], &row.version)) ? NORM_ISO_HAS_VERSION : 0U;
     norm_row_place(&row, location_of(cells[L_TYPE]), cells[L_ID], cells[L_NAME]);
+    row.zone = cells[L_ZONE];
     norm_row_price(&row);
     norm_row_emit(run, &row);
 }

@@ -98,6 +98,7 @@ static void lmp_record(struct norm_iso_run *run, const struct hr_bytes *cells)
     check_name(run, end_s);
     norm_row_place(&row, location_of(cells[L_LOCATION]), cells[L_LOCATION], cells[L_PNODE]);
     row.region = cells[L_BAA];
+    row.zone = cells[L_BAA];
     norm_row_price(&row);
     row.has = NORM_ISO_HAS_VALUE | NORM_ISO_HAS_ENERGY | NORM_ISO_HAS_CONGESTION | NORM_ISO_HAS_LOSS;
     norm_row_emit(run, &row);
