@@ -63,6 +63,18 @@ static void take_row(void *ctx, const struct norm_iso_row *row)
     norm_iso_key(row, kept->key);
 }
 
+static void take_place(void *ctx, const struct norm_iso_place *place)
+{
+    (void)ctx;
+    if (iso_lab.n_places++ < ISO_LAB_PLACES_MAX) {
+        struct iso_lab_place *kept = &iso_lab.places[iso_lab.n_places - 1];
+        kept->place = *place;
+        (void)copy(kept->id, sizeof kept->id, place->id);
+        (void)copy(kept->name, sizeof kept->name, place->name);
+        (void)copy(kept->zone, sizeof kept->zone, place->zone);
+    }
+}
+
 static void take_anomaly(void *ctx, const struct norm_iso_anomaly *anomaly)
 {
     (void)ctx;
@@ -76,7 +88,7 @@ static void take_anomaly(void *ctx, const struct norm_iso_anomaly *anomaly)
 
 void iso_lab_read(const char *feed, const char *name, struct hr_bytes body)
 {
-    const struct norm_iso_sink sink = {.row = take_row, .anomaly = take_anomaly};
+    const struct norm_iso_sink sink = {.row = take_row, .anomaly = take_anomaly, .place = take_place};
     bool is_auto = feed == NULL || strcmp(feed, "auto") == 0;
     const struct norm_iso_document document = {
         .feed = is_auto ? NULL : norm_iso_feed_of(hr_bytes_of(feed, strlen(feed))),
@@ -87,8 +99,10 @@ void iso_lab_read(const char *feed, const char *name, struct hr_bytes body)
     assert_true(is_auto || document.feed != NULL);
     iso_lab.n_rows = 0;
     iso_lab.n_anomalies = 0;
+    iso_lab.n_places = 0;
     norm_iso_document(norm_iso_work_in(memory), &document, &sink, &iso_lab.result);
     assert_int_equal(iso_lab.n_rows, iso_lab.result.n_rows);
+    assert_int_equal(iso_lab.n_places, iso_lab.result.n_places);
 }
 
 void iso_lab_read_text(const char *feed, const char *name, const char *text)

@@ -6,7 +6,7 @@
 
 #include "aggregator/normalize/iso/iso.h"
 
-enum { ISO_LAB_TEXT_CHARS = 96, ISO_LAB_ANOMALIES_MAX = 64 };
+enum { ISO_LAB_TEXT_CHARS = 96, ISO_LAB_ANOMALIES_MAX = 64, ISO_LAB_PLACES_MAX = 64 };
 
 struct iso_lab_row {
     struct norm_iso_row row; /* its texts are those below */
@@ -14,6 +14,13 @@ struct iso_lab_row {
     char subject[NORM_ISO_SUBJECT_CHARS];
     char market[ISO_LAB_TEXT_CHARS];
     char key[NORM_ISO_KEY_CHARS];
+};
+
+struct iso_lab_place {
+    struct norm_iso_place place; /* its texts are those below */
+    char id[ISO_LAB_TEXT_CHARS];
+    char name[ISO_LAB_TEXT_CHARS];
+    char zone[ISO_LAB_TEXT_CHARS];
 };
 
 struct iso_lab {
@@ -24,6 +31,8 @@ struct iso_lab {
     struct norm_iso_anomaly anomalies[ISO_LAB_ANOMALIES_MAX];
     char texts[ISO_LAB_ANOMALIES_MAX][NORM_ISO_ANOMALY_CHARS];
     size_t n_anomalies;
+    struct iso_lab_place places[ISO_LAB_PLACES_MAX]; /* the first of them */
+    size_t n_places;
     uint64_t max_bytes; /* of the documents to come; 0: the default */
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * `headrace feeds lint`: every mistake of feeds' files, before a collector or an aggregator finds them. */
+#include "aggregator/normalize/iso/event.h"
 #include "firmware/ports/linux/zone.h"
 #include "proto/base/assert.h"
 #include "proto/feeds/file/file.h"
@@ -70,6 +71,59 @@ static void check_host(struct lint *lint, const char *path, const struct feeds_f
     }
 }
 
+static enum norm_iso iso_of(enum feeds_iso iso)
+{
+    static const enum norm_iso ISOS[] = {
+        [FEEDS_CAISO] = NORM_CAISO, [FEEDS_MISO] = NORM_MISO,   [FEEDS_SPP] = NORM_SPP,
+        [FEEDS_PJM] = NORM_PJM,     [FEEDS_ERCOT] = NORM_ERCOT, [FEEDS_ISONE] = NORM_ISONE,
+        [FEEDS_NYISO] = NORM_NYISO};
+    HR_ASSERT((size_t)iso < HR_ARRAY_LEN(ISOS));
+    return ISOS[iso];
+}
+
+static enum norm_iso_product product_of(enum feeds_product product)
+{
+    static const enum norm_iso_product PRODUCTS[] = {
+        [FEEDS_RT_LMP] = NORM_ISO_RT_LMP,           [FEEDS_DA_LMP] = NORM_ISO_DA_LMP,
+        [FEEDS_DA_SCHEDULE] = NORM_ISO_DA_SCHEDULE, [FEEDS_LOAD] = NORM_ISO_TELEMETRY,
+        [FEEDS_FUEL_MIX] = NORM_ISO_TELEMETRY,      [FEEDS_WIND_SOLAR] = NORM_ISO_TELEMETRY,
+        [FEEDS_OUTAGE] = NORM_ISO_OUTAGE,           [FEEDS_CONSTRAINT] = NORM_ISO_CONSTRAINT};
+    HR_ASSERT((size_t)product < HR_ARRAY_LEN(PRODUCTS));
+    return PRODUCTS[product];
+}
+
+/* The aggregator makes rows of documents whose form it knows, and only of feeds that such documents are of.
+ */
+static void check_format(struct lint *lint, const char *path, const struct feeds_feed *feed)
+{
+    char text[2048];
+    const char *names[NORM_ISO_FORM_NAMES_MAX];
+    const enum norm_iso iso = iso_of(feed->iso);
+    enum norm_iso_fit fit = norm_iso_form_fits(feed->format, iso, product_of(feed->product));
+    if (fit == NORM_ISO_FITS) {
+        return;
+    }
+    size_t n_names = norm_iso_form_names(iso, names, HR_ARRAY_LEN(names));
+    int len = snprintf(text, sizeof text, "%s is %s; of %s there is", feed->format,
+                       fit == NORM_ISO_NO_SUCH_FORM ? "no form of document that rows are made of"
+                                                    : "not about this product of this operator",
+                       norm_iso_code(iso));
+    for (size_t i = 0; i < n_names && len > 0 && (size_t)len < sizeof text; i++) {
+        len += snprintf(text + len, sizeof text - (size_t)len, "%s %s", i > 0 ? "," : "", names[i]);
+    }
+    complain(lint, path, "format", text);
+}
+
+static void check_output(struct lint *lint, const char *path, const struct feeds_feed *feed)
+{
+    const struct norm_schema *schema = norm_iso_schema(iso_of(feed->iso), product_of(feed->product));
+    char text[160];
+    if (strcmp(feed->topic, schema->topic) != 0 || strcmp(feed->schema, schema->name) != 0) {
+        (void)snprintf(text, sizeof text, "rows of this product go to %s as %s", schema->topic, schema->name);
+        complain(lint, path, "output", text);
+    }
+}
+
 static void check_file(struct lint *lint, const char *path)
 {
     struct feeds_feed feed;
@@ -81,6 +135,8 @@ static void check_file(struct lint *lint, const char *path)
     }
     check_zone(lint, path, &feed);
     check_host(lint, path, &feed);
+    check_format(lint, path, &feed);
+    check_output(lint, path, &feed);
 }
 
 static int usage(FILE *out, int code)

@@ -5,20 +5,22 @@
 #include "aggregator/zoneinfo/zoneinfo.h"
 #include "proto/base/assert.h"
 #include "tools/cli/cli.h"
+#include "tools/cli/feeds_rows.h"
 #include "tools/cli/options.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-enum { PAYLOAD, LIMIT, NAME };
+enum { PAYLOAD, LIMIT, NAME, PLACES };
 enum { PAYLOAD_MAX_BYTES = 256 << 20 };
 
 static const struct cli_option options[] = {
     [PAYLOAD] = {"--payload", "FILE", true, 0, "The document as it was received."},
     [LIMIT] = {"--limit", "N", false, 0, "Print so many rows; 0: all. Default 40."},
+    [PLACES] = {"--places", NULL, false, 0,
+                "Print the places that the document tells of instead: hubs, zones, nodes, facilities."},
     [NAME] = {"--name", "NAME", false, 0, "What the operator called it; default: the name of the file."},
 };
 static const struct cli_usage usage = {
@@ -32,86 +34,6 @@ static const struct cli_usage usage = {
         "congestion + loss, whatever sign the operator prints; times are UTC. Exit code 1: the document\n"
         "can't be read, 2: nothing in it is for a feed.",
 };
-
-struct printer {
-    uint64_t limit; /* of rows; 0: none */
-    uint64_t n_rows;
-};
-
-static void print_time(int64_t utc_s)
-{
-    struct norm_clock clock = norm_clock_of(utc_s);
-    (void)printf("%04d-%02u-%02uT%02u:%02u:%02uZ", (int)clock.date.year, clock.date.month, clock.date.day,
-                 clock.hour, clock.minute, clock.second);
-}
-
-static void print_bytes(struct hr_bytes bytes)
-{
-    for (size_t i = 0; i < bytes.len_bytes; i++) {
-        (void)putchar(bytes.data[i] < 0x20 || bytes.data[i] == 0x7F ? '?' : bytes.data[i]);
-    }
-}
-
-static void print_part(const char *name, double value, bool is_there)
-{
-    if (is_there) {
-        (void)printf("  %s %.10g", name, value);
-    }
-}
-
-static void print_rest(const struct norm_iso_row *row)
-{
-    print_part("energy", row->energy, (row->has & NORM_ISO_HAS_ENERGY) != 0);
-    print_part("congestion", row->congestion, (row->has & NORM_ISO_HAS_CONGESTION) != 0);
-    print_part("loss", row->loss, (row->has & NORM_ISO_HAS_LOSS) != 0);
-    print_part("ghg", row->ghg, (row->has & NORM_ISO_HAS_GHG) != 0);
-    print_part("limit", row->limit_mw, (row->has & NORM_ISO_HAS_LIMIT) != 0);
-    if (row->contingency.len_bytes > 0) {
-        (void)printf("  for ");
-        print_bytes(row->contingency);
-    }
-    if ((row->has & NORM_ISO_HAS_PUBLISHED) != 0) {
-        (void)printf("  made ");
-        print_time(row->published_s);
-    }
-    if ((row->has & NORM_ISO_HAS_VERSION) != 0) {
-        (void)printf("  version %" PRId64, row->version);
-    }
-}
-
-static void print_row(void *ctx, const struct norm_iso_row *row)
-{
-    struct printer *printer = ctx;
-    if (printer->n_rows++ >= printer->limit && printer->limit != 0) {
-        return;
-    }
-    print_time(row->start_s);
-    (void)printf("  %4" PRId64 " min  ", (row->end_s - row->start_s) / NORM_MINUTE_S);
-    print_bytes(row->market);
-    (void)printf("  %s ", norm_iso_location_name(row->location_type));
-    print_bytes(row->location_id);
-    if (row->region.len_bytes > 0) {
-        (void)printf(" (");
-        print_bytes(row->region);
-        (void)printf(")");
-    }
-    (void)printf("  %s %s", row->subject, row->curve_role);
-    if ((row->has & NORM_ISO_HAS_VALUE) != 0) {
-        (void)printf("  %.10g %s", row->value, row->unit);
-    }
-    print_rest(row);
-    (void)putchar('\n');
-}
-
-static void print_anomaly(void *ctx, const struct norm_iso_anomaly *anomaly)
-{
-    (void)ctx;
-    (void)printf("! %s", norm_iso_finding_name(anomaly->finding));
-    if (anomaly->record > 0) {
-        (void)printf(" in record %" PRIu64, anomaly->record);
-    }
-    (void)printf(": %s\n", anomaly->text);
-}
 
 static bool read_payload(const char *path, uint8_t **bytes, size_t *len_bytes)
 {
@@ -135,28 +57,11 @@ static bool read_payload(const char *path, uint8_t **bytes, size_t *len_bytes)
     return true;
 }
 
-static int conclude(const struct printer *printer, const struct norm_iso_result *result)
-{
-    if (printer->limit != 0 && printer->n_rows > printer->limit) {
-        (void)printf("... %" PRIu64 " more; --limit 0 prints all\n", printer->n_rows - printer->limit);
-    }
-    (void)printf(
-        "%s: %s, feed %s: %" PRIu64 " records, %" PRIu64 " rows, %" PRIu64 " rejected, %" PRIu64
-        " empty values, %" PRIu64 " repeated, %" PRIu64 " identity breaches, %" PRIu64 " conflicts\n",
-        result->form, norm_iso_kind_name(result->kind), result->feed != NULL ? result->feed->name : "none",
-        result->n_records, result->n_rows, result->n_rejected, result->n_blank, result->n_repeated,
-        result->n_findings[NORM_ISO_IDENTITY_BREACH], result->n_findings[NORM_ISO_CONFLICT]);
-    if (result->code != HR_OK) {
-        return CLI_FAILED;
-    }
-    return result->kind == NORM_ISO_DATA ? CLI_OK : CLI_INCOMPLETE;
-}
-
-static int run(const struct norm_iso_feed *feed, const char *path, const char *name, uint64_t limit)
+static int run(const struct norm_iso_feed *feed, const char *path, const char *name,
+               struct cli_feed_rows rows)
 {
     static struct norm_zones zones;
     char message[ZONEINFO_MESSAGE_CHARS];
-    struct printer printer = {.limit = limit};
     struct norm_iso_result result;
     uint8_t *bytes = NULL;
     size_t len = 0;
@@ -174,11 +79,14 @@ static int run(const struct norm_iso_feed *feed, const char *path, const char *n
                                                .body = hr_bytes_of(bytes, len),
                                                .name = hr_bytes_of(name, strlen(name)),
                                                .zones = &zones};
-    const struct norm_iso_sink sink = {.row = print_row, .anomaly = print_anomaly, .ctx = &printer};
+    const struct norm_iso_sink sink = {.row = cli_feed_rows_print,
+                                       .anomaly = cli_feed_rows_print_anomaly,
+                                       .place = cli_feed_rows_print_place,
+                                       .ctx = &rows};
     norm_iso_document(norm_iso_work_in(memory), &document, &sink, &result);
     free(memory);
     free(bytes);
-    return conclude(&printer, &result);
+    return cli_feed_rows_conclude(&rows, feed, &result);
 }
 
 static int no_such_feed(const char *name)
@@ -216,5 +124,6 @@ int cli_feeds_test(int argc, char **argv)
     }
     const char *path = cli_option_or(&arguments, PAYLOAD, "");
     const char *slash = strrchr(path, '/');
-    return run(feed, path, cli_option_or(&arguments, NAME, slash != NULL ? slash + 1 : path), limit);
+    return run(feed, path, cli_option_or(&arguments, NAME, slash != NULL ? slash + 1 : path),
+               (struct cli_feed_rows){.limit = limit, .is_places = arguments.n_values[PLACES] > 0});
 }

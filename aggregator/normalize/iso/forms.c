@@ -101,15 +101,17 @@ static bool has_signs(struct hr_bytes head, const struct norm_iso_form *form)
     return true;
 }
 
+static const struct norm_iso_forms *const all_forms[] = {
+    &norm_caiso_forms,     &norm_caiso_outlook_forms, &norm_miso_forms,  &norm_spp_forms,
+    &norm_spp_power_forms, &norm_pjm_forms,           &norm_ercot_forms, &norm_ercot_power_forms,
+    &norm_isone_forms,     &norm_nyiso_forms,         &norm_other_forms};
+
 const struct norm_iso_form *norm_form_of(struct hr_bytes head, struct hr_bytes name)
 {
-    static const struct norm_iso_forms *const ALL[] = {
-        &norm_caiso_forms, &norm_miso_forms,  &norm_spp_forms,   &norm_pjm_forms,
-        &norm_ercot_forms, &norm_isone_forms, &norm_nyiso_forms, &norm_other_forms};
     enum norm_shape shape = shape_of(head);
-    for (size_t i = 0; i < HR_ARRAY_LEN(ALL); i++) {
-        for (size_t j = 0; j < ALL[i]->n_forms; j++) {
-            const struct norm_iso_form *form = &ALL[i]->forms[j];
+    for (size_t i = 0; i < HR_ARRAY_LEN(all_forms); i++) {
+        for (size_t j = 0; j < all_forms[i]->n_forms; j++) {
+            const struct norm_iso_form *form = &all_forms[i]->forms[j];
             bool is_named = form->name_has == NULL || norm_text_has(name, form->name_has);
             if (form->shape == shape && is_named && has_signs(head, form)) {
                 return form;
@@ -117,4 +119,40 @@ const struct norm_iso_form *norm_form_of(struct hr_bytes head, struct hr_bytes n
         }
     }
     return &unknown;
+}
+
+enum norm_iso_fit norm_iso_form_fits(const char *name, enum norm_iso iso, enum norm_iso_product product)
+{
+    enum norm_iso_fit fit = NORM_ISO_NO_SUCH_FORM;
+    for (size_t i = 0; i < HR_ARRAY_LEN(all_forms); i++) {
+        for (size_t j = 0; j < all_forms[i]->n_forms; j++) {
+            const struct norm_iso_form *form = &all_forms[i]->forms[j];
+            if (form->kind != NORM_ISO_DATA || strcmp(form->name, name) != 0) {
+                continue;
+            }
+            if (form->iso == iso && (form->products & 1U << product) != 0) {
+                return NORM_ISO_FITS;
+            }
+            fit = NORM_ISO_OF_OTHER_FEEDS;
+        }
+    }
+    return fit;
+}
+
+size_t norm_iso_form_names(enum norm_iso iso, const char **names, size_t capacity)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < HR_ARRAY_LEN(all_forms); i++) {
+        for (size_t j = 0; j < all_forms[i]->n_forms && n < capacity; j++) {
+            const struct norm_iso_form *form = &all_forms[i]->forms[j];
+            bool is_listed = form->kind != NORM_ISO_DATA || form->iso != iso;
+            for (size_t k = 0; k < n && !is_listed; k++) {
+                is_listed = strcmp(names[k], form->name) == 0;
+            }
+            if (!is_listed) {
+                names[n++] = form->name;
+            }
+        }
+    }
+    return n;
 }

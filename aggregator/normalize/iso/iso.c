@@ -117,11 +117,12 @@ static struct hr_status read_all(struct norm_iso_work *work, struct norm_iso_run
 {
     uint64_t max_bytes = run->document->max_bytes != 0 ? run->document->max_bytes : MAX_BYTES;
     forget_counts(run->result);
+    work->reader.failed_at = 0;
     run->is_dry = is_dry;
     run->has_day = false;
     run->is_misnamed = false;
     run->code = HR_OK;
-    if (run->form->has_join) {
+    if (run->form->has_join || run->tells_places) {
         norm_join_clear(&work->join);
     }
     if (n_members == 0) {
@@ -134,13 +135,18 @@ static struct hr_status read_all(struct norm_iso_work *work, struct norm_iso_run
     return hr_ok();
 }
 
-static void fail(struct norm_iso_run *run, enum hr_code code, const char *why)
+static void fail_for(struct norm_iso_run *run, enum hr_code code, const char *why, struct hr_bytes detail)
 {
     forget_counts(run->result);
     run->result->code = code;
     run->is_dry = false;
     run->record = 0;
-    norm_run_tell(run, NORM_ISO_DOCUMENT, why, run->document->name);
+    norm_run_tell(run, NORM_ISO_DOCUMENT, why, detail);
+}
+
+static void fail(struct norm_iso_run *run, enum hr_code code, const char *why)
+{
+    fail_for(run, code, why, run->document->name);
 }
 
 static const char *why_of(enum hr_code code)
@@ -172,15 +178,18 @@ static void read_rows(struct norm_iso_work *work, struct norm_iso_run *run, size
     }
     if (!hr_is_ok(status)) {
         fail(run, status.code, why_of(status.code));
+        run->result->failed_at = work->reader.failed_at;
     } else if (form->finish != NULL) {
         form->finish(run);
     }
 }
 
-/* Is the feed one that documents of this form may be of? */
-static bool is_of_feed(const struct norm_iso_form *form, const struct norm_iso_feed *feed)
+/* Is the feed one that documents of this form may be of? `usual` is the form's own, or NULL. */
+static bool is_of_feed(const struct norm_iso_form *form, const struct norm_iso_feed *usual,
+                       const struct norm_iso_feed *feed)
 {
-    return form->iso == feed->iso && (form->products & 1U << feed->product) != 0;
+    return form->iso == feed->iso && (form->products & 1U << feed->product) != 0 &&
+           (!form->is_told || usual == NULL || strcmp(usual->market, feed->market) == 0);
 }
 
 /* Lists an archive and finds the form of the whole: that of all members. */
@@ -232,17 +241,28 @@ void norm_iso_document(struct norm_iso_work *work, const struct norm_iso_documen
     }
     result->form = run.form->name;
     result->kind = run.form->kind;
-    if (run.feed == NULL && run.form->feed != NULL) {
-        run.feed = norm_iso_feed_of(hr_bytes_of(run.form->feed, strlen(run.form->feed)));
-        result->feed = run.feed;
+    const struct norm_iso_feed *usual =
+        run.form->feed != NULL ? norm_iso_feed_of(hr_bytes_of(run.form->feed, strlen(run.form->feed))) : NULL;
+    if (run.feed == NULL) {
+        run.feed = usual;
+        result->feed = usual;
+    }
+    if (run.form->kind == NORM_ISO_REFERENCE) {
+        run.zone = norm_iso_zone(document->zones, run.form->iso);
+        read_rows(work, &run, n_members);
+        return;
     }
     if (run.form->kind != NORM_ISO_DATA) {
         return;
     }
-    if (run.feed == NULL || !is_of_feed(run.form, run.feed)) {
-        fail(&run, HR_NOT_FOUND, "the document is of another feed than it was asked for");
+    if (run.feed == NULL || !is_of_feed(run.form, usual, run.feed)) {
+        const char *name = usual != NULL ? usual->name : "none";
+        fail_for(&run, HR_NOT_FOUND, "the document is not of the feed that it was asked for, but of",
+                 hr_bytes_of(name, strlen(name)));
         return;
     }
+    run.tells_places = run.feed->product == NORM_ISO_DA_LMP || run.feed->product == NORM_ISO_RT_LMP ||
+                       run.feed->product == NORM_ISO_CONSTRAINT;
     run.zone = norm_iso_zone(document->zones, run.feed->iso);
     read_rows(work, &run, n_members);
 }

@@ -94,7 +94,23 @@ struct norm_iso_row {
     double loss;
     double ghg;
     double limit_mw;
+    struct hr_bytes
+        zone;     /* that the location lies in; for struct norm_iso_place, no part of the observation */
     uint32_t has; /* enum norm_iso_has */
+};
+
+/* A place that a document tells of: hub, zone, node, interface, or the facility of a constraint. A reference
+ * table keeps them by iso, type and id, with a new row from valid_from_s on when name or zone are others than
+ * before (SCD2). Texts are borrowed during the call. */
+struct norm_iso_place {
+    enum norm_iso iso;
+    enum norm_iso_location type;
+    struct hr_bytes id;
+    struct hr_bytes name;
+    struct hr_bytes
+        zone; /* the zone or balancing area that it lies in, where the document says; may be empty */
+    bool has_valid_from;  /* false: a list of locations, which has no date */
+    int64_t valid_from_s; /* the start of the market day in which the document first shows it */
 };
 
 enum norm_iso_finding {
@@ -126,7 +142,7 @@ enum norm_iso_kind {
     NORM_ISO_THROTTLED, /* come back later */
     NORM_ISO_NOT_FOUND, /* there is no such document */
     NORM_ISO_LISTING,   /* tells which documents there are */
-    NORM_ISO_REFERENCE, /* locations and the like */
+    NORM_ISO_REFERENCE, /* places are told of, and no rows made */
     NORM_ISO_OTHER,     /* known, but nothing of it is in scope */
     NORM_ISO_UNKNOWN,
     NORM_ISO_KIND_COUNT,
@@ -134,11 +150,29 @@ enum norm_iso_kind {
 
 const char *norm_iso_kind_name(enum norm_iso_kind kind); /* "data" */
 
-struct norm_iso_form; /* forms.h */
+struct norm_iso_form; /* form.h */
+
+/* A form that rows are made of has a name ("spp_lmp_csv"), which is the `format` of a feed's file. Several
+ * forms share one when they differ by their columns' spelling or their market only. */
+enum norm_iso_fit {
+    NORM_ISO_NO_SUCH_FORM,
+    NORM_ISO_OF_OTHER_FEEDS, /* of another operator, or about something else */
+    NORM_ISO_FITS,
+};
+
+/* Whether documents of that form may be of feeds of that operator and product. */
+enum norm_iso_fit norm_iso_form_fits(const char *name, enum norm_iso iso, enum norm_iso_product product);
+
+enum { NORM_ISO_FORM_NAMES_MAX = 40 }; /* of one operator */
+
+/* The names of an operator's forms that rows are made of, each once; static storage. Returns how many. */
+size_t norm_iso_form_names(enum norm_iso iso, const char **names, size_t capacity);
 
 struct norm_iso_sink {
     void (*row)(void *ctx, const struct norm_iso_row *row);
     void (*anomaly)(void *ctx, const struct norm_iso_anomaly *anomaly);
+    /* Once for each place of a document of prices, constraints or locations. NULL: nobody keeps them. */
+    void (*place)(void *ctx, const struct norm_iso_place *place);
     void *ctx;
 };
 
@@ -156,8 +190,10 @@ struct norm_iso_result {
     enum norm_iso_kind kind;
     enum hr_code code; /* HR_OK, or why nothing was emitted: HR_MALFORMED, HR_FULL, HR_NOT_FOUND */
     uint64_t unpacked_bytes;
+    uint64_t failed_at;    /* with HR_MALFORMED and HR_FULL: the unpacked byte at which reading ended */
     uint64_t n_records;    /* in the document */
     uint64_t n_rows;       /* emitted */
+    uint64_t n_places;     /* told */
     uint64_t n_rejected;   /* records rejected */
     uint64_t n_blank;      /* values that the operator left empty: hours to come */
     uint64_t n_superseded; /* records that the operator itself marks as not current */

@@ -3,27 +3,7 @@
  * What a parser does with the cells of a record. */
 #include "aggregator/normalize/iso/form.h"
 
-#include <math.h>
 #include <string.h>
-
-/* How far printed components may be from the printed price: what rounding leaves, by operator. */
-static const double TOLERANCE[NORM_ISO_COUNT] = {
-    [NORM_CAISO] = 1.001e-5, [NORM_MISO] = 0.0101,  [NORM_SPP] = 1.01e-4,  [NORM_PJM] = 2e-6,
-    [NORM_ERCOT] = 0.0101,   [NORM_ISONE] = 0.0151, [NORM_NYISO] = 0.0101,
-};
-
-struct norm_iso_row norm_row_of(const struct norm_iso_run *run, int64_t start_s, int64_t end_s)
-{
-    const char *market = run->feed->market;
-    return (struct norm_iso_row){.feed = run->feed,
-                                 .market = hr_bytes_of(market, strlen(market)),
-                                 .location_type = NORM_ISO_UNTYPED,
-                                 .subject = "",
-                                 .curve_role = "",
-                                 .unit = "",
-                                 .start_s = start_s,
-                                 .end_s = end_s};
-}
 
 static void put(char *text, size_t *len, struct hr_bytes bytes)
 {
@@ -56,30 +36,6 @@ void norm_run_reject(struct norm_iso_run *run, enum norm_iso_finding finding, co
 {
     run->result->n_rejected++;
     norm_run_tell(run, finding, what, cell);
-}
-
-static void check_identity(struct norm_iso_run *run, const struct norm_iso_row *row)
-{
-    const uint32_t all =
-        NORM_ISO_HAS_VALUE | NORM_ISO_HAS_ENERGY | NORM_ISO_HAS_CONGESTION | NORM_ISO_HAS_LOSS;
-    if ((row->has & all) != all || (row->has & NORM_ISO_ENERGY_DERIVED) != 0) {
-        return;
-    }
-    double rest = row->value - row->energy - row->congestion - row->loss -
-                  ((row->has & NORM_ISO_HAS_GHG) != 0 ? row->ghg : 0);
-    if (!(fabs(rest) <= TOLERANCE[run->feed->iso])) {
-        norm_run_tell(run, NORM_ISO_IDENTITY_BREACH, "components do not add up to the price of",
-                      row->location_id);
-    }
-}
-
-void norm_row_emit(struct norm_iso_run *run, const struct norm_iso_row *row)
-{
-    check_identity(run, row);
-    run->result->n_rows++;
-    if (!run->is_dry && run->sink->row != NULL) {
-        run->sink->row(run->sink->ctx, row);
-    }
 }
 
 static bool is_empty(struct hr_bytes cell)
@@ -160,28 +116,25 @@ bool norm_run_local_after(struct norm_iso_run *run, const char *what, struct hr_
     return true;
 }
 
-bool norm_run_join(struct norm_iso_run *run, struct hr_bytes location, int64_t start_s, int64_t end_s,
+bool norm_run_join(struct norm_iso_run *run, struct hr_bytes name, int64_t start_s, int64_t end_s,
                    unsigned part, double value)
 {
-    struct norm_join_name *name = norm_join_name(run->join, location);
-    if (name == NULL) {
-        return full(run);
-    }
-    struct norm_join_entry *entry = norm_join_entry(run->join, name, start_s, end_s);
+    const struct norm_join_name *place = norm_join_name(run->join, name);
+    struct norm_join_entry *entry = place != NULL ? norm_join_entry(run->join, place, start_s, end_s) : NULL;
     if (entry == NULL) {
         return full(run);
     }
     switch (norm_join_put(entry, part, value)) {
     case NORM_JOIN_PUT:
-        break;
+        return true;
     case NORM_JOIN_SAME:
         run->result->n_repeated++;
         break;
     case NORM_JOIN_OTHER:
-        norm_run_tell(run, NORM_ISO_CONFLICT, "two values in one document", location);
+        norm_run_tell(run, NORM_ISO_CONFLICT, "two values in one document", name);
         break;
     }
-    return true;
+    return false;
 }
 
 const char *norm_subject_of(const char *prefix, struct hr_bytes name, char out[NORM_ISO_SUBJECT_CHARS])

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * CAISO: OASIS reports as CSV (resultformat=6) and XML, and Today's Outlook. OASIS prints both ends of each
- * interval in UTC; OPR_HR, which counts the repeated hour as 25, is not looked at. The value of a report
- * stands in MW (also when it is a price), VALUE or PRC, by report. GROUP is an artefact of OASIS' grouping:
- * rows that differ by nothing else are the same. */
+ * CAISO: OASIS reports as CSV (resultformat=6) and XML (Today's Outlook: outlook.c). OASIS prints both ends
+ * of each interval in UTC; OPR_HR, which counts the repeated hour as 25, is not looked at. The value of a
+ * report stands in MW (also when it is a price), VALUE or PRC, by report. GROUP is an artefact of OASIS'
+ * grouping: rows that differ by nothing else are the same. */
 #include "aggregator/normalize/iso/form.h"
 
 #include "proto/base/assert.h"
@@ -136,12 +136,8 @@ static void lmp_finish(struct norm_iso_run *run)
             continue;
         }
         struct norm_iso_row row = norm_row_of(run, entry->start_s, entry->start_s + entry->length_s);
-        row.location_type = location_of(node);
-        row.location_id = node;
-        row.location_name = node;
-        row.subject = "energy";
-        row.curve_role = "price";
-        row.unit = "USD/MWh";
+        norm_row_place(&row, location_of(node), node, node);
+        norm_row_price(&row);
         row.value = entry->parts[PRICE];
         row.energy = entry->parts[ENERGY];
         row.congestion = entry->parts[CONGESTION];
@@ -162,9 +158,7 @@ static bool megawatt_row(struct norm_iso_run *run, const struct hr_bytes *cells,
         return false;
     }
     *row = norm_row_of(run, interval.start_s, interval.end_s);
-    row->location_type = NORM_ISO_ZONE;
-    row->location_id = cells[LOCATION];
-    row->location_name = cells[LOCATION];
+    norm_row_place(row, NORM_ISO_ZONE, cells[LOCATION], cells[LOCATION]);
     row->unit = "MW";
     row->value = value;
     row->has = NORM_ISO_HAS_VALUE;
@@ -245,77 +239,27 @@ static void nomogram_record(struct norm_iso_run *run, const struct hr_bytes *cel
         return;
     }
     struct norm_iso_row row = norm_row_of(run, interval.start_s, interval.end_s);
-    row.location_type = NORM_ISO_FACILITY;
-    row.location_id = cells[LOCATION];
-    row.location_name = cells[LOCATION];
+    norm_row_place(&row, NORM_ISO_FACILITY, cells[LOCATION], cells[LOCATION]);
     row.contingency = cells[TYPE];
-    row.subject = "shadow_price";
-    row.curve_role = "price";
-    row.unit = "USD/MWh";
-    row.value = value;
-    row.has = NORM_ISO_HAS_VALUE;
-    /* Rows repeat for each GROUP: once is enough. */
-    char key[NORM_ISO_KEY_CHARS];
-    norm_iso_key(&row, key);
-    struct norm_join_name *whole = norm_join_name(run->join, hr_bytes_of(key, strlen(key)));
-    struct norm_join_entry *seen =
-        whole != NULL ? norm_join_entry(run->join, whole, interval.start_s, interval.end_s) : NULL;
-    if (seen == NULL) {
-        run->code = HR_FULL;
-        return;
-    }
-    switch (norm_join_put(seen, 0, value)) {
-    case NORM_JOIN_PUT:
-        norm_row_emit(run, &row);
-        break;
-    case NORM_JOIN_SAME:
-        run->result->n_repeated++;
-        break;
-    case NORM_JOIN_OTHER:
-        norm_run_tell(run, NORM_ISO_CONFLICT, "two prices in one document", cells[LOCATION]);
-        break;
-    }
+    norm_row_shadow_price(&row, value);
+    row.market = cells[MARKET].len_bytes > 0 ? cells[MARKET] : row.market;
+    norm_row_emit_once(run, &row); /* rows repeat for each GROUP */
 }
 
-/* ---- Today's Outlook: Pacific wall clock, the repeated hour told by the order of rows only ---- */
+/* ---- locations ---- */
 
-enum { AT, DEMAND, DEMAND_FORECAST, N_OUTLOOK };
+static const struct norm_column place_columns[] = {{.names = "name", .is_required = true}};
+static const struct norm_layout place_csv = {.container = NORM_CSV, .columns = place_columns, .n_columns = 1};
 
-static const struct norm_column outlook_columns[N_OUTLOOK] = {
-    [AT] = {.names = "Time", .is_required = true},
-    [DEMAND] = {.names = "Demand", .is_required = true},
-    [DEMAND_FORECAST] = {.names = "Day-ahead demand forecast", .is_required = true},
-};
-static const struct norm_layout outlook_csv = {
-    .container = NORM_CSV, .columns = outlook_columns, .n_columns = N_OUTLOOK};
-
-static void outlook_record(struct norm_iso_run *run, const struct hr_bytes *cells)
+static void place_record(struct norm_iso_run *run, const struct hr_bytes *cells)
 {
-    static const char *const ROLES[N_OUTLOOK] = {[DEMAND] = "actual", [DEMAND_FORECAST] = "forecast"};
-    int64_t start_s = 0;
-    if (cells[DEMAND].len_bytes == 0 && cells[DEMAND_FORECAST].len_bytes == 0) {
-        run->result->n_blank++; /* in spring, the hour that doesn't exist is printed with nothing in it */
+    struct hr_bytes name = norm_trim(cells[0]);
+    if (name.len_bytes == 0) {
+        norm_run_reject(run, NORM_ISO_BAD_RECORD, "name", cells[0]);
         return;
     }
-    if (!norm_run_local_after(run, "Time", cells[AT], hr_bytes_of("outlook", 7), &start_s)) {
-        return;
-    }
-    for (size_t i = DEMAND; i < N_OUTLOOK; i++) {
-        double value = 0;
-        if (norm_run_number(run, "Demand", cells[i], &value)) {
-            struct norm_iso_row row =
-                norm_row_of(run, start_s, start_s + (int64_t)run->feed->interval_min * NORM_MINUTE_S);
-            row.location_type = NORM_ISO_SYSTEM;
-            row.location_id = hr_bytes_of("CAISO", 5);
-            row.location_name = row.location_id;
-            row.subject = "load";
-            row.curve_role = ROLES[i];
-            row.unit = "MW";
-            row.value = value;
-            row.has = NORM_ISO_HAS_VALUE;
-            norm_row_emit(run, &row);
-        }
-    }
+    norm_place_emit(run, &(struct norm_iso_place){
+                             .iso = NORM_CAISO, .type = location_of(name), .id = name, .name = name});
 }
 
 /* ---- forms ---- */
@@ -384,26 +328,18 @@ static const struct norm_iso_form forms[] = {
      .finish = lmp_finish,
      .has_join = true,
      .keeps_rows = true},
-    {.name = "caiso_outlook_csv",
-     .shape = NORM_SHAPE_TEXT,
-     .kind = NORM_ISO_DATA,
-     .signs = {"Time,Demand,Net Demand,Day-ahead demand forecast"},
-     .feed = "caiso_outlook",
-     .iso = NORM_CAISO,
-     .products = 1U << NORM_ISO_TELEMETRY,
-     .layout = &outlook_csv,
-     .record = outlook_record,
-     .has_join = true},
     {.name = "caiso_renewables_watch_txt", /* ended in 2018 */
      .shape = NORM_SHAPE_TEXT,
      .kind = NORM_ISO_OTHER,
      .signs = {"Hourly Breakdown of Renewable Resources"},
      .iso = NORM_CAISO},
-    {.name = "caiso_locations_csv",
+    {.name = "caiso_locations_csv", /* of the price map, by a program */
      .shape = NORM_SHAPE_TEXT,
      .kind = NORM_ISO_REFERENCE,
      .signs = {"latitude,type,name,longitude"},
-     .iso = NORM_CAISO},
+     .iso = NORM_CAISO,
+     .layout = &place_csv,
+     .record = place_record},
 };
 
 const struct norm_iso_forms norm_caiso_forms = {forms, HR_ARRAY_LEN(forms)};

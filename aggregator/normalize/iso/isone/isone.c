@@ -10,9 +10,10 @@
 
 #include <string.h>
 
-static struct norm_iso_row row_from(const struct norm_iso_run *run, int64_t start_s, int64_t minutes)
+/* The whole area, as answers about it that name no place are given one. */
+static void place_system(struct norm_iso_row *row)
 {
-    return norm_row_of(run, start_s, start_s + minutes * NORM_MINUTE_S);
+    norm_row_place(row, NORM_ISO_SYSTEM, hr_bytes_of("32", 2), hr_bytes_of("NEPOOL AREA", 11));
 }
 
 /* By type where it is printed, else by the name: .H.INTERNAL_HUB, .Z.MAINE, .I.SALBRYNB345 1, UN.x; 32 is
@@ -81,12 +82,8 @@ static void price_row(struct norm_iso_run *run, const struct hr_bytes *cells, st
         !norm_run_number(run, "loss component", cells[L_LOSS], &row->loss)) {
         return;
     }
-    row->location_type = location_of(cells[L_TYPE], cells[L_NAME], cells[L_ID]);
-    row->location_id = cells[L_ID];
-    row->location_name = cells[L_NAME];
-    row->subject = "energy";
-    row->curve_role = "price";
-    row->unit = "USD/MWh";
+    norm_row_place(row, location_of(cells[L_TYPE], cells[L_NAME], cells[L_ID]), cells[L_ID], cells[L_NAME]);
+    norm_row_price(row);
     row->has = NORM_ISO_HAS_VALUE | NORM_ISO_HAS_ENERGY | NORM_ISO_HAS_CONGESTION | NORM_ISO_HAS_LOSS;
     norm_row_emit(run, row);
 }
@@ -95,7 +92,7 @@ static void lmp_record(struct norm_iso_run *run, const struct hr_bytes *cells)
 {
     int64_t start_s = 0;
     if (norm_run_utc(run, "BeginDate", cells[L_START], &start_s)) {
-        struct norm_iso_row row = row_from(run, start_s, run->feed->interval_min);
+        struct norm_iso_row row = norm_row_from(run, start_s);
         price_row(run, cells, &row);
     }
 }
@@ -163,27 +160,20 @@ static void megawatt_record(struct norm_iso_run *run, const struct hr_bytes *cel
     if (!norm_run_utc(run, "BeginDate", cells[M_START], &start_s)) {
         return;
     }
-    struct norm_iso_row row = row_from(run, start_s, run->feed->interval_min);
+    struct norm_iso_row row = norm_row_from(run, start_s);
     if (!norm_run_number(run, "MW", cells[M_VALUE], &row.value)) {
         return;
     }
-    row.has = NORM_ISO_HAS_VALUE;
-    if (cells[M_MADE].len_bytes > 0) {
-        if (!norm_run_utc(run, "CreationDate", cells[M_MADE], &row.published_s)) {
-            return;
-        }
-        row.has |= NORM_ISO_HAS_PUBLISHED;
+    if (!norm_row_made(run, "CreationDate", cells[M_MADE], &row)) {
+        return;
     }
-    bool is_whole = cells[M_ID].len_bytes == 0 && cells[M_NAME].len_bytes == 0;
-    row.location_type = is_whole ? NORM_ISO_SYSTEM : location_of(cells[M_TYPE], cells[M_NAME], cells[M_ID]);
-    row.location_name = is_whole ? hr_bytes_of("NEPOOL AREA", 11) : cells[M_NAME];
-    row.location_id = cells[M_ID].len_bytes > 0 ? cells[M_ID] : row.location_name;
-    if (is_whole) {
-        row.location_id = hr_bytes_of("32", 2);
+    if (cells[M_ID].len_bytes == 0 && cells[M_NAME].len_bytes == 0) {
+        place_system(&row);
+    } else {
+        norm_row_place(&row, location_of(cells[M_TYPE], cells[M_NAME], cells[M_ID]),
+                       cells[M_ID].len_bytes > 0 ? cells[M_ID] : cells[M_NAME], cells[M_NAME]);
     }
-    row.subject = subject;
-    row.curve_role = role;
-    row.unit = "MW";
+    norm_row_megawatts(&row, subject, role, row.value);
     norm_row_emit(run, &row);
 }
 
@@ -211,27 +201,15 @@ static void forecast_record(struct norm_iso_run *run, const struct hr_bytes *cel
 /* The whole market day, which has not always 1,440 minutes. */
 static void outage_record(struct norm_iso_run *run, const struct hr_bytes *cells)
 {
-    int64_t start_s = 0;
-    struct norm_market_day market_day;
-    struct norm_iso_row row = norm_row_of(run, 0, 0);
-    if (!norm_run_utc(run, "BeginDate", cells[M_START], &start_s) ||
-        !norm_run_utc(run, "CreationDate", cells[M_MADE], &row.published_s) ||
-        !norm_run_number(run, "GenOutagesReductionMW", cells[M_VALUE], &row.value)) {
+    double value = 0;
+    struct norm_iso_row row;
+    if (!norm_run_number(run, "GenOutagesReductionMW", cells[M_VALUE], &value) ||
+        !norm_row_of_day(run, "BeginDate", cells[M_START], &row) ||
+        !norm_row_made(run, "CreationDate", cells[M_MADE], &row)) {
         return;
     }
-    if (!hr_is_ok(norm_market_day_at(run->zone, start_s, &market_day))) {
-        norm_run_reject(run, NORM_ISO_BAD_TIME, "BeginDate", cells[M_START]);
-        return;
-    }
-    row.start_s = market_day.start_utc_s;
-    row.end_s = market_day.end_utc_s;
-    row.location_type = NORM_ISO_SYSTEM;
-    row.location_id = hr_bytes_of("32", 2);
-    row.location_name = hr_bytes_of("NEPOOL AREA", 11);
-    row.subject = "outage.generation";
-    row.curve_role = "forecast";
-    row.unit = "MW";
-    row.has = NORM_ISO_HAS_VALUE | NORM_ISO_HAS_PUBLISHED;
+    place_system(&row);
+    norm_row_megawatts(&row, "outage.generation", "forecast", value);
     norm_row_emit(run, &row);
 }
 
@@ -256,18 +234,38 @@ static void constraint_record(struct norm_iso_run *run, const struct hr_bytes *c
     if (!norm_run_utc(run, "BeginDate", cells[C_START], &start_s)) {
         return;
     }
-    struct norm_iso_row row = row_from(run, start_s, run->feed->interval_min);
+    struct norm_iso_row row = norm_row_from(run, start_s);
     if (norm_run_number(run, "MarginalValue", cells[C_PRICE], &row.value)) {
-        row.location_type = NORM_ISO_FACILITY;
-        row.location_id = cells[C_NAME];
-        row.location_name = cells[C_NAME];
+        norm_row_place(&row, NORM_ISO_FACILITY, cells[C_NAME], cells[C_NAME]);
         row.contingency = cells[C_CONTINGENCY];
-        row.subject = "shadow_price";
-        row.curve_role = "price";
-        row.unit = "USD/MWh";
-        row.has = NORM_ISO_HAS_VALUE;
+        norm_row_shadow_price(&row, row.value);
         norm_row_emit(run, &row);
     }
+}
+
+/* ---- locations ---- */
+
+enum { P_ID, P_TYPE, P_NAME, N_PLACE };
+
+static const struct norm_column place_columns[N_PLACE] = {[P_ID] = {.names = "LocationID"},
+                                                          [P_TYPE] = {.names = "LocationType"},
+                                                          [P_NAME] = {.names = "LocationName"}};
+static const struct norm_layout place_json = {.container = NORM_JSON,
+                                              .columns = place_columns,
+                                              .n_columns = N_PLACE,
+                                              .records = "Locations.Location|Location"};
+
+static void place_record(struct norm_iso_run *run, const struct hr_bytes *cells)
+{
+    if (cells[P_ID].len_bytes == 0) {
+        norm_run_reject(run, NORM_ISO_BAD_RECORD, "LocationID", cells[P_ID]);
+        return;
+    }
+    norm_place_emit(run,
+                    &(struct norm_iso_place){.iso = NORM_ISONE,
+                                             .type = location_of(cells[P_TYPE], cells[P_NAME], cells[P_ID]),
+                                             .id = cells[P_ID],
+                                             .name = cells[P_NAME]});
 }
 
 /* ---- forms ---- */
@@ -315,7 +313,13 @@ static const struct norm_iso_form forms[] = {
                constraint_json, constraint_record),
     ISONE_JSON("isone_constraint_json", "\"RealTimeConstraint", "isone_rt_constraint", NORM_ISO_CONSTRAINT,
                constraint_json, constraint_record),
-    ISONE_OTHER("isone_locations_json", NORM_SHAPE_JSON, NORM_ISO_REFERENCE, "\"LocationName\""),
+    {.name = "isone_locations_json",
+     .shape = NORM_SHAPE_JSON,
+     .kind = NORM_ISO_REFERENCE,
+     .signs = {"\"LocationName\""},
+     .iso = NORM_ISONE,
+     .layout = &place_json,
+     .record = place_record},
     ISONE_OTHER("isone_week_forecast_json", NORM_SHAPE_JSON, NORM_ISO_OTHER, "\"SevenDayForecast"),
     ISONE_OTHER("isone_ties_chart_json", NORM_SHAPE_JSON, NORM_ISO_OTHER, "\"TotalExports\""),
     ISONE_OTHER("isone_solar_forecast_csv", NORM_SHAPE_TEXT, NORM_ISO_OTHER,

@@ -31,13 +31,12 @@ static bool take_time(struct norm_iso_run *run, struct hr_bytes cell, struct hr_
 
 static struct norm_iso_row row_at(const struct norm_iso_run *run, int64_t stamp_s)
 {
-    const int64_t length_s = (int64_t)run->feed->interval_min * NORM_MINUTE_S;
     if (!run->feed->is_end_labelled) {
-        return norm_row_of(run, stamp_s, stamp_s + length_s);
+        return norm_row_from(run, stamp_s);
     }
     /* Besides those of every 5 minutes there are extra runs; each ends at its stamp and begins with its 5
      * minutes. */
-    int64_t start_s = stamp_s - 1 - (stamp_s - 1) % length_s;
+    int64_t start_s = stamp_s - 1 - (stamp_s - 1) % ((int64_t)run->feed->interval_min * NORM_MINUTE_S);
     return norm_row_of(run, start_s, stamp_s);
 }
 
@@ -57,25 +56,45 @@ static const struct norm_column lmp_columns[N_LMP] = {
 };
 static const struct norm_layout lmp_csv = {.container = NORM_CSV, .columns = lmp_columns, .n_columns = N_LMP};
 
-static bool is_one_of(struct hr_bytes text, const char *const *names, size_t n_names)
+static const struct {
+    const char *ptid;
+    const char *name; /* as the forecast prints it; others print capitals */
+} ZONES[] = {
+    {"61757", "Capitl"}, {"61754", "Centrl"}, {"61760", "Dunwod"}, {"61753", "Genese"},
+    {"61758", "Hud Vl"}, {"61762", "Longil"}, {"61756", "Mhk Vl"}, {"61759", "Millwd"},
+    {"61761", "N.Y.C."}, {"61755", "North"},  {"61752", "West"},
+};
+
+static enum norm_iso_location location_of(struct hr_bytes ptid)
 {
-    for (size_t i = 0; i < n_names; i++) {
-        if (norm_text_is(text, names[i])) {
+    static const char *const PROXIES[] = {"61844", "61845", "61846", "61847"};
+    for (size_t i = 0; i < HR_ARRAY_LEN(ZONES); i++) {
+        if (norm_text_is(ptid, ZONES[i].ptid)) {
+            return NORM_ISO_ZONE;
+        }
+    }
+    for (size_t i = 0; i < HR_ARRAY_LEN(PROXIES); i++) {
+        if (norm_text_is(ptid, PROXIES[i])) {
+            return NORM_ISO_INTERFACE;
+        }
+    }
+    return NORM_ISO_NODE;
+}
+
+/* Files that name a zone without its number. False: no zone has that name. */
+static bool place_zone(struct norm_iso_row *row, struct hr_bytes name)
+{
+    if (norm_text_is_nocase(name, "SYSTEM") || norm_text_is_nocase(name, "NYISO")) {
+        norm_row_system(row, "NYCA");
+        return true;
+    }
+    for (size_t i = 0; i < HR_ARRAY_LEN(ZONES); i++) {
+        if (norm_text_is_nocase(name, ZONES[i].name)) {
+            norm_row_place(row, NORM_ISO_ZONE, hr_bytes_of(ZONES[i].ptid, strlen(ZONES[i].ptid)), name);
             return true;
         }
     }
     return false;
-}
-
-static enum norm_iso_location location_of(struct hr_bytes ptid)
-{
-    static const char *const ZONES[] = {"61752", "61753", "61754", "61755", "61756", "61757",
-                                        "61758", "61759", "61760", "61761", "61762"};
-    static const char *const PROXIES[] = {"61844", "61845", "61846", "61847"};
-    if (is_one_of(ptid, ZONES, HR_ARRAY_LEN(ZONES))) {
-        return NORM_ISO_ZONE;
-    }
-    return is_one_of(ptid, PROXIES, HR_ARRAY_LEN(PROXIES)) ? NORM_ISO_INTERFACE : NORM_ISO_NODE;
 }
 
 static void lmp_record(struct norm_iso_run *run, const struct hr_bytes *cells)
@@ -91,12 +110,8 @@ static void lmp_record(struct norm_iso_run *run, const struct hr_bytes *cells)
         return;
     }
     struct norm_iso_row row = row_at(run, stamp_s);
-    row.location_type = location_of(cells[L_PTID]);
-    row.location_id = cells[L_PTID];
-    row.location_name = cells[L_NAME];
-    row.subject = "energy";
-    row.curve_role = "price";
-    row.unit = "USD/MWh";
+    norm_row_place(&row, location_of(cells[L_PTID]), cells[L_PTID], cells[L_NAME]);
+    norm_row_price(&row);
     row.value = price;
     row.loss = loss;
     row.congestion = 0 - congestion; /* not -congestion: no negative zero */
@@ -135,14 +150,8 @@ static void load_record(struct norm_iso_run *run, const struct hr_bytes *cells)
         return;
     }
     struct norm_iso_row row = row_at(run, stamp_s);
-    row.location_type = NORM_ISO_ZONE;
-    row.location_id = cells[M_PTID];
-    row.location_name = cells[M_NAME];
-    row.subject = "load";
-    row.curve_role = "actual";
-    row.unit = "MW";
-    row.value = value;
-    row.has = NORM_ISO_HAS_VALUE;
+    norm_row_place(&row, NORM_ISO_ZONE, cells[M_PTID], cells[M_NAME]);
+    norm_row_megawatts(&row, "load", "actual", value);
     norm_row_emit(run, &row);
 }
 
@@ -156,14 +165,9 @@ static void fuel_record(struct norm_iso_run *run, const struct hr_bytes *cells)
         return;
     }
     struct norm_iso_row row = row_at(run, stamp_s);
-    row.location_type = NORM_ISO_SYSTEM;
-    row.location_id = hr_bytes_of("NYCA", 4);
-    row.location_name = row.location_id;
-    row.subject = norm_subject_of("generation.", cells[M_NAME], subject);
-    row.curve_role = "actual";
-    row.unit = "MW"; /* the 2016 file calls it MWh, and means MW */
-    row.value = value;
-    row.has = NORM_ISO_HAS_VALUE;
+    norm_row_system(&row, "NYCA");
+    /* The file of 2016 says MWh, and means MW. */
+    norm_row_megawatts(&row, norm_subject_of("generation.", cells[M_NAME], subject), "actual", value);
     norm_row_emit(run, &row);
 }
 
@@ -189,28 +193,67 @@ static const struct norm_layout forecast_csv = {
 
 static void forecast_record(struct norm_iso_run *run, const struct hr_bytes *cells)
 {
-    static const char *const IDS[HR_ARRAY_LEN(forecast_columns)] = {
-        NULL,    "61757", "61754", "61760", "61753", "61758", "61762",
-        "61756", "61759", "61761", "61755", "61752", "NYCA"};
     int64_t start_s = 0;
     if (!norm_run_local_after(run, "Time Stamp", cells[0], hr_bytes_of("isolf", 5), &start_s)) {
         return;
     }
     for (size_t i = 1; i < HR_ARRAY_LEN(forecast_columns); i++) {
+        const char *name = forecast_columns[i].names;
         double value = 0;
-        if (!norm_run_number(run, forecast_columns[i].names, cells[i], &value)) {
-            continue;
+        if (norm_run_number(run, name, cells[i], &value)) {
+            struct norm_iso_row row = row_at(run, start_s);
+            (void)place_zone(&row, hr_bytes_of(name, strlen(name)));
+            norm_row_megawatts(&row, "load", "forecast", value);
+            norm_row_emit(run, &row);
         }
-        struct norm_iso_row row = row_at(run, start_s);
-        bool is_whole = i + 1 == HR_ARRAY_LEN(forecast_columns);
-        row.location_type = is_whole ? NORM_ISO_SYSTEM : NORM_ISO_ZONE;
-        row.location_id = hr_bytes_of(IDS[i], strlen(IDS[i]));
-        row.location_name = hr_bytes_of(forecast_columns[i].names, strlen(forecast_columns[i].names));
-        row.subject = "load";
-        row.curve_role = "forecast";
-        row.unit = "MW";
-        row.value = value;
-        row.has = NORM_ISO_HAS_VALUE;
+    }
+}
+
+/* ---- solar behind the meter, as it is estimated afterwards ---- */
+
+static const struct norm_column btm_columns[N_MW] = {
+    [M_AT] = {.names = "Time Stamp", .is_required = true},  [M_ZONE] = {.names = "Time Zone"},
+    [M_NAME] = {.names = "Zone Name", .is_required = true}, [M_PTID] = {.names = "(none)"},
+    [M_VALUE] = {.names = "MW Value", .is_required = true},
+};
+static const struct norm_layout btm_csv = {.container = NORM_CSV, .columns = btm_columns, .n_columns = N_MW};
+
+static void btm_record(struct norm_iso_run *run, const struct hr_bytes *cells)
+{
+    int64_t stamp_s = 0;
+    double value = 0;
+    if (!norm_run_number(run, "MW Value", cells[M_VALUE], &value) ||
+        !take_time(run, cells[M_AT], cells[M_ZONE], cells[M_NAME], &stamp_s)) {
+        return;
+    }
+    struct norm_iso_row row = row_at(run, stamp_s);
+    if (!place_zone(&row, norm_trim(cells[M_NAME]))) {
+        norm_run_reject(run, NORM_ISO_BAD_RECORD, "Zone Name", cells[M_NAME]);
+        return;
+    }
+    norm_row_megawatts(&row, "generation.solar_behind_meter", "actual", value);
+    norm_row_emit(run, &row);
+}
+
+/* ---- generation that will be out for maintenance, by day ---- */
+
+enum { O_DAY, O_VALUE, N_OUTAGE };
+
+static const struct norm_column outage_columns[N_OUTAGE] = {
+    [O_DAY] = {.names = "Date", .is_required = true},
+    [O_VALUE] = {.names = "Forecasted Generation Outage (MW)", .is_required = true},
+};
+static const struct norm_layout outage_csv = {
+    .container = NORM_CSV, .columns = outage_columns, .n_columns = N_OUTAGE};
+
+static void outage_record(struct norm_iso_run *run, const struct hr_bytes *cells)
+{
+    double value = 0;
+    struct norm_iso_row row;
+    if (norm_run_number(run, "Forecasted Generation Outage", cells[O_VALUE], &value) &&
+        norm_row_of_day(run, "Date", cells[O_DAY], &row)) {
+        norm_row_system(&row, "NYCA");
+        norm_row_megawatts(&row, "outage.generation", "forecast", value);
         norm_row_emit(run, &row);
     }
 }
@@ -247,15 +290,9 @@ static void constraint_record(struct norm_iso_run *run, const struct hr_bytes *c
         series->last_s = stamp_s - 1;
     }
     struct norm_iso_row row = row_at(run, stamp_s);
-    row.location_type = NORM_ISO_FACILITY;
-    row.location_id = cells[C_PTID];
-    row.location_name = cells[C_FACILITY];
+    norm_row_place(&row, NORM_ISO_FACILITY, cells[C_PTID], cells[C_FACILITY]);
     row.contingency = cells[C_CONTINGENCY];
-    row.subject = "shadow_price";
-    row.curve_role = "price";
-    row.unit = "USD/MWh";
-    row.value = cost;
-    row.has = NORM_ISO_HAS_VALUE;
+    norm_row_shadow_price(&row, cost);
     norm_row_emit(run, &row);
 }
 
@@ -266,21 +303,27 @@ static void constraint_record(struct norm_iso_run *run, const struct hr_bytes *c
     .feed = (feed_), .iso = NORM_NYISO, .products = (products_), .layout = &(layout_), .record = (record_),  \
     .has_join = true
 
+/* The columns are the same in all markets; the files' names are not. */
+#define NYISO_LBMP(name_has_, feed_)                                                                         \
+    {NYISO_FORM("nyiso_lbmp_csv", "LBMP ($/MWH", "PTID", feed_,                                              \
+                1U << NORM_ISO_DA_LMP | 1U << NORM_ISO_RT_LMP, lmp_csv, lmp_record),                         \
+     .name_has = (name_has_), .is_told = (name_has_) != NULL}
+
 static const struct norm_iso_form forms[] = {
-    {NYISO_FORM("nyiso_lbmp_csv", "LBMP ($/MWH", "PTID", "nyiso_rt_lmp",
-                1U << NORM_ISO_DA_LMP | 1U << NORM_ISO_RT_LMP, lmp_csv, lmp_record),
-     .name_has = "realtime_"},
-    {NYISO_FORM("nyiso_lbmp_csv", "LBMP ($/MWH", "PTID", "nyiso_rt_hourly_lmp",
-                1U << NORM_ISO_DA_LMP | 1U << NORM_ISO_RT_LMP, lmp_csv, lmp_record),
-     .name_has = "rtlbmp"},
-    {NYISO_FORM("nyiso_lbmp_csv", "LBMP ($/MWH", "PTID", "nyiso_da_lmp",
-                1U << NORM_ISO_DA_LMP | 1U << NORM_ISO_RT_LMP, lmp_csv, lmp_record)},
+    NYISO_LBMP("realtime_", "nyiso_rt_lmp"),
+    NYISO_LBMP("rtlbmp", "nyiso_rt_hourly_lmp"),
+    NYISO_LBMP("damlbmp", "nyiso_da_lmp"),
+    NYISO_LBMP(NULL, "nyiso_da_lmp"),
     {NYISO_FORM("nyiso_load_csv", "PTID", "Load", "nyiso_load", 1U << NORM_ISO_TELEMETRY, load_csv,
                 load_record)},
     {NYISO_FORM("nyiso_fuel_csv", "Fuel Category", "Gen MW", "nyiso_fuel_mix", 1U << NORM_ISO_TELEMETRY,
                 fuel_csv, fuel_record)},
     {NYISO_FORM("nyiso_forecast_csv", "Capitl", "NYISO", "nyiso_load_forecast", 1U << NORM_ISO_TELEMETRY,
                 forecast_csv, forecast_record)},
+    {NYISO_FORM("nyiso_btm_csv", "Zone Name", "MW Value", "nyiso_wind_solar", 1U << NORM_ISO_TELEMETRY,
+                btm_csv, btm_record)},
+    {NYISO_FORM("nyiso_outage_csv", "Forecasted Generation Outage (MW)", "Date", "nyiso_outage",
+                1U << NORM_ISO_OUTAGE, outage_csv, outage_record)},
     {NYISO_FORM("nyiso_constraint_csv", "Limiting Facility", "Constraint Cost", "nyiso_rt_constraint",
                 1U << NORM_ISO_CONSTRAINT, constraint_csv, constraint_record)},
     {.name = "nyiso_ties_csv",

@@ -15,11 +15,6 @@
     static const struct norm_layout name##_json = {                                                          \
         .container = NORM_JSON, .columns = (columns_), .n_columns = (n_columns_), .records = "items"}
 
-static struct norm_iso_row row_from(const struct norm_iso_run *run, int64_t start_s)
-{
-    return norm_row_of(run, start_s, start_s + (int64_t)run->feed->interval_min * NORM_MINUTE_S);
-}
-
 /* ---- prices ---- */
 
 enum {
@@ -78,7 +73,7 @@ static void lmp_record(struct norm_iso_run *run, const struct hr_bytes *cells)
     if (!norm_run_utc(run, "datetime_beginning_utc", cells[L_START], &start_s)) {
         return;
     }
-    struct norm_iso_row row = row_from(run, start_s);
+    struct norm_iso_row row = norm_row_from(run, start_s);
     row.has = NORM_ISO_HAS_VALUE;
     if (!norm_run_number(run, "total_lmp", cells[L_PRICE], &row.value) ||
         !norm_run_optional(run, "system_energy_price", cells[L_ENERGY], &row.energy, &row.has,
@@ -90,12 +85,9 @@ static void lmp_record(struct norm_iso_run *run, const struct hr_bytes *cells)
         return;
     }
     row.has |= hr_is_ok(norm_integer(cells[L_VERSION], &row.version)) ? NORM_ISO_HAS_VERSION : 0U;
-    row.location_type = location_of(cells[L_TYPE]);
-    row.location_id = cells[L_ID];
-    row.location_name = cells[L_NAME];
-    row.subject = "energy";
-    row.curve_role = "price";
-    row.unit = "USD/MWh";
+    norm_row_place(&row, location_of(cells[L_TYPE]), cells[L_ID], cells[L_NAME]);
+    row.zone = cells[L_ZONE];
+    norm_row_price(&row);
     norm_row_emit(run, &row);
 }
 
@@ -137,27 +129,20 @@ static void megawatt_record(struct norm_iso_run *run, const struct hr_bytes *cel
     if (!norm_run_utc(run, "datetime_beginning_utc", cells[M_START], &start_s)) {
         return;
     }
-    struct norm_iso_row row = row_from(run, start_s);
+    struct norm_iso_row row = norm_row_from(run, start_s);
     if (!norm_run_number(run, "MW", cells[M_VALUE], &row.value)) {
         return;
     }
     if (cells[M_END].len_bytes > 0 && !norm_run_utc(run, "datetime_ending_utc", cells[M_END], &row.end_s)) {
         return;
     }
-    row.has = NORM_ISO_HAS_VALUE;
-    if (cells[M_MADE].len_bytes > 0) {
-        if (!norm_run_utc(run, "evaluated_at_utc", cells[M_MADE], &row.published_s)) {
-            return;
-        }
-        row.has |= NORM_ISO_HAS_PUBLISHED;
+    if (!norm_row_made(run, "evaluated_at_utc", cells[M_MADE], &row)) {
+        return;
     }
-    bool is_whole = cells[M_AREA].len_bytes == 0 || norm_text_is(cells[M_AREA], "RTO") ||
-                    norm_text_is(cells[M_AREA], "RTO_COMBINED");
-    row.location_type = is_whole ? NORM_ISO_SYSTEM : NORM_ISO_ZONE;
-    row.location_id = cells[M_AREA].len_bytes == 0 ? hr_bytes_of("RTO", 3) : cells[M_AREA];
-    row.location_name = row.location_id;
-    row.subject = subject;
-    row.curve_role = role;
+    struct hr_bytes area = cells[M_AREA].len_bytes == 0 ? hr_bytes_of("RTO", 3) : cells[M_AREA];
+    bool is_whole = norm_text_is(area, "RTO") || norm_text_is(area, "RTO_COMBINED");
+    norm_row_place(&row, is_whole ? NORM_ISO_SYSTEM : NORM_ISO_ZONE, area, area);
+    norm_row_megawatts(&row, subject, role, row.value);
     row.unit = unit;
     norm_row_emit(run, &row);
 }
@@ -211,28 +196,19 @@ LAYOUTS(outage, outage_columns, N_OUTAGE);
 static void outage_record(struct norm_iso_run *run, const struct hr_bytes *cells)
 {
     static const char *const SUBJECTS[] = {"outage.planned", "outage.maintenance", "outage.forced"};
-    int64_t made_s = 0;
-    int32_t day = 0;
-    struct norm_market_day market_day;
-    if (!hr_is_ok(norm_day_read(cells[O_DAY], &day)) ||
-        !hr_is_ok(norm_market_day_of(run->zone, day, &market_day))) {
-        norm_run_reject(run, NORM_ISO_BAD_TIME, "forecast_date", cells[O_DAY]);
+    struct norm_iso_row day;
+    if (!norm_row_of_day(run, "forecast_date", cells[O_DAY], &day) ||
+        !norm_run_local(run, "forecast_execution_date_ept", cells[O_MADE], NORM_FOLD_UNKNOWN,
+                        &day.published_s)) {
         return;
     }
-    if (!norm_run_local(run, "forecast_execution_date_ept", cells[O_MADE], NORM_FOLD_UNKNOWN, &made_s)) {
-        return;
-    }
+    norm_row_place(&day, NORM_ISO_ZONE, cells[O_REGION], cells[O_REGION]);
+    day.has = NORM_ISO_HAS_PUBLISHED;
     for (size_t i = 0; i < HR_ARRAY_LEN(SUBJECTS); i++) {
-        struct norm_iso_row row = norm_row_of(run, market_day.start_utc_s, market_day.end_utc_s);
-        if (norm_run_number(run, SUBJECTS[i], cells[O_FIRST + i], &row.value)) {
-            row.location_type = NORM_ISO_ZONE;
-            row.location_id = cells[O_REGION];
-            row.location_name = cells[O_REGION];
-            row.subject = SUBJECTS[i];
-            row.curve_role = "forecast";
-            row.unit = "MW";
-            row.published_s = made_s;
-            row.has = NORM_ISO_HAS_VALUE | NORM_ISO_HAS_PUBLISHED;
+        double value = 0;
+        if (norm_run_number(run, SUBJECTS[i], cells[O_FIRST + i], &value)) {
+            struct norm_iso_row row = day;
+            norm_row_megawatts(&row, SUBJECTS[i], "forecast", value);
             norm_row_emit(run, &row);
         }
     }
@@ -259,13 +235,10 @@ static void constraint_record(struct norm_iso_run *run, const struct hr_bytes *c
         !norm_run_optional(run, "shadow_price", cells[C_PRICE], &row.value, &row.has, NORM_ISO_HAS_VALUE)) {
         return;
     }
-    row.location_type = NORM_ISO_FACILITY;
-    row.location_id = cells[C_FACILITY];
-    row.location_name = cells[C_FACILITY];
+    norm_row_place(&row, NORM_ISO_FACILITY, cells[C_FACILITY], cells[C_FACILITY]);
     row.contingency = cells[C_CONTINGENCY];
+    norm_row_price(&row);
     row.subject = (row.has & NORM_ISO_HAS_VALUE) != 0 ? "shadow_price" : "binding";
-    row.curve_role = "price";
-    row.unit = "USD/MWh";
     norm_row_emit(run, &row);
 }
 
@@ -277,6 +250,7 @@ static void constraint_record(struct norm_iso_run *run, const struct hr_bytes *c
      .kind = NORM_ISO_DATA,                                                                                  \
      .signs = {(sign_), "datetime_beginning"},                                                               \
      .feed = (feed_),                                                                                        \
+     .is_told = (shape_) == NORM_SHAPE_JSON, /* by the address */                                            \
      .iso = NORM_PJM,                                                                                        \
      .products = (products_),                                                                                \
      .layout = &(layout_),                                                                                   \

@@ -2,7 +2,7 @@
  *
  * SPP: the end of each interval, in Central prevailing time and in GMT; the latter is used. A file of one
  * interval has the local end in its name, with a `d` behind it in the repeated hour: where a name and the
- * rows differ, that is told. From 2026 on there are two balancing areas (column BAA). */
+ * rows differ, that is told. From 2026 on there are two balancing areas (column BAA). Megawatts: power.c. */
 #include "aggregator/normalize/iso/form.h"
 
 #include "aggregator/normalize/calendar/label.h"
@@ -85,24 +85,21 @@ static enum norm_iso_location location_of(struct hr_bytes name)
 static void lmp_record(struct norm_iso_run *run, const struct hr_bytes *cells)
 {
     int64_t end_s = 0;
-    struct norm_iso_row row = norm_row_of(run, 0, 0);
-    if (!norm_run_utc(run, "GMTIntervalEnd", cells[L_END], &end_s) ||
-        !norm_run_number(run, "LMP", cells[L_PRICE], &row.value) ||
+    if (!norm_run_utc(run, "GMTIntervalEnd", cells[L_END], &end_s)) {
+        return;
+    }
+    struct norm_iso_row row = norm_row_until(run, end_s);
+    if (!norm_run_number(run, "LMP", cells[L_PRICE], &row.value) ||
         !norm_run_number(run, "MLC", cells[L_LOSS], &row.loss) ||
         !norm_run_number(run, "MCC", cells[L_CONGESTION], &row.congestion) ||
         !norm_run_number(run, "MEC", cells[L_ENERGY], &row.energy)) {
         return;
     }
     check_name(run, end_s);
-    row.start_s = end_s - (int64_t)run->feed->interval_min * NORM_MINUTE_S;
-    row.end_s = end_s;
-    row.location_type = location_of(cells[L_LOCATION]);
-    row.location_id = cells[L_LOCATION];
-    row.location_name = cells[L_PNODE];
+    norm_row_place(&row, location_of(cells[L_LOCATION]), cells[L_LOCATION], cells[L_PNODE]);
     row.region = cells[L_BAA];
-    row.subject = "energy";
-    row.curve_role = "price";
-    row.unit = "USD/MWh";
+    row.zone = cells[L_BAA];
+    norm_row_price(&row);
     row.has = NORM_ISO_HAS_VALUE | NORM_ISO_HAS_ENERGY | NORM_ISO_HAS_CONGESTION | NORM_ISO_HAS_LOSS;
     norm_row_emit(run, &row);
 }
@@ -125,22 +122,16 @@ static const struct norm_layout constraint_csv = {
 static void constraint_record(struct norm_iso_run *run, const struct hr_bytes *cells)
 {
     int64_t end_s = 0;
-    struct norm_iso_row row = norm_row_of(run, 0, 0);
+    double price = 0;
     if (!norm_run_utc(run, "GMTIntervalEnd", cells[C_END], &end_s) ||
-        !norm_run_number(run, "Shadow Price", cells[C_PRICE], &row.value)) {
+        !norm_run_number(run, "Shadow Price", cells[C_PRICE], &price)) {
         return;
     }
-    row.start_s = end_s - (int64_t)run->feed->interval_min * NORM_MINUTE_S;
-    row.end_s = end_s;
-    row.location_type = NORM_ISO_FACILITY;
-    row.location_id = cells[C_NAME];
-    row.location_name = cells[C_FACILITY];
+    struct norm_iso_row row = norm_row_until(run, end_s);
+    norm_row_place(&row, NORM_ISO_FACILITY, cells[C_NAME], cells[C_FACILITY]);
     row.contingency = cells[C_CONTINGENCY];
     row.region = cells[C_BAA];
-    row.subject = "shadow_price";
-    row.curve_role = "price";
-    row.unit = "USD/MWh";
-    row.has = NORM_ISO_HAS_VALUE;
+    norm_row_shadow_price(&row, price);
     norm_row_emit(run, &row);
 }
 
@@ -151,20 +142,19 @@ static void constraint_record(struct norm_iso_run *run, const struct hr_bytes *c
     .iso = NORM_SPP, .products = (products_), .layout = &(layout_), .record = (record_)
 #define SPP_PRICES (1U << NORM_ISO_DA_LMP | 1U << NORM_ISO_RT_LMP)
 
+/* The columns are the same in both markets; the files' names are not. */
+#define SPP_LMP(sign_, name_has_, feed_)                                                                     \
+    {SPP_FORM("spp_lmp_csv", sign_, feed_, SPP_PRICES, lmp_csv, lmp_record), .name_has = (name_has_),        \
+     .is_told = (name_has_) != NULL}
+
 static const struct norm_iso_form forms[] = {
-    /* The columns are the same in both markets; the files' names are not. */
-    {SPP_FORM("spp_lmp_csv", "GMTIntervalEnd,Settlement Location", "spp_da_lmp", SPP_PRICES, lmp_csv,
-              lmp_record),
-     .name_has = "DA-LMP"},
-    {SPP_FORM("spp_lmp_csv", "GMTIntervalEnd,BAA,Settlement Location", "spp_da_lmp", SPP_PRICES, lmp_csv,
-              lmp_record),
-     .name_has = "DA-LMP"},
-    {SPP_FORM("spp_lmp_csv", "GMTIntervalEnd,Settlement Location", "spp_rt_lmp", SPP_PRICES, lmp_csv,
-              lmp_record)},
-    {SPP_FORM("spp_lmp_csv", "GMTIntervalEnd,BAA,Settlement Location", "spp_rt_lmp", SPP_PRICES, lmp_csv,
-              lmp_record)},
-    {SPP_FORM("spp_lmp_csv", "GMTINTERVALEND,BAA,SETTLEMENT_LOCATION", "spp_da_lmp", SPP_PRICES, lmp_csv,
-              lmp_record)},
+    SPP_LMP("GMTIntervalEnd,Settlement Location", "DA-LMP", "spp_da_lmp"),
+    SPP_LMP("GMTIntervalEnd,BAA,Settlement Location", "DA-LMP", "spp_da_lmp"),
+    SPP_LMP("GMTIntervalEnd,Settlement Location", "RTBM-LMP", "spp_rt_lmp"),
+    SPP_LMP("GMTIntervalEnd,BAA,Settlement Location", "RTBM-LMP", "spp_rt_lmp"),
+    SPP_LMP("GMTIntervalEnd,Settlement Location", NULL, "spp_rt_lmp"),
+    SPP_LMP("GMTIntervalEnd,BAA,Settlement Location", NULL, "spp_rt_lmp"),
+    SPP_LMP("GMTINTERVALEND,BAA,SETTLEMENT_LOCATION", NULL, "spp_da_lmp"),
     {SPP_FORM("spp_constraint_csv", "Constraint Name", "spp_da_constraint", 1U << NORM_ISO_CONSTRAINT,
               constraint_csv, constraint_record)},
     {.name = "spp_ties_csv",
