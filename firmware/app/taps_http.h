@@ -16,10 +16,10 @@ struct app_http;
 /* A check of the configuration: each feed's file is read, and every mistake told. */
 void app_http_check(const struct app_tap *tap, struct conf_place *place);
 
-/* HR_IO: it was logged. */
-HR_MUST_USE struct hr_status app_http_open(const struct app_tap *config, struct fw_collector *collector,
-                                           const struct port_clock *clock, const struct port_log *log,
-                                           struct app_http **out);
+/* Bodies wait in the spool's folder, in files without a name. HR_IO: it was logged. */
+HR_MUST_USE struct hr_status app_http_open(const struct app_tap *config, const char *spool_path,
+                                           struct fw_collector *collector, const struct port_clock *clock,
+                                           const struct port_log *log, struct app_http **out);
 
 size_t app_http_fds(struct app_http *http, struct pollfd *fds, size_t capacity);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "firmware/app/taps_http.h"
-#include "firmware/crypto/crypto.h"
+#include "firmware/crypto/hash_stream.h"
 #include "firmware/ports/linux/host.h"
+#include "firmware/ports/linux/resident.h"
 #include "firmware/ports/linux/zone.h"
 #include "firmware/taps/http/tap_http.h"
 #include "proto/base/assert.h"
@@ -29,6 +30,7 @@ struct app_http {
     struct host_source hosts[TAP_HTTP_MAX_HOSTS];
     const char *connect_to[APP_MAX_CONNECT_TO + 1];
     struct app_tap config; /* kept: paths point into it */
+    char folder[APP_PATH_MAX_CHARS + 1];
 };
 
 /* ---- feeds ---- */
@@ -203,20 +205,28 @@ static void add_sources(struct app_http *http)
     }
 }
 
-struct hr_status app_http_open(const struct app_tap *config, struct fw_collector *collector,
-                               const struct port_clock *clock, const struct port_log *log,
-                               struct app_http **out)
+static void folder_of(const char *path, char out[APP_PATH_MAX_CHARS + 1])
+{
+    const char *end = strrchr(path, '/');
+    int len = end == NULL || end == path ? 1 : (int)(end - path);
+    (void)snprintf(out, APP_PATH_MAX_CHARS + 1, "%.*s", len, end == NULL ? "." : path);
+}
+
+struct hr_status app_http_open(const struct app_tap *config, const char *spool_path,
+                               struct fw_collector *collector, const struct port_clock *clock,
+                               const struct port_log *log, struct app_http **out)
 {
     struct app_http *http = calloc(1, sizeof *http);
     if (http == NULL) {
         return hr_status_of(HR_IO);
     }
     *out = http;
-    /* glibc keeps what was freed once blocks of that size have been; bodies of megabytes are to go back. If
-     * it does not, the process is larger and nothing else. */
+    /* glibc keeps what was freed once blocks of that size have been; what packs a body is to go back. If it
+     * does not, the process is larger and nothing else. */
     (void)mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK_BYTES);
     http->collector = collector;
     http->config = *config;
+    folder_of(spool_path, http->folder);
     const char *credentials = credentials_of(config);
     for (uint32_t i = 0; i < http->config.n_connect_to; i++) {
         http->connect_to[i] = http->config.connect_to[i];
@@ -225,7 +235,8 @@ struct hr_status app_http_open(const struct app_tap *config, struct fw_collector
         .clock = clock,
         .random = port_linux_random(),
         .log = log,
-        .hash = crypto_hash(),
+        .hash = crypto_hash_stream(),
+        .folder = http->folder,
         .utc_ms = port_linux_wall_ms,
         .user_agent = "headrace-collector/" APP_VERSION,
         .ca_path = config->ca[0] != '\0' ? http->config.ca : NULL,
@@ -236,6 +247,7 @@ struct hr_status app_http_open(const struct app_tap *config, struct fw_collector
         .ctx = http,
     };
     HR_TRY(tap_http_open(&tap, &http->tap));
+    (void)port_linux_give_back_code(); /* what only the loading of libcurl and its 30 libraries used */
     HR_TRY(read_feeds(config, NULL, keep_feed, http));
     HR_TRY(add_feeds(http, log));
     add_sources(http);

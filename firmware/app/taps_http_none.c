@@ -8,10 +8,11 @@ void app_http_check(const struct app_tap *tap, struct conf_place *place)
     conf_complain(place, "type", "this build has no HTTP tap: it takes libcurl and zstd (HEADRACE_TAP_HTTP)");
 }
 
-struct hr_status app_http_open(const struct app_tap *config, struct fw_collector *collector,
-                               const struct port_clock *clock, const struct port_log *log,
-                               struct app_http **out)
+struct hr_status app_http_open(const struct app_tap *config, const char *spool_path,
+                               struct fw_collector *collector, const struct port_clock *clock,
+                               const struct port_log *log, struct app_http **out)
 {
+    (void)spool_path;
     (void)config;
     (void)collector;
     (void)clock;

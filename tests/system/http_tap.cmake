@@ -1,3 +1,7 @@
 # Polling over HTTPS, against a simulator of market operators (iso_sim.py).
 add_test(NAME test_http_tap COMMAND /usr/bin/python3 -W ignore::ResourceWarning ${CMAKE_SOURCE_DIR}/tests/system/test_http_tap.py)
 set_tests_properties(test_http_tap PROPERTIES LABELS system TIMEOUT 600 ENVIRONMENT HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin)
+# What it takes of memory; a sanitizer's own is not compared.
+add_test(NAME test_http_memory COMMAND /usr/bin/python3 -W ignore::ResourceWarning ${CMAKE_SOURCE_DIR}/tests/system/test_http_memory.py)
+set_tests_properties(test_http_memory PROPERTIES LABELS system TIMEOUT 600
+                     ENVIRONMENT "HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin;HEADRACE_SANITIZED=${HEADRACE_SANITIZE}")

@@ -27,16 +27,17 @@ struct transfer {
     uint32_t redirects;
     uint64_t resume_ms;
     uint64_t ended_ms;
-    uint8_t *body;
-    size_t len_bytes;
-    size_t capacity_bytes;
-    size_t max_bytes;
+    uint64_t len_bytes; /* of the body so far, kept or not */
+    bool is_judged;     /* whether more than the body's beginning is kept was decided: */
+    bool is_cut;        /* no, as it is no document */
     bool is_too_long;
+    int store_errno; /* not 0: why the body could not be kept */
     char retry_after[64];
     char etag[POLL_ETAG_CAPACITY + 1];
     char last_modified[POLL_DATE_CAPACITY + 1];
     char fault[CURL_ERROR_SIZE];
     struct tap_document document;
+    struct tap_http *tap;
 };
 
 struct tap_http {
@@ -63,7 +64,9 @@ HR_MUST_USE struct hr_status http_transfer_begin(struct tap_http *tap, struct tr
 void http_transfer_stop(struct tap_http *tap, struct transfer *transfer);
 void http_transfer_free(struct transfer *transfer);
 
-/* answer.c: what an answer means. Fills document.head but its id, and the outcome. */
+/* answer.c: whether the answer that comes is a document, by its status and its first bytes. */
+bool http_answer_is_document(const struct tap_http *tap, const struct transfer *transfer);
+/* What an answer means. Fills document.head but its id, and the outcome. */
 void http_answer_read(struct tap_http *tap, struct transfer *transfer, CURLcode code,
                       struct poll_outcome *outcome);
 /* A request that did not leave. */

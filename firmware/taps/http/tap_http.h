@@ -5,7 +5,8 @@
  * When requests go is firmware/taps/poll's; this is libcurl and the bytes.
  *
  * HTTPS is verified and TLS is 1.2 or newer. Redirects are followed within the host only, each at the host's
- * pace. Bodies are held in memory until their chunks were offered: at most TAP_HTTP_TRANSFERS at once.
+ * pace. Bodies wait in files without a name until their chunks were offered: at most TAP_HTTP_TRANSFERS at
+ * once, each of its feed's limits.max_bytes at most.
  * Secrets are read from their files for each request, go into headers only, and are wiped. Single-threaded
  * but for libcurl's own look-up of names; nothing blocks. [loop] */
 #ifndef TAP_HTTP_H
@@ -17,7 +18,7 @@
 #include "proto/edge/record.h"
 #include "proto/feeds/feeds.h"
 #include "proto/feeds/zone.h"
-#include "proto/wire/hash.h"
+#include "proto/wire/hash_stream.h"
 
 #include <poll.h>
 
@@ -26,7 +27,6 @@ enum {
     TAP_HTTP_MAX_FEEDS = 128,
     TAP_HTTP_MAX_HOSTS = 32,
     TAP_HTTP_FDS = 16,
-    TAP_HTTP_ERROR_BODY_BYTES = 4096, /* so much of a body that is no document is kept */
     TAP_HTTP_CONNECT_MAX_CHARS = 255,
 };
 
@@ -34,7 +34,8 @@ struct tap_http_config {
     const struct port_clock *clock;
     const struct port_random *random;
     const struct port_log *log;
-    const struct wire_hash *hash;
+    const struct wire_hash_stream *hash;
+    const char *folder;            /* where bodies wait. Kept */
     int64_t (*utc_ms)(void);       /* the wall clock; windows are found by it */
     const char *user_agent;        /* kept */
     const char *ca_path;           /* PEM of authorities instead of the system's; NULL: the system's. Kept */
@@ -59,7 +60,8 @@ HR_MUST_USE struct hr_status tap_http_add(struct tap_http *tap, const struct fee
 size_t tap_http_fds(struct tap_http *tap, struct pollfd *fds, size_t capacity);
 
 /* Does what is due. While `hold` is set no request begins and no record is offered: there is little room for
- * them, and they can wait. *wait_ms: call again then at the latest. A failure is that of offer. */
+ * them, and they can wait. *wait_ms: call again then at the latest. A failure is that of offer, or HR_IO: a
+ * body can't be read again. */
 HR_MUST_USE struct hr_status tap_http_pump(struct tap_http *tap, bool hold, uint32_t *wait_ms);
 
 /* What was answered before may be lost: content that is the same as before is sent again. */
