@@ -327,6 +327,8 @@ static void no_hour_has_more_requests_than_the_feed_may_make(void **state)
     for (size_t i = 0; i + 30 < lab->n_log; i++) {
         assert_true(lab->log[i + 30].uptime_ms - lab->log[i].uptime_ms >= HOUR_MS);
     }
+    assert_true(lab->feeds[0].counts.held >= 8); /* about each hour once, and not at each look */
+    assert_true(lab->feeds[0].counts.held <= 40);
     free(lab);
 }
 

@@ -79,10 +79,10 @@ def documents(aggregator):
 
 
 def feed(name, url, more="", iso=None, expect="any", window="{kind: snapshot}", schedule="{every: 1s}", every_ms=300,
-         timeout="120s", attempts=2, max_bytes="2MiB"):
+         timeout="120s", attempts=2, max_bytes="2MiB", per_hour=100000):
     return (f"name: {name}\nversion: 1\niso: {iso or name.split('_')[0]}\nmarket: RTM\nproduct: rt_lmp\nowner: test\n"
             f"timezone: America/Chicago\nformat: test\nexpect: {expect}\nurl: \"https://{url}\"\nwindow: {window}\n"
-            f"schedule: {schedule}\nquota: {{host_every: {every_ms}ms, requests_per_hour: 100000, bytes_per_hour: 1GiB, "
+            f"schedule: {schedule}\nquota: {{host_every: {every_ms}ms, requests_per_hour: {per_hour}, bytes_per_hour: 1GiB, "
             f"records_per_hour: 10000000}}\nlimits: {{timeout: {timeout}, connect_timeout: 120s, max_bytes: {max_bytes}}}\n"
             f"retry: {{attempts: {attempts}, base: 100ms, cap: 400ms}}\noutput: {{topic: iso.test, schema: iso_test}}\n"
             f"freshness: 1h\n{more}")
@@ -101,7 +101,7 @@ class HttpSite(SystemTest):
         self.feeds.mkdir()
         self.secrets = self.folder / "secrets"
         self.secrets.mkdir()
-        self.spool_size, self.authorities = "16MiB", None
+        self.spool_size, self.authorities, self.more = "16MiB", None, ""
         self.aggregator = self.own(Aggregator(self.site)).start()
         self.device = self.site.enrol("gateway")
 
@@ -115,7 +115,7 @@ class HttpSite(SystemTest):
         tap = (f"  - {{type: http, feeds: {self.feeds}, credentials: {self.secrets}, ca: {self.authorities or self.device.trusted}, "
                f"breaker: 500ms, connect_to: {json.dumps(hosts)}}}\n")
         self.collector = self.own(Collector(self.device, [self.aggregator.coaps_tcp], tap, spool_size=self.spool_size,
-                                            more="seal: {max_age: 200ms}\nlog: {level: debug}\n"))
+                                            more="seal: {max_age: 200ms}\nlog: {level: debug}\n" + self.more))
         return self.collector.start()
 
     def wait_documents(self, what, check):

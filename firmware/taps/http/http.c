@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "firmware/core/counters.h"
 #include "firmware/taps/http/http_internal.h"
 #include "proto/base/assert.h"
 #include "proto/feeds/url.h"
@@ -92,18 +91,6 @@ void tap_http_forget(struct tap_http *tap)
 
 /* ---- a request's life ---- */
 
-static void tell_breaker(struct tap_http *tap, uint32_t index)
-{
-    const struct poll_host *host = &tap->hosts[index];
-    if (tap->told[index] != host->breaker.state) {
-        enum port_log_level level = host->breaker.state == POLL_OPEN ? PORT_LOG_WARN : PORT_LOG_INFO;
-        PORT_LOG(tap->config.log, level, "http_breaker", {"host", host->name, 0},
-                 {"state", poll_breaker_name(host->breaker.state), 0},
-                 {"open_for_ms", NULL, host->breaker.state == POLL_OPEN ? host->breaker.open_for_ms : 0});
-        tap->told[index] = host->breaker.state;
-    }
-}
-
 /* The request is over; its records follow. */
 static void finish(struct tap_http *tap, struct transfer *transfer, const struct poll_outcome *outcome)
 {
@@ -111,7 +98,7 @@ static void finish(struct tap_http *tap, struct transfer *transfer, const struct
     const struct edge_document *head = &transfer->document.head;
     http_transfer_stop(tap, transfer);
     poll_plan_end(&tap->plan, &transfer->task, outcome, now);
-    tell_breaker(tap, tap->feeds[transfer->task.feed].host);
+    http_tell_breaker(tap, tap->feeds[transfer->task.feed].host);
     transfer->document.head.document_id = ++tap->next_document_id;
     transfer->ended_ms = now.uptime_ms;
     transfer->state = TRANSFER_GIVING;
@@ -216,13 +203,15 @@ static void begin_due(struct tap_http *tap)
         struct poll_now now = http_now(tap);
         uint32_t wait_ms = 0;
         struct poll_task task;
-        if (!poll_plan_begin(&tap->plan, now, &task, &wait_ms)) {
+        bool is_found = poll_plan_begin(&tap->plan, now, &task, &wait_ms);
+        http_tell_quotas(tap);
+        if (!is_found) {
             tap->wake_ms = wait_ms == POLL_NEVER_MS ? UINT64_MAX : now.uptime_ms + wait_ms;
             return;
         }
         const struct poll_feed *feed = &tap->feeds[task.feed];
         *transfer = (struct transfer){.state = TRANSFER_RUNNING, .task = task};
-        tell_breaker(tap, feed->host);
+        http_tell_breaker(tap, feed->host);
         const char *wrong =
             feeds_url_expand(feed->feed->url, &feed->zone, task.window, now.utc_ms, transfer->url);
         HR_ASSERT(wrong == NULL); /* the feed's file was checked */
@@ -348,75 +337,4 @@ struct hr_status tap_http_pump(struct tap_http *tap, bool hold, uint32_t *wait_m
     uint32_t curl_ms = curl_wait_ms(tap, n_running);
     *wait_ms = more ? 0 : plan_ms < curl_ms ? plan_ms : curl_ms;
     return hr_ok();
-}
-
-/* ---- counters ---- */
-
-struct totals {
-    uint64_t feeds;
-    struct poll_counts counts;
-    uint64_t breakers_open;
-    uint64_t breakers_opened;
-};
-
-void tap_http_stats(const struct tap_http *tap, struct edge_stats *out)
-{
-    static const struct fw_counter table[] = {
-        {"feeds", offsetof(struct totals, feeds)},
-        {"requests", offsetof(struct totals, counts.requests)},
-        {"documents", offsetof(struct totals, counts.documents)},
-        {"unchanged", offsetof(struct totals, counts.unchanged)},
-        {"absent", offsetof(struct totals, counts.absent)},
-        {"throttled", offsetof(struct totals, counts.throttled)},
-        {"denied", offsetof(struct totals, counts.denied)},
-        {"failures", offsetof(struct totals, counts.failures)},
-        {"given_up", offsetof(struct totals, counts.given_up)},
-        {"bytes", offsetof(struct totals, counts.bytes)},
-        {"records", offsetof(struct totals, counts.records)},
-        {"breakers_open", offsetof(struct totals, breakers_open)},
-        {"breakers_opened", offsetof(struct totals, breakers_opened)},
-    };
-    struct totals totals = {.feeds = tap->plan.n_feeds};
-    for (uint32_t i = 0; i < tap->plan.n_feeds; i++) {
-        const struct poll_counts *counts = &tap->feeds[i].counts;
-        totals.counts.requests += counts->requests;
-        totals.counts.documents += counts->documents;
-        totals.counts.unchanged += counts->unchanged;
-        totals.counts.absent += counts->absent;
-        totals.counts.throttled += counts->throttled;
-        totals.counts.denied += counts->denied;
-        totals.counts.failures += counts->failures;
-        totals.counts.given_up += counts->given_up;
-        totals.counts.bytes += counts->bytes;
-        totals.counts.records += counts->records;
-    }
-    for (uint32_t i = 0; i < tap->plan.n_hosts; i++) {
-        totals.breakers_open += tap->hosts[i].breaker.state == POLL_CLOSED ? 0 : 1;
-        totals.breakers_opened += tap->hosts[i].breaker.opened;
-    }
-    fw_counters_to_stats("http", table, HR_ARRAY_LEN(table), &totals, out);
-}
-
-bool tap_http_host_stats(const struct tap_http *tap, uint32_t host, struct edge_stats *out)
-{
-    struct {
-        uint64_t breaker; /* 0: closed, 1: open, 2: half open */
-        uint64_t opened;
-        uint64_t requests;
-        uint64_t throttled;
-        uint64_t failures;
-    } now = {.breaker = 0};
-    const struct fw_counter table[] = {
-        {"breaker", 0}, {"opened", 8}, {"requests", 16}, {"throttled", 24}, {"failures", 32}};
-    if (host >= tap->plan.n_hosts) {
-        return false;
-    }
-    const struct poll_host *from = &tap->hosts[host];
-    now.breaker = (uint64_t)from->breaker.state;
-    now.opened = from->breaker.opened;
-    now.requests = from->requests;
-    now.throttled = from->throttled;
-    now.failures = from->failures;
-    fw_counters_to_stats(from->name, table, HR_ARRAY_LEN(table), &now, out);
-    return true;
 }

@@ -51,6 +51,7 @@ struct tap_http {
     struct poll_feed feeds[TAP_HTTP_MAX_FEEDS];
     struct poll_host hosts[TAP_HTTP_MAX_HOSTS];
     enum poll_breaker_state told[TAP_HTTP_MAX_HOSTS]; /* what the log knows */
+    bool told_held[TAP_HTTP_MAX_FEEDS];
     struct transfer transfers[TAP_HTTP_TRANSFERS];
     struct edge_record scratch;
 };
@@ -72,6 +73,10 @@ void http_answer_read(struct tap_http *tap, struct transfer *transfer, CURLcode 
 /* A request that did not leave. */
 void http_answer_refused(struct tap_http *tap, struct transfer *transfer, enum poll_result result,
                          struct poll_outcome *outcome);
+
+/* counts.c: tells the log of a breaker, and of quotas, that changed since. */
+void http_tell_breaker(struct tap_http *tap, uint32_t host);
+void http_tell_quotas(struct tap_http *tap);
 
 /* secret.c: the value of a header with its secret, as it goes over the line. HR_NOT_FOUND: no such file, or
  * not a line of text; HR_DENIED: others may read it. Wipe `out`. */

@@ -147,8 +147,11 @@ static uint64_t held_ms(struct poll_plan *plan, struct poll_feed *feed, uint64_t
     worst_case(feed->feed, wanted);
     uint64_t ready_ms = later(poll_bucket_ready_ms(&host->bucket), host->hold_until_ms);
     ready_ms = later(ready_ms, poll_breaker_ready_ms(&host->breaker));
-    ready_ms = later(ready_ms, poll_quota_ready_ms(&feed->quota, wanted, now_ms));
-    return until(ready_ms, now_ms);
+    uint64_t quota_ms = poll_quota_ready_ms(&feed->quota, wanted, now_ms);
+    bool is_held = quota_ms > now_ms;
+    feed->counts.held += is_held && !feed->is_held ? 1 : 0;
+    feed->is_held = is_held;
+    return until(later(ready_ms, quota_ms), now_ms);
 }
 
 static void consider(struct choice *choice, const struct poll_task *task, int64_t due, uint64_t wait_ms)

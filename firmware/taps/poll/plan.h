@@ -57,6 +57,7 @@ struct poll_counts {
     uint64_t denied;    /* 401, 403, no credential */
     uint64_t failures;  /* of host or network */
     uint64_t given_up;  /* visits */
+    uint64_t held;      /* times that the quota was used up */
     uint64_t bytes;
     uint64_t records;
 };
@@ -66,6 +67,7 @@ struct poll_feed {
     struct feeds_zone zone;
     uint32_t host; /* index */
     struct poll_quota quota;
+    bool is_held; /* by its quota, when it was last looked at */
     struct poll_memory memory;
     struct poll_counts counts;
     uint32_t n_visits;                         /* of a window */
