@@ -105,6 +105,7 @@ static struct hr_status zone_of(const struct feeds_feed *feed, struct feeds_zone
 struct check {
     struct conf_place *place;
     const char *credentials;
+    bool has_vault;
     uint32_t n_enabled;
 };
 
@@ -122,7 +123,7 @@ static bool check_feed(void *ctx, const struct feeds_feed *feed)
         conf_complain(check->place, "feeds", "%s: the host has no zone %s; install tzdata", feed->name,
                       feed->timezone);
     }
-    if (feed->enabled && feed->n_headers > 0 && check->credentials == NULL) {
+    if (feed->enabled && feed->n_headers > 0 && check->credentials == NULL && !check->has_vault) {
         conf_complain(check->place, "credentials", "%s needs a secret: name the folder that holds it",
                       feed->name);
     }
@@ -131,7 +132,7 @@ static bool check_feed(void *ctx, const struct feeds_feed *feed)
 
 void app_http_check(const struct app_tap *tap, struct conf_place *place)
 {
-    struct check check = {place, credentials_of(tap), 0};
+    struct check check = {place, credentials_of(tap), tap->has_vault, 0};
     struct hr_status status = read_feeds(tap, place, check_feed, &check);
     if (hr_is_ok(status) && (check.n_enabled == 0 || check.n_enabled > TAP_HTTP_MAX_FEEDS)) {
         conf_complain(place, "feeds", "%u of its feeds are enabled and wanted; 1 to %d may be",
@@ -205,6 +206,31 @@ static void add_sources(struct app_http *http)
     }
 }
 
+static void set_vault(const struct app_tap *config, struct tap_http_config *out)
+{
+    static const enum secret_auth auths[] = {[APP_VAULT_TOKEN] = SECRET_AUTH_TOKEN,
+                                             [APP_VAULT_APPROLE] = SECRET_AUTH_APPROLE,
+                                             [APP_VAULT_KUBERNETES] = SECRET_AUTH_KUBERNETES};
+    const struct app_vault *vault = &config->vault;
+    const char *auth_mount = vault->auth == APP_VAULT_APPROLE ? "approle" : "kubernetes";
+    out->has_vault = config->has_vault;
+    out->vault_ca_path = vault->ca[0] != '\0' ? vault->ca : NULL;
+    out->vault_files[SECRET_FILE_TOKEN] = vault->token_file;
+    out->vault_files[SECRET_FILE_ROLE_ID] = vault->role_id_file;
+    out->vault_files[SECRET_FILE_SECRET_ID] = vault->secret_id_file;
+    out->vault_files[SECRET_FILE_JWT] = vault->jwt_file;
+    out->vault = (struct secret_vault_config){
+        .address = vault->address,
+        .mount = vault->mount,
+        .path = vault->path,
+        .name_space = vault->name_space,
+        .auth_mount = vault->auth_mount[0] != '\0' ? vault->auth_mount : auth_mount,
+        .role = vault->role,
+        .auth = auths[vault->auth],
+        .refresh_ms = vault->refresh_ms,
+    };
+}
+
 static void folder_of(const char *path, char out[APP_PATH_MAX_CHARS + 1])
 {
     const char *end = strrchr(path, '/');
@@ -231,7 +257,7 @@ struct hr_status app_http_open(const struct app_tap *config, const char *spool_p
     for (uint32_t i = 0; i < http->config.n_connect_to; i++) {
         http->connect_to[i] = http->config.connect_to[i];
     }
-    const struct tap_http_config tap = {
+    struct tap_http_config tap = {
         .clock = clock,
         .random = port_linux_random(),
         .log = log,
@@ -246,6 +272,7 @@ struct hr_status app_http_open(const struct app_tap *config, const char *spool_p
         .offer = offer,
         .ctx = http,
     };
+    set_vault(&http->config, &tap);
     HR_TRY(tap_http_open(&tap, &http->tap));
     (void)port_linux_give_back_code(); /* what only the loading of libcurl and its 30 libraries used */
     HR_TRY(read_feeds(config, NULL, keep_feed, http));

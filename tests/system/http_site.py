@@ -102,6 +102,7 @@ class HttpSite(SystemTest):
         self.secrets = self.folder / "secrets"
         self.secrets.mkdir()
         self.spool_size, self.authorities, self.more = "16MiB", None, ""
+        self.tap_more, self.hosts_more = "", []
         self.aggregator = self.own(Aggregator(self.site)).start()
         self.device = self.site.enrol("gateway")
 
@@ -111,9 +112,9 @@ class HttpSite(SystemTest):
     def start(self):
         run(program("headrace"), "feeds", "lint", self.feeds)
         hosts = [f"{host}:443:127.0.0.1:{self.impostor.port if host == NYISO else self.sim.port}"
-                 for host in (CAISO, PJM, SPP, MISO, NYISO, SILENT)]
+                 for host in (CAISO, PJM, SPP, MISO, NYISO, SILENT)] + self.hosts_more
         tap = (f"  - {{type: http, feeds: {self.feeds}, credentials: {self.secrets}, ca: {self.authorities or self.device.trusted}, "
-               f"breaker: 500ms, connect_to: {json.dumps(hosts)}}}\n")
+               f"breaker: 500ms, connect_to: {json.dumps(hosts)}{self.tap_more}}}\n")
         self.collector = self.own(Collector(self.device, [self.aggregator.coaps_tcp], tap, spool_size=self.spool_size,
                                             more="seal: {max_age: 200ms}\nlog: {level: debug}\n" + self.more))
         return self.collector.start()

@@ -8,3 +8,6 @@ set_tests_properties(test_http_memory PROPERTIES LABELS system TIMEOUT 600
 # What servers do wrong, a fault a host, as it is seen from outside.
 add_test(NAME test_http_faults COMMAND /usr/bin/python3 -W ignore::ResourceWarning ${CMAKE_SOURCE_DIR}/tests/system/test_http_faults.py)
 set_tests_properties(test_http_faults PROPERTIES LABELS system TIMEOUT 600 ENVIRONMENT HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin)
+# Keys from Vault; its server is a stand-in.
+add_test(NAME test_http_vault COMMAND /usr/bin/python3 -W ignore::ResourceWarning ${CMAKE_SOURCE_DIR}/tests/system/test_http_vault.py)
+set_tests_properties(test_http_vault PROPERTIES LABELS system TIMEOUT 600 ENVIRONMENT HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin)

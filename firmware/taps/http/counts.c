@@ -8,7 +8,9 @@
 struct totals {
     uint64_t feeds;
     struct poll_counts counts;
-    uint64_t quotas_held; /* feeds that wait for theirs */
+    uint64_t quotas_held;  /* feeds that wait for theirs */
+    uint64_t secrets_read; /* from Vault */
+    uint64_t secrets_failed;
     uint64_t breakers_open;
     uint64_t breakers_opened;
 };
@@ -29,10 +31,13 @@ void tap_http_stats(const struct tap_http *tap, struct edge_stats *out)
         {"records", offsetof(struct totals, counts.records)},
         {"quota_holds", offsetof(struct totals, counts.held)},
         {"quotas_held", offsetof(struct totals, quotas_held)},
+        {"secrets_read", offsetof(struct totals, secrets_read)},
+        {"secrets_failed", offsetof(struct totals, secrets_failed)},
         {"breakers_open", offsetof(struct totals, breakers_open)},
         {"breakers_opened", offsetof(struct totals, breakers_opened)},
     };
-    struct totals totals = {.feeds = tap->plan.n_feeds};
+    struct totals totals = {
+        .feeds = tap->plan.n_feeds, .secrets_read = tap->vault.reads, .secrets_failed = tap->vault.failed};
     for (uint32_t i = 0; i < tap->plan.n_feeds; i++) {
         const struct poll_counts *counts = &tap->feeds[i].counts;
         totals.counts.requests += counts->requests;

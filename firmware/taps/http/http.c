@@ -53,6 +53,9 @@ struct hr_status tap_http_open(const struct tap_http_config *config, struct tap_
     }
     poll_plan_init(&tap->plan, tap->feeds, TAP_HTTP_MAX_FEEDS, tap->hosts, TAP_HTTP_MAX_HOSTS,
                    config->breaker_ms, config->random);
+    if (config->has_vault) {
+        http_errand_open(tap);
+    }
     *out = tap;
     return hr_ok();
 }
@@ -75,6 +78,7 @@ void tap_http_close(struct tap_http *tap)
         }
     }
     if (tap->multi != NULL) {
+        http_errand_close(tap);
         tap->curl.slist_free_all(tap->connect_to);
         (void)tap->curl.multi_cleanup(tap->multi);
         tap->curl.global_cleanup();
@@ -103,6 +107,9 @@ static void finish(struct tap_http *tap, struct transfer *transfer, const struct
     transfer->ended_ms = now.uptime_ms;
     transfer->state = TRANSFER_GIVING;
     tap->wake_ms = 0;
+    if (tap->config.has_vault && outcome->result == POLL_DENIED) {
+        secret_vault_doubt(&tap->vault, now.uptime_ms);
+    }
     bool is_good = outcome->result == POLL_GOT;
     PORT_LOG(tap->config.log, is_good ? PORT_LOG_DEBUG : PORT_LOG_WARN, "http_answer",
              {"feed", head->feed, 0}, {"status", NULL, head->http_status},
@@ -158,6 +165,10 @@ static void take_ended(struct tap_http *tap)
         void *private = NULL;
         CURLcode code = message->data.result;
         (void)tap->curl.easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &private);
+        if (http_errand_is(tap, private)) {
+            http_errand_end(tap, code);
+            continue;
+        }
         struct transfer *transfer = private;
         const char *target = NULL;
         HR_ASSERT(transfer != NULL && transfer->state == TRANSFER_RUNNING);
@@ -328,13 +339,18 @@ struct hr_status tap_http_pump(struct tap_http *tap, bool hold, uint32_t *wait_m
     (void)tap->curl.multi_perform(tap->multi, &n_running);
     take_ended(tap);
     resume_redirected(tap, port_uptime_ms(tap->config.clock));
+    uint32_t vault_ms = http_errand_pump(tap);
     if (!hold) {
         HR_TRY(give_records(tap, &more));
+    }
+    if (!hold && !http_errand_blocks(tap)) {
         begin_due(tap);
     }
     (void)tap->curl.multi_perform(tap->multi, &n_running);
-    uint32_t plan_ms = hold ? POLL_NEVER_MS : plan_wait_ms(tap, port_uptime_ms(tap->config.clock));
+    uint32_t plan_ms = hold || http_errand_blocks(tap) ? POLL_NEVER_MS
+                                                       : plan_wait_ms(tap, port_uptime_ms(tap->config.clock));
     uint32_t curl_ms = curl_wait_ms(tap, n_running);
+    plan_ms = plan_ms < vault_ms ? plan_ms : vault_ms;
     *wait_ms = more ? 0 : plan_ms < curl_ms ? plan_ms : curl_ms;
     return hr_ok();
 }

@@ -6,10 +6,11 @@
 #include "firmware/taps/http/curl_api.h"
 #include "firmware/taps/http/tap_http.h"
 #include "firmware/taps/poll/plan.h"
+#include "firmware/taps/secret/vault.h"
 
 #include <curl/curl.h>
 
-enum { HEADER_LINE_CAPACITY = 2304, SECRET_CAPACITY = 1600, CONTENT_TYPE_CAPACITY = 48 };
+enum { HEADER_LINE_CAPACITY = 2304, SECRET_CAPACITY = SECRET_VALUE_CAPACITY };
 
 enum transfer_state {
     TRANSFER_IDLE,
@@ -40,6 +41,16 @@ struct transfer {
     struct tap_http *tap;
 };
 
+/* A request to Vault. Wiped whole when it is over. */
+struct http_errand {
+    CURL *easy;
+    struct curl_slist *headers;
+    struct secret_request request;
+    size_t len_bytes;
+    uint8_t answer[SECRET_ANSWER_MAX_BYTES];
+    char fault[CURL_ERROR_SIZE];
+};
+
 struct tap_http {
     struct tap_http_config config;
     struct http_curl curl;
@@ -53,6 +64,8 @@ struct tap_http {
     enum poll_breaker_state told[TAP_HTTP_MAX_HOSTS]; /* what the log knows */
     bool told_held[TAP_HTTP_MAX_FEEDS];
     struct transfer transfers[TAP_HTTP_TRANSFERS];
+    struct secret_vault vault;
+    struct http_errand errand;
     struct edge_record scratch;
 };
 
@@ -82,5 +95,20 @@ void http_tell_quotas(struct tap_http *tap);
  * not a line of text; HR_DENIED: others may read it. Wipe `out`. */
 HR_MUST_USE struct hr_status http_secret_header(const char *folder, const struct feeds_header *header,
                                                 char out[HEADER_LINE_CAPACITY]);
+/* The first half of it: the file's line with a zero. is_private: others must not read it. */
+HR_MUST_USE struct hr_status http_secret_file(const char *path, bool is_private, char *out,
+                                              size_t capacity_bytes);
+/* The second half: a value that is there. HR_NOT_FOUND: it is not a line of text. */
+HR_MUST_USE struct hr_status http_secret_line(const struct feeds_header *header, const char *value,
+                                              char out[HEADER_LINE_CAPACITY]);
+
+/* errand.c: what Vault is asked. open readies it; pump begins what is due and returns when to call again at
+ * the latest; blocks: documents wait for secrets that were never asked for yet. */
+void http_errand_open(struct tap_http *tap);
+uint32_t http_errand_pump(struct tap_http *tap);
+bool http_errand_is(const struct tap_http *tap, const void *handle);
+void http_errand_end(struct tap_http *tap, CURLcode code);
+bool http_errand_blocks(const struct tap_http *tap);
+void http_errand_close(struct tap_http *tap);
 
 #endif

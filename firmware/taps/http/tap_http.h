@@ -7,7 +7,8 @@
  * HTTPS is verified and TLS is 1.2 or newer. Redirects are followed within the host only, each at the host's
  * pace. Bodies wait in files without a name until their chunks were offered: at most TAP_HTTP_TRANSFERS at
  * once, each of its feed's limits.max_bytes at most.
- * Secrets are read from their files for each request, go into headers only, and are wiped. Single-threaded
+ * Secrets are read from their files for each request, or come from Vault (firmware/taps/secret); they go
+ * into headers only, and are wiped. Single-threaded
  * but for libcurl's own look-up of names; nothing blocks. [loop] */
 #ifndef TAP_HTTP_H
 #define TAP_HTTP_H
@@ -15,6 +16,7 @@
 #include "firmware/port/port_clock.h"
 #include "firmware/port/port_log.h"
 #include "firmware/port/port_random.h"
+#include "firmware/taps/secret/vault.h"
 #include "proto/edge/record.h"
 #include "proto/feeds/feeds.h"
 #include "proto/feeds/zone.h"
@@ -35,11 +37,15 @@ struct tap_http_config {
     const struct port_random *random;
     const struct port_log *log;
     const struct wire_hash_stream *hash;
-    const char *folder;            /* where bodies wait. Kept */
-    int64_t (*utc_ms)(void);       /* the wall clock; windows are found by it */
-    const char *user_agent;        /* kept */
-    const char *ca_path;           /* PEM of authorities instead of the system's; NULL: the system's. Kept */
-    const char *credentials;       /* the folder of secrets; NULL: there is none. Kept */
+    const char *folder;      /* where bodies wait. Kept */
+    int64_t (*utc_ms)(void); /* the wall clock; windows are found by it */
+    const char *user_agent;  /* kept */
+    const char *ca_path;     /* PEM of authorities instead of the system's; NULL: the system's. Kept */
+    const char *credentials; /* the folder of secrets; NULL: there is none. Kept */
+    bool has_vault;          /* secrets are Vault's, and files' where it has none of that name */
+    struct secret_vault_config vault; /* but `read` and `ctx` */
+    const char *vault_files[4];       /* by enum secret_file: those that its `auth` wants. Kept */
+    const char *vault_ca_path;        /* PEM of authorities for it; NULL: as ca_path. Kept */
     const char *const *connect_to; /* NULL, or HOST:PORT:OTHER-HOST:OTHER-PORT each, ending in NULL. Kept */
     uint32_t breaker_ms;           /* how long a host that fails is left alone at first */
     /* Takes a record that came at uptime_ms. HR_AGAIN: the same again later. Other failures end the pump. */

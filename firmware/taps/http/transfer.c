@@ -94,12 +94,28 @@ static bool add_conditions(struct tap_http *tap, struct transfer *transfer)
     return added;
 }
 
+static struct hr_status secret_line(const struct tap_http *tap, const struct feeds_header *header,
+                                    char out[HEADER_LINE_CAPACITY])
+{
+    char value[SECRET_CAPACITY];
+    struct hr_status status = hr_status_of(HR_NOT_FOUND);
+    if (tap->config.has_vault) {
+        status = secret_vault_get(&tap->vault, header->credential, http_now(tap).uptime_ms, value);
+    }
+    if (hr_is_ok(status)) {
+        status = http_secret_line(header, value, out);
+        hr_wipe(value, sizeof value);
+        return status;
+    }
+    return http_secret_header(tap->config.credentials, header, out);
+}
+
 static struct hr_status add_secrets(struct tap_http *tap, struct transfer *transfer)
 {
     const struct feeds_feed *feed = tap->feeds[transfer->task.feed].feed;
     for (uint32_t i = 0; i < feed->n_headers; i++) {
         char line[HEADER_LINE_CAPACITY];
-        struct hr_status status = http_secret_header(tap->config.credentials, &feed->headers[i], line);
+        struct hr_status status = secret_line(tap, &feed->headers[i], line);
         bool added = hr_is_ok(status) && add_header(tap, transfer, line);
         hr_wipe(line, sizeof line);
         if (!added) {
