@@ -5,7 +5,7 @@ set(BOARD_LIBRARIES fw_port_linux fw_port_linux_host fw_port_linux_resolve fw_po
 # Polling of market operators takes libcurl and zstd, which cross compilers for ARM do not have.
 option(HEADRACE_TAP_HTTP "Build the collector's HTTP tap (needs libcurl and zstd)" ${HEADRACE_AGGREGATOR})
 if(HEADRACE_TAP_HTTP)
-  list(APPEND BOARD_APP_SOURCES taps_http_linux.c)
+  list(APPEND BOARD_APP_SOURCES taps_http_linux.c backfill_linux.c backfill_command_linux.c backfills_linux.c)
   list(APPEND BOARD_LIBRARIES fw_tap_http hr_feeds_file fw_port_linux_zone)
 else()
   list(APPEND BOARD_APP_SOURCES taps_http_none.c)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "firmware/app/backfill.h"
 #include "firmware/app/taps_http.h"
 #include "firmware/crypto/hash_stream.h"
 #include "firmware/ports/linux/host.h"
@@ -31,6 +32,8 @@ struct app_http {
     const char *connect_to[APP_MAX_CONNECT_TO + 1];
     struct app_tap config; /* kept: paths point into it */
     char folder[APP_PATH_MAX_CHARS + 1];
+    char backfill_folder[APP_BACKFILL_FOLDER_CAPACITY];
+    struct app_backfills *backfills;
 };
 
 /* ---- feeds ---- */
@@ -102,6 +105,30 @@ static struct hr_status zone_of(const struct feeds_feed *feed, struct feeds_zone
     return feeds_zone_parse(rule, out);
 }
 
+struct search {
+    const char *name;
+    struct feeds_feed *out;
+    bool is_found;
+};
+
+static bool take_named(void *ctx, const struct feeds_feed *feed)
+{
+    struct search *search = ctx;
+    if (feed->enabled && strcmp(feed->name, search->name) == 0) {
+        *search->out = *feed;
+        search->is_found = true;
+    }
+    return true;
+}
+
+struct hr_status app_http_find(const struct app_tap *tap, const char *name, struct feeds_feed *out,
+                               struct feeds_zone *zone)
+{
+    struct search search = {name, out, false};
+    HR_TRY(read_feeds(tap, NULL, take_named, &search));
+    return search.is_found ? zone_of(out, zone) : hr_status_of(HR_NOT_FOUND);
+}
+
 struct check {
     struct conf_place *place;
     const char *credentials;
@@ -151,6 +178,12 @@ static struct hr_status offer(void *ctx, struct edge_record *record, uint64_t up
     struct hr_status status = fw_collector_offer(http->collector, record, uptime_ms);
     /* A record that fits no batch is counted there; the others go on. */
     return hr_is(status, HR_MALFORMED) ? hr_ok() : status;
+}
+
+static void walked(void *ctx, const char *feed, int64_t next_ms)
+{
+    struct app_http *http = ctx;
+    app_backfills_walked(http->backfills, feed, next_ms);
 }
 
 static bool keep_feed(void *ctx, const struct feeds_feed *feed)
@@ -253,6 +286,7 @@ struct hr_status app_http_open(const struct app_tap *config, const char *spool_p
     http->collector = collector;
     http->config = *config;
     folder_of(spool_path, http->folder);
+    app_backfill_folder(spool_path, http->backfill_folder);
     const char *credentials = credentials_of(config);
     for (uint32_t i = 0; i < http->config.n_connect_to; i++) {
         http->connect_to[i] = http->config.connect_to[i];
@@ -270,6 +304,7 @@ struct hr_status app_http_open(const struct app_tap *config, const char *spool_p
         .connect_to = http->connect_to,
         .breaker_ms = config->breaker_ms,
         .offer = offer,
+        .walked = walked,
         .ctx = http,
     };
     set_vault(&http->config, &tap);
@@ -278,12 +313,14 @@ struct hr_status app_http_open(const struct app_tap *config, const char *spool_p
     HR_TRY(read_feeds(config, NULL, keep_feed, http));
     HR_TRY(add_feeds(http, log));
     add_sources(http);
-    return hr_ok();
+    const struct app_backfills_config backfills = {http->backfill_folder, clock, log, collector, http->tap};
+    return app_backfills_open(&backfills, &http->backfills);
 }
 
 void app_http_close(struct app_http *http)
 {
     if (http != NULL) {
+        app_backfills_close(http->backfills);
         tap_http_close(http->tap);
         free(http);
     }
@@ -304,7 +341,10 @@ struct hr_status app_http_pump(struct app_http *http, bool hold, uint32_t *wait_
         http->losses = losses;
         tap_http_forget(http->tap);
     }
+    uint32_t backfill_wait_ms = 0;
+    app_backfills_pump(http->backfills, &backfill_wait_ms);
     struct hr_status status = tap_http_pump(http->tap, hold, wait_ms);
+    *wait_ms = *wait_ms < backfill_wait_ms ? *wait_ms : backfill_wait_ms;
     if (hr_is(status, HR_AGAIN)) {
         *wait_ms = 0;
         return hr_ok();

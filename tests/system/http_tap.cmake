@@ -11,3 +11,6 @@ set_tests_properties(test_http_faults PROPERTIES LABELS system TIMEOUT 600 ENVIR
 # Keys from Vault; its server is a stand-in.
 add_test(NAME test_http_vault COMMAND /usr/bin/python3 -W ignore::ResourceWarning ${CMAKE_SOURCE_DIR}/tests/system/test_http_vault.py)
 set_tests_properties(test_http_vault PROPERTIES LABELS system TIMEOUT 600 ENVIRONMENT HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin)
+# Windows of the past beside live polls, the collector killed in between.
+add_test(NAME test_http_backfill COMMAND /usr/bin/python3 -W ignore::ResourceWarning ${CMAKE_SOURCE_DIR}/tests/system/test_http_backfill.py)
+set_tests_properties(test_http_backfill PROPERTIES LABELS system TIMEOUT 600 ENVIRONMENT HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin)

@@ -9,6 +9,7 @@ struct totals {
     uint64_t feeds;
     struct poll_counts counts;
     uint64_t quotas_held;  /* feeds that wait for theirs */
+    uint64_t backfills;    /* under way */
     uint64_t secrets_read; /* from Vault */
     uint64_t secrets_failed;
     uint64_t breakers_open;
@@ -31,6 +32,7 @@ void tap_http_stats(const struct tap_http *tap, struct edge_stats *out)
         {"records", offsetof(struct totals, counts.records)},
         {"quota_holds", offsetof(struct totals, counts.held)},
         {"quotas_held", offsetof(struct totals, quotas_held)},
+        {"backfills", offsetof(struct totals, backfills)},
         {"secrets_read", offsetof(struct totals, secrets_read)},
         {"secrets_failed", offsetof(struct totals, secrets_failed)},
         {"breakers_open", offsetof(struct totals, breakers_open)},
@@ -51,6 +53,7 @@ void tap_http_stats(const struct tap_http *tap, struct edge_stats *out)
         totals.counts.bytes += counts->bytes;
         totals.counts.records += counts->records;
         totals.counts.held += counts->held;
+        totals.backfills += tap->feeds[i].backfill_end_ms != 0 ? 1 : 0;
         totals.quotas_held += tap->feeds[i].is_held ? 1 : 0;
     }
     for (uint32_t i = 0; i < tap->plan.n_hosts; i++) {

@@ -66,6 +66,17 @@ struct hr_status tap_http_add(struct tap_http *tap, const struct feeds_feed *fee
     return poll_plan_add(&tap->plan, feed, zone, http_now(tap));
 }
 
+struct hr_status tap_http_backfill(struct tap_http *tap, const char *feed, int64_t from_ms, int64_t to_ms)
+{
+    for (uint32_t i = 0; i < tap->plan.n_feeds; i++) {
+        if (strcmp(tap->feeds[i].feed->name, feed) == 0) {
+            tap->wake_ms = 0;
+            return poll_plan_backfill(&tap->plan, i, from_ms, to_ms);
+        }
+    }
+    return hr_status_of(HR_NOT_FOUND);
+}
+
 void tap_http_close(struct tap_http *tap)
 {
     if (tap == NULL) {
@@ -102,6 +113,10 @@ static void finish(struct tap_http *tap, struct transfer *transfer, const struct
     const struct edge_document *head = &transfer->document.head;
     http_transfer_stop(tap, transfer);
     poll_plan_end(&tap->plan, &transfer->task, outcome, now);
+    const struct poll_feed *feed = &tap->feeds[transfer->task.feed];
+    bool is_walked = transfer->task.class_ == POLL_BACKFILL &&
+                     feed->backfill.window.start_ms != transfer->task.window.start_ms;
+    transfer->walked_to_ms = is_walked ? feed->backfill.window.start_ms : 0;
     http_tell_breaker(tap, tap->feeds[transfer->task.feed].host);
     transfer->document.head.document_id = ++tap->next_document_id;
     transfer->ended_ms = now.uptime_ms;
@@ -237,10 +252,16 @@ static struct hr_status give(struct tap_http *tap, struct transfer *transfer, ui
 {
     while (*n_records < RECORDS_A_TURN) {
         uint32_t given = transfer->document.n_given;
-        if (hr_is(tap_document_next(&transfer->document, &tap->scratch), HR_CLOSED)) {
+        struct hr_status next = tap_document_next(&transfer->document, &tap->scratch);
+        if (hr_is(next, HR_CLOSED)) {
+            if (transfer->walked_to_ms != 0) {
+                tap->config.walked(tap->config.ctx, tap->feeds[transfer->task.feed].feed->name,
+                                   transfer->walked_to_ms);
+            }
             http_transfer_free(transfer);
             return hr_ok();
         }
+        HR_TRY(next);
         struct hr_status status = tap->config.offer(tap->config.ctx, &tap->scratch, transfer->ended_ms);
         if (!hr_is_ok(status)) {
             transfer->document.n_given = given;

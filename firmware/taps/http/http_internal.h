@@ -28,9 +28,10 @@ struct transfer {
     uint32_t redirects;
     uint64_t resume_ms;
     uint64_t ended_ms;
-    uint64_t len_bytes; /* of the body so far, kept or not */
-    bool is_judged;     /* whether more than the body's beginning is kept was decided: */
-    bool is_cut;        /* no, as it is no document */
+    int64_t walked_to_ms; /* 0, or how far the backfill is with this answer */
+    uint64_t len_bytes;   /* of the body so far, kept or not */
+    bool is_judged;       /* whether more than the body's beginning is kept was decided: */
+    bool is_cut;          /* no, as it is no document */
     bool is_too_long;
     int store_errno; /* not 0: why the body could not be kept */
     char retry_after[64];

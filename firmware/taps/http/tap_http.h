@@ -50,6 +50,8 @@ struct tap_http_config {
     uint32_t breaker_ms;           /* how long a host that fails is left alone at first */
     /* Takes a record that came at uptime_ms. HR_AGAIN: the same again later. Other failures end the pump. */
     struct hr_status (*offer)(void *ctx, struct edge_record *record, uint64_t uptime_ms);
+    /* All records of a feed's backfill were offered up to the window that begins at next_ms. */
+    void (*walked)(void *ctx, const char *feed, int64_t next_ms);
     void *ctx;
 };
 
@@ -61,6 +63,12 @@ HR_MUST_USE struct hr_status tap_http_open(const struct tap_http_config *config,
 /* Adds a feed, which is kept. HR_FULL. */
 HR_MUST_USE struct hr_status tap_http_add(struct tap_http *tap, const struct feeds_feed *feed,
                                           const struct feeds_zone *zone);
+
+/* Has the windows from that of from_ms to that before to_ms asked for, behind everything else (poll/plan.h).
+ * HR_NOT_FOUND: there is no such feed. HR_FULL: a backfill of it is under way. HR_MALFORMED: the feed has
+ * snapshots, or from_ms is not before to_ms. */
+HR_MUST_USE struct hr_status tap_http_backfill(struct tap_http *tap, const char *feed, int64_t from_ms,
+                                               int64_t to_ms);
 
 /* Descriptors to be polled, at most capacity. */
 size_t tap_http_fds(struct tap_http *tap, struct pollfd *fds, size_t capacity);
