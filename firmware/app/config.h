@@ -31,6 +31,25 @@ struct app_spool {
     uint32_t sector_bytes;
 };
 
+enum app_vault_auth { APP_VAULT_TOKEN, APP_VAULT_APPROLE, APP_VAULT_KUBERNETES };
+
+/* Where secrets come from when not from files (firmware/taps/secret/vault.h). */
+struct app_vault {
+    char address[128];
+    char mount[64];
+    char path[128];
+    char name_space[64];
+    char ca[APP_PATH_MAX_CHARS + 1]; /* empty: as the tap's */
+    enum app_vault_auth auth;
+    char auth_mount[64]; /* empty: approle or kubernetes */
+    char role[64];
+    char token_file[APP_PATH_MAX_CHARS + 1];
+    char role_id_file[APP_PATH_MAX_CHARS + 1];
+    char secret_id_file[APP_PATH_MAX_CHARS + 1];
+    char jwt_file[APP_PATH_MAX_CHARS + 1];
+    uint32_t refresh_ms;
+};
+
 enum app_tap_type { APP_TAP_AIS, APP_TAP_HTTP };
 enum app_source {
     APP_SOURCE_TCP_CLIENT,
@@ -57,6 +76,8 @@ struct app_tap {
     uint32_t n_connect_to;
     char connect_to[APP_MAX_CONNECT_TO][256];
     uint32_t breaker_ms;
+    bool has_vault;
+    struct app_vault vault;
 };
 
 struct app_config {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "firmware/app/config.h"
 
+#include "firmware/app/config_vault.h"
 #include "firmware/app/taps_http.h"
 #include "firmware/crypto/key_file.h"
 #include "firmware/port/port_log.h"
@@ -368,6 +369,11 @@ static const struct conf_field http_fields[] = {
      .min = 100,
      .max = 900000,
      .help = "How long a host that failed five times is left alone at first; doubled up to 15m."},
+    {.key = "vault",
+     .type = CONF_SECTION,
+     CONF_SECTION_AT(struct app_tap, vault, has_vault),
+     .table = &app_vault_table,
+     .help = "HashiCorp Vault, which secrets come from; those that it does not have are files."},
 };
 static const struct conf_table http_table = {CONF_FIELDS(http_fields), .check = check_http};
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * headrace-collector: static objects, wiring, and one loop. */
+#include "firmware/app/backfill.h"
 #include "firmware/app/config.h"
 #include "firmware/app/spool_file.h"
 #include "firmware/app/status.h"
@@ -73,6 +74,7 @@ static int usage(FILE *out, int code)
 {
     (void)fputs(
         "usage: headrace-collector --config FILE [--check] [--once]\n"
+        "       headrace-collector backfill --config FILE --feed NAME --from TIME --to TIME\n"
         "       headrace-collector --schema | --version | --help\n"
         "\n"
         "Takes records from the taps of the configuration, keeps them in the spool, and brings them to an\n"
@@ -353,13 +355,17 @@ static struct hr_status run(void)
 int main(int argc, char **argv)
 {
     struct arguments arguments = {.config_path = NULL};
-    int code = take_arguments(argc, argv, &arguments);
+    bool is_backfill = argc > 1 && strcmp(argv[1], "backfill") == 0;
+    int code = is_backfill ? -1 : take_arguments(argc, argv, &arguments);
     if (code >= 0) {
         return code;
     }
     if (!hr_is_ok(crypto_start())) {
         (void)fputs("headrace-collector: no entropy for the crypto library\n", stderr);
         return EXIT_FAILED;
+    }
+    if (is_backfill) {
+        return app_backfill_command(argc - 1, argv + 1);
     }
     if (!hr_is_ok(app_config_load(arguments.config_path, &app.config, stderr))) {
         return EXIT_BAD_CONFIG;

@@ -8,6 +8,8 @@
 #include "firmware/app/config.h"
 #include "firmware/core/collector.h"
 #include "proto/config/config.h"
+#include "proto/feeds/feeds.h"
+#include "proto/feeds/zone.h"
 
 #include <poll.h>
 
@@ -16,10 +18,14 @@ struct app_http;
 /* A check of the configuration: each feed's file is read, and every mistake told. */
 void app_http_check(const struct app_tap *tap, struct conf_place *place);
 
-/* HR_IO: it was logged. */
-HR_MUST_USE struct hr_status app_http_open(const struct app_tap *config, struct fw_collector *collector,
-                                           const struct port_clock *clock, const struct port_log *log,
-                                           struct app_http **out);
+/* A feed that this tap polls, and its zone. HR_NOT_FOUND: it does not poll one of that name. */
+HR_MUST_USE struct hr_status app_http_find(const struct app_tap *tap, const char *name,
+                                           struct feeds_feed *out, struct feeds_zone *zone);
+
+/* Bodies wait in the spool's folder, in files without a name. HR_IO: it was logged. */
+HR_MUST_USE struct hr_status app_http_open(const struct app_tap *config, const char *spool_path,
+                                           struct fw_collector *collector, const struct port_clock *clock,
+                                           const struct port_log *log, struct app_http **out);
 
 size_t app_http_fds(struct app_http *http, struct pollfd *fds, size_t capacity);
 

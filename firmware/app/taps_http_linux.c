@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "firmware/app/backfill.h"
 #include "firmware/app/taps_http.h"
-#include "firmware/crypto/crypto.h"
+#include "firmware/crypto/hash_stream.h"
 #include "firmware/ports/linux/host.h"
+#include "firmware/ports/linux/resident.h"
 #include "firmware/ports/linux/zone.h"
 #include "firmware/taps/http/tap_http.h"
 #include "proto/base/assert.h"
@@ -29,6 +31,9 @@ struct app_http {
     struct host_source hosts[TAP_HTTP_MAX_HOSTS];
     const char *connect_to[APP_MAX_CONNECT_TO + 1];
     struct app_tap config; /* kept: paths point into it */
+    char folder[APP_PATH_MAX_CHARS + 1];
+    char backfill_folder[APP_BACKFILL_FOLDER_CAPACITY];
+    struct app_backfills *backfills;
 };
 
 /* ---- feeds ---- */
@@ -100,9 +105,34 @@ static struct hr_status zone_of(const struct feeds_feed *feed, struct feeds_zone
     return feeds_zone_parse(rule, out);
 }
 
+struct search {
+    const char *name;
+    struct feeds_feed *out;
+    bool is_found;
+};
+
+static bool take_named(void *ctx, const struct feeds_feed *feed)
+{
+    struct search *search = ctx;
+    if (feed->enabled && strcmp(feed->name, search->name) == 0) {
+        *search->out = *feed;
+        search->is_found = true;
+    }
+    return true;
+}
+
+struct hr_status app_http_find(const struct app_tap *tap, const char *name, struct feeds_feed *out,
+                               struct feeds_zone *zone)
+{
+    struct search search = {name, out, false};
+    HR_TRY(read_feeds(tap, NULL, take_named, &search));
+    return search.is_found ? zone_of(out, zone) : hr_status_of(HR_NOT_FOUND);
+}
+
 struct check {
     struct conf_place *place;
     const char *credentials;
+    bool has_vault;
     uint32_t n_enabled;
 };
 
@@ -120,7 +150,7 @@ static bool check_feed(void *ctx, const struct feeds_feed *feed)
         conf_complain(check->place, "feeds", "%s: the host has no zone %s; install tzdata", feed->name,
                       feed->timezone);
     }
-    if (feed->enabled && feed->n_headers > 0 && check->credentials == NULL) {
+    if (feed->enabled && feed->n_headers > 0 && check->credentials == NULL && !check->has_vault) {
         conf_complain(check->place, "credentials", "%s needs a secret: name the folder that holds it",
                       feed->name);
     }
@@ -129,7 +159,7 @@ static bool check_feed(void *ctx, const struct feeds_feed *feed)
 
 void app_http_check(const struct app_tap *tap, struct conf_place *place)
 {
-    struct check check = {place, credentials_of(tap), 0};
+    struct check check = {place, credentials_of(tap), tap->has_vault, 0};
     struct hr_status status = read_feeds(tap, place, check_feed, &check);
     if (hr_is_ok(status) && (check.n_enabled == 0 || check.n_enabled > TAP_HTTP_MAX_FEEDS)) {
         conf_complain(place, "feeds", "%u of its feeds are enabled and wanted; 1 to %d may be",
@@ -148,6 +178,12 @@ static struct hr_status offer(void *ctx, struct edge_record *record, uint64_t up
     struct hr_status status = fw_collector_offer(http->collector, record, uptime_ms);
     /* A record that fits no batch is counted there; the others go on. */
     return hr_is(status, HR_MALFORMED) ? hr_ok() : status;
+}
+
+static void walked(void *ctx, const char *feed, int64_t next_ms)
+{
+    struct app_http *http = ctx;
+    app_backfills_walked(http->backfills, feed, next_ms);
 }
 
 static bool keep_feed(void *ctx, const struct feeds_feed *feed)
@@ -203,29 +239,64 @@ static void add_sources(struct app_http *http)
     }
 }
 
-struct hr_status app_http_open(const struct app_tap *config, struct fw_collector *collector,
-                               const struct port_clock *clock, const struct port_log *log,
-                               struct app_http **out)
+static void set_vault(const struct app_tap *config, struct tap_http_config *out)
+{
+    static const enum secret_auth auths[] = {[APP_VAULT_TOKEN] = SECRET_AUTH_TOKEN,
+                                             [APP_VAULT_APPROLE] = SECRET_AUTH_APPROLE,
+                                             [APP_VAULT_KUBERNETES] = SECRET_AUTH_KUBERNETES};
+    const struct app_vault *vault = &config->vault;
+    const char *auth_mount = vault->auth == APP_VAULT_APPROLE ? "approle" : "kubernetes";
+    out->has_vault = config->has_vault;
+    out->vault_ca_path = vault->ca[0] != '\0' ? vault->ca : NULL;
+    out->vault_files[SECRET_FILE_TOKEN] = vault->token_file;
+    out->vault_files[SECRET_FILE_ROLE_ID] = vault->role_id_file;
+    out->vault_files[SECRET_FILE_SECRET_ID] = vault->secret_id_file;
+    out->vault_files[SECRET_FILE_JWT] = vault->jwt_file;
+    out->vault = (struct secret_vault_config){
+        .address = vault->address,
+        .mount = vault->mount,
+        .path = vault->path,
+        .name_space = vault->name_space,
+        .auth_mount = vault->auth_mount[0] != '\0' ? vault->auth_mount : auth_mount,
+        .role = vault->role,
+        .auth = auths[vault->auth],
+        .refresh_ms = vault->refresh_ms,
+    };
+}
+
+static void folder_of(const char *path, char out[APP_PATH_MAX_CHARS + 1])
+{
+    const char *end = strrchr(path, '/');
+    int len = end == NULL || end == path ? 1 : (int)(end - path);
+    (void)snprintf(out, APP_PATH_MAX_CHARS + 1, "%.*s", len, end == NULL ? "." : path);
+}
+
+struct hr_status app_http_open(const struct app_tap *config, const char *spool_path,
+                               struct fw_collector *collector, const struct port_clock *clock,
+                               const struct port_log *log, struct app_http **out)
 {
     struct app_http *http = calloc(1, sizeof *http);
     if (http == NULL) {
         return hr_status_of(HR_IO);
     }
     *out = http;
-    /* glibc keeps what was freed once blocks of that size have been; bodies of megabytes are to go back. If
-     * it does not, the process is larger and nothing else. */
+    /* glibc keeps what was freed once blocks of that size have been; what packs a body is to go back. If it
+     * does not, the process is larger and nothing else. */
     (void)mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK_BYTES);
     http->collector = collector;
     http->config = *config;
+    folder_of(spool_path, http->folder);
+    app_backfill_folder(spool_path, http->backfill_folder);
     const char *credentials = credentials_of(config);
     for (uint32_t i = 0; i < http->config.n_connect_to; i++) {
         http->connect_to[i] = http->config.connect_to[i];
     }
-    const struct tap_http_config tap = {
+    struct tap_http_config tap = {
         .clock = clock,
         .random = port_linux_random(),
         .log = log,
-        .hash = crypto_hash(),
+        .hash = crypto_hash_stream(),
+        .folder = http->folder,
         .utc_ms = port_linux_wall_ms,
         .user_agent = "headrace-collector/" APP_VERSION,
         .ca_path = config->ca[0] != '\0' ? http->config.ca : NULL,
@@ -233,18 +304,23 @@ struct hr_status app_http_open(const struct app_tap *config, struct fw_collector
         .connect_to = http->connect_to,
         .breaker_ms = config->breaker_ms,
         .offer = offer,
+        .walked = walked,
         .ctx = http,
     };
+    set_vault(&http->config, &tap);
     HR_TRY(tap_http_open(&tap, &http->tap));
+    (void)port_linux_give_back_code(); /* what only the loading of libcurl and its 30 libraries used */
     HR_TRY(read_feeds(config, NULL, keep_feed, http));
     HR_TRY(add_feeds(http, log));
     add_sources(http);
-    return hr_ok();
+    const struct app_backfills_config backfills = {http->backfill_folder, clock, log, collector, http->tap};
+    return app_backfills_open(&backfills, &http->backfills);
 }
 
 void app_http_close(struct app_http *http)
 {
     if (http != NULL) {
+        app_backfills_close(http->backfills);
         tap_http_close(http->tap);
         free(http);
     }
@@ -265,7 +341,10 @@ struct hr_status app_http_pump(struct app_http *http, bool hold, uint32_t *wait_
         http->losses = losses;
         tap_http_forget(http->tap);
     }
+    uint32_t backfill_wait_ms = 0;
+    app_backfills_pump(http->backfills, &backfill_wait_ms);
     struct hr_status status = tap_http_pump(http->tap, hold, wait_ms);
+    *wait_ms = *wait_ms < backfill_wait_ms ? *wait_ms : backfill_wait_ms;
     if (hr_is(status, HR_AGAIN)) {
         *wait_ms = 0;
         return hr_ok();

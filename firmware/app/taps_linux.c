@@ -150,7 +150,7 @@ struct hr_status app_taps_open(const struct app_config *config, struct fw_collec
     }
     for (uint32_t i = 0; i < config->n_taps; i++) {
         if (config->taps[i].type == APP_TAP_HTTP) {
-            HR_TRY(app_http_open(&config->taps[i], collector, clock, log, &taps->http));
+            HR_TRY(app_http_open(&config->taps[i], config->spool.path, collector, clock, log, &taps->http));
         }
     }
     return hr_ok();

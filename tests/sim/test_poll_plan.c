@@ -327,6 +327,8 @@ static void no_hour_has_more_requests_than_the_feed_may_make(void **state)
     for (size_t i = 0; i + 30 < lab->n_log; i++) {
         assert_true(lab->log[i + 30].uptime_ms - lab->log[i].uptime_ms >= HOUR_MS);
     }
+    assert_true(lab->feeds[0].counts.held >= 8); /* about each hour once, and not at each look */
+    assert_true(lab->feeds[0].counts.held <= 40);
     free(lab);
 }
 
@@ -437,6 +439,97 @@ static void whatever_hosts_answer_each_window_ends_as_had_or_refused(void **stat
     }
 }
 
+/* Two feeds of one host, one of them with a backfill of 288 windows or without; the log is what is compared.
+ */
+static struct lab *run_with_backfill(bool has_backfill, int64_t start_ms, uint64_t *done_ms)
+{
+    struct lab *lab = make_lab(start_ms + 90 * MINUTE_MS + 1234);
+    (void)add(lab, FEEDS_INTERVAL, 5 * MINUTE_MS,
+              (struct feeds_schedule){.lag_ms = 7000, .every_ms = 60000, .until_ms = 120000});
+    take(lab);
+    (void)add(lab, FEEDS_INTERVAL, 15 * MINUTE_MS, (struct feeds_schedule){.lag_ms = 20000, .catch_up = 4});
+    lab->cards[0].quota.requests_per_hour = 200;
+    take(lab);
+    lab->latency_ms = 900;
+    run(lab, 10 * MINUTE_MS);
+    if (has_backfill) {
+        assert_ok(poll_plan_backfill(&lab->plan, 0, start_ms - 24 * INT64_C(3600000), start_ms));
+        assert_code(poll_plan_backfill(&lab->plan, 0, 0, 1), HR_FULL);
+    }
+    *done_ms = 0;
+    for (uint32_t i = 0; i < 1000; i++) {
+        run(lab, MINUTE_MS);
+        *done_ms = *done_ms == 0 && lab->feeds[0].backfill_end_ms == 0 ? lab->now.uptime_ms : *done_ms;
+    }
+    return lab;
+}
+
+static void a_backfill_visits_each_window_once_and_no_live_visit_goes_later_for_it(void **state)
+{
+    (void)state;
+    int64_t start_ms = start_of(6, 1);
+    uint64_t done_ms = 0;
+    struct lab *without = run_with_backfill(false, start_ms, &done_ms);
+    struct lab *with = run_with_backfill(true, start_ms, &done_ms);
+    size_t n_live = 0;
+    size_t n_backfill = 0;
+    for (size_t i = 0; i < with->n_log; i++) {
+        const struct entry *entry = &with->log[i];
+        if (entry->task.class_ == POLL_BACKFILL) {
+            assert_int_equal(entry->task.window.start_ms,
+                             start_ms - 24 * INT64_C(3600000) + (int64_t)n_backfill * 5 * MINUTE_MS);
+            n_backfill++;
+            continue;
+        }
+        assert_true(n_live < without->n_log);
+        assert_memory_equal(&entry->task, &without->log[n_live].task, sizeof entry->task);
+        assert_int_equal(entry->uptime_ms, without->log[n_live].uptime_ms);
+        n_live++;
+    }
+    assert_int_equal(n_live, without->n_log);
+    assert_int_equal(n_backfill, 288);
+    assert_true(with->feeds[0].counts.held == 0); /* its quota was left what the schedule needs */
+    assert_true(done_ms > 0);
+    free(with);
+    free(without);
+}
+
+static struct poll_outcome never_got(struct lab *lab, const struct poll_task *task)
+{
+    (void)lab;
+    (void)task;
+    return (struct poll_outcome){.result = POLL_FAILED, .records = 1};
+}
+
+static struct poll_outcome always_absent(struct lab *lab, const struct poll_task *task)
+{
+    (void)lab;
+    (void)task;
+    return (struct poll_outcome){.result = POLL_ABSENT, .records = 1};
+}
+
+static void a_backfill_keeps_windows_through_an_outage_and_gives_up_what_is_not_there(void **state)
+{
+    (void)state;
+    int64_t start_ms = start_of(6, 1);
+    struct lab *lab = make_lab(start_ms);
+    (void)add(lab, FEEDS_INTERVAL, 5 * MINUTE_MS, (struct feeds_schedule){.lag_ms = 7000});
+    take(lab);
+    (void)add(lab, FEEDS_SNAPSHOT, 0, (struct feeds_schedule){.every_ms = 60000});
+    take(lab);
+    assert_code(poll_plan_backfill(&lab->plan, 1, 0, 1), HR_MALFORMED);
+    assert_code(poll_plan_backfill(&lab->plan, 0, 5, 5), HR_MALFORMED);
+    assert_ok(poll_plan_backfill(&lab->plan, 0, start_ms - 10 * HOUR_MS, start_ms - 9 * HOUR_MS));
+    lab->answer = never_got;
+    run(lab, 4 * HOUR_MS);
+    assert_true(lab->feeds[0].backfill_end_ms != 0);
+    lab->answer = always_absent;
+    run(lab, 4 * HOUR_MS);
+    assert_int_equal(lab->feeds[0].backfill_end_ms, 0);
+    assert_true(lab->feeds[0].counts.given_up >= 12);
+    free(lab);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -451,6 +544,8 @@ int main(void)
         cmocka_unit_test(market_days_are_visited_ahead_over_a_clock_change),
         cmocka_unit_test(a_snapshot_is_taken_each_period_and_never_made_up_for),
         cmocka_unit_test(nothing_is_asked_before_the_clock_is_set),
+        cmocka_unit_test(a_backfill_visits_each_window_once_and_no_live_visit_goes_later_for_it),
+        cmocka_unit_test(a_backfill_keeps_windows_through_an_outage_and_gives_up_what_is_not_there),
         cmocka_unit_test(whatever_hosts_answer_each_window_ends_as_had_or_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

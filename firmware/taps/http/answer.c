@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "firmware/taps/http/http_internal.h"
 
+#include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -52,13 +54,33 @@ static enum poll_result result_of(uint32_t status)
     return status >= 500 || status < 200 ? POLL_FAILED : POLL_ABSENT;
 }
 
+static void blame_store(struct transfer *transfer, int why)
+{
+    char text[96];
+    (void)snprintf(text, sizeof text, "the body can't be kept: %.60s", strerror(why));
+    blame(transfer, text);
+}
+
+/* Completes what was kept of the body. False: that failed, and with it the request. */
+static bool is_kept(struct transfer *transfer, struct poll_outcome *outcome)
+{
+    if (hr_is_ok(tap_document_end(&transfer->document))) {
+        return true;
+    }
+    outcome->result = POLL_FAILED;
+    transfer->document.head.n_chunks = 0;
+    blame_store(transfer, errno);
+    return false;
+}
+
 /* Content that is new goes whole; the same again leaves its hash and length. */
 static void take_document(struct tap_http *tap, struct transfer *transfer, struct poll_outcome *outcome)
 {
     struct edge_document *head = &transfer->document.head;
     struct poll_answer answer = {.request = poll_request_hash(transfer->url)};
-    tap_document_pack(&transfer->document, hr_bytes_of(transfer->body, transfer->len_bytes),
-                      tap->config.hash);
+    if (!is_kept(transfer, outcome)) {
+        return;
+    }
     answer.len_bytes = head->len_bytes;
     memcpy(answer.sha256, head->sha256, sizeof answer.sha256);
     memcpy(answer.etag, head->etag, sizeof answer.etag);
@@ -87,14 +109,10 @@ static void take_not_modified(struct tap_http *tap, struct transfer *transfer, s
 }
 
 /* An error page is evidence: its beginning is kept. */
-static void take_error_page(struct tap_http *tap, struct transfer *transfer)
+static void take_error_page(struct transfer *transfer, struct poll_outcome *outcome)
 {
-    bool is_cut = transfer->len_bytes > TAP_HTTP_ERROR_BODY_BYTES;
-    size_t len_bytes = is_cut ? TAP_HTTP_ERROR_BODY_BYTES : transfer->len_bytes;
-    if (len_bytes > 0) {
-        tap_document_pack(&transfer->document, hr_bytes_of(transfer->body, len_bytes), tap->config.hash);
-    }
-    if (is_cut && transfer->document.head.error[0] == '\0') {
+    if (transfer->len_bytes > 0 && is_kept(transfer, outcome) && transfer->is_cut &&
+        transfer->document.head.error[0] == '\0') {
         blame(transfer, "only the first 4096 bytes of this page are kept");
     }
 }
@@ -105,12 +123,30 @@ static void read_transport(struct tap_http *tap, struct transfer *transfer, CURL
     outcome->result = POLL_FAILED;
     if (transfer->is_too_long) {
         char text[64];
-        (void)snprintf(text, sizeof text, "longer than %zu bytes", transfer->max_bytes);
+        (void)snprintf(text, sizeof text, "longer than %" PRIu64 " bytes",
+                       feed_of(tap, transfer)->limits.max_bytes);
         outcome->result = POLL_ABSENT;
         blame(transfer, text);
         return;
     }
+    if (transfer->store_errno != 0) {
+        blame_store(transfer, transfer->store_errno);
+        return;
+    }
     blame(transfer, transfer->fault[0] != '\0' ? transfer->fault : tap->curl.easy_strerror(code));
+}
+
+static bool is_expected(const struct feeds_feed *feed, const struct transfer *transfer)
+{
+    struct hr_bytes first = tap_document_first(&transfer->document);
+    return feeds_body_is(feed->expect, first.data, first.len_bytes);
+}
+
+bool http_answer_is_document(const struct tap_http *tap, const struct transfer *transfer)
+{
+    long status = 0;
+    (void)tap->curl.easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+    return status >= 200 && status < 300 && is_expected(feed_of(tap, transfer), transfer);
 }
 
 static void read_page(struct tap_http *tap, struct transfer *transfer, struct poll_outcome *outcome)
@@ -122,7 +158,7 @@ static void read_page(struct tap_http *tap, struct transfer *transfer, struct po
         return;
     }
     outcome->result = result_of(status);
-    if (outcome->result == POLL_GOT && feeds_body_is(feed->expect, transfer->body, transfer->len_bytes)) {
+    if (outcome->result == POLL_GOT && is_expected(feed, transfer)) {
         take_document(tap, transfer, outcome);
         return;
     }
@@ -140,7 +176,7 @@ static void read_page(struct tap_http *tap, struct transfer *transfer, struct po
         outcome->has_retry_after = true;
         outcome->retry_after_ms = wait_ms;
     }
-    take_error_page(tap, transfer);
+    take_error_page(transfer, outcome);
 }
 
 void http_answer_read(struct tap_http *tap, struct transfer *transfer, CURLcode code,

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "firmware/core/counters.h"
 #include "firmware/taps/http/http_internal.h"
 #include "proto/base/assert.h"
 #include "proto/feeds/url.h"
@@ -54,6 +53,9 @@ struct hr_status tap_http_open(const struct tap_http_config *config, struct tap_
     }
     poll_plan_init(&tap->plan, tap->feeds, TAP_HTTP_MAX_FEEDS, tap->hosts, TAP_HTTP_MAX_HOSTS,
                    config->breaker_ms, config->random);
+    if (config->has_vault) {
+        http_errand_open(tap);
+    }
     *out = tap;
     return hr_ok();
 }
@@ -62,6 +64,17 @@ struct hr_status tap_http_add(struct tap_http *tap, const struct feeds_feed *fee
                               const struct feeds_zone *zone)
 {
     return poll_plan_add(&tap->plan, feed, zone, http_now(tap));
+}
+
+struct hr_status tap_http_backfill(struct tap_http *tap, const char *feed, int64_t from_ms, int64_t to_ms)
+{
+    for (uint32_t i = 0; i < tap->plan.n_feeds; i++) {
+        if (strcmp(tap->feeds[i].feed->name, feed) == 0) {
+            tap->wake_ms = 0;
+            return poll_plan_backfill(&tap->plan, i, from_ms, to_ms);
+        }
+    }
+    return hr_status_of(HR_NOT_FOUND);
 }
 
 void tap_http_close(struct tap_http *tap)
@@ -76,6 +89,7 @@ void tap_http_close(struct tap_http *tap)
         }
     }
     if (tap->multi != NULL) {
+        http_errand_close(tap);
         tap->curl.slist_free_all(tap->connect_to);
         (void)tap->curl.multi_cleanup(tap->multi);
         tap->curl.global_cleanup();
@@ -92,18 +106,6 @@ void tap_http_forget(struct tap_http *tap)
 
 /* ---- a request's life ---- */
 
-static void tell_breaker(struct tap_http *tap, uint32_t index)
-{
-    const struct poll_host *host = &tap->hosts[index];
-    if (tap->told[index] != host->breaker.state) {
-        enum port_log_level level = host->breaker.state == POLL_OPEN ? PORT_LOG_WARN : PORT_LOG_INFO;
-        PORT_LOG(tap->config.log, level, "http_breaker", {"host", host->name, 0},
-                 {"state", poll_breaker_name(host->breaker.state), 0},
-                 {"open_for_ms", NULL, host->breaker.state == POLL_OPEN ? host->breaker.open_for_ms : 0});
-        tap->told[index] = host->breaker.state;
-    }
-}
-
 /* The request is over; its records follow. */
 static void finish(struct tap_http *tap, struct transfer *transfer, const struct poll_outcome *outcome)
 {
@@ -111,11 +113,18 @@ static void finish(struct tap_http *tap, struct transfer *transfer, const struct
     const struct edge_document *head = &transfer->document.head;
     http_transfer_stop(tap, transfer);
     poll_plan_end(&tap->plan, &transfer->task, outcome, now);
-    tell_breaker(tap, tap->feeds[transfer->task.feed].host);
+    const struct poll_feed *feed = &tap->feeds[transfer->task.feed];
+    bool is_walked = transfer->task.class_ == POLL_BACKFILL &&
+                     feed->backfill.window.start_ms != transfer->task.window.start_ms;
+    transfer->walked_to_ms = is_walked ? feed->backfill.window.start_ms : 0;
+    http_tell_breaker(tap, tap->feeds[transfer->task.feed].host);
     transfer->document.head.document_id = ++tap->next_document_id;
     transfer->ended_ms = now.uptime_ms;
     transfer->state = TRANSFER_GIVING;
     tap->wake_ms = 0;
+    if (tap->config.has_vault && outcome->result == POLL_DENIED) {
+        secret_vault_doubt(&tap->vault, now.uptime_ms);
+    }
     bool is_good = outcome->result == POLL_GOT;
     PORT_LOG(tap->config.log, is_good ? PORT_LOG_DEBUG : PORT_LOG_WARN, "http_answer",
              {"feed", head->feed, 0}, {"status", NULL, head->http_status},
@@ -171,6 +180,10 @@ static void take_ended(struct tap_http *tap)
         void *private = NULL;
         CURLcode code = message->data.result;
         (void)tap->curl.easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &private);
+        if (http_errand_is(tap, private)) {
+            http_errand_end(tap, code);
+            continue;
+        }
         struct transfer *transfer = private;
         const char *target = NULL;
         HR_ASSERT(transfer != NULL && transfer->state == TRANSFER_RUNNING);
@@ -216,13 +229,15 @@ static void begin_due(struct tap_http *tap)
         struct poll_now now = http_now(tap);
         uint32_t wait_ms = 0;
         struct poll_task task;
-        if (!poll_plan_begin(&tap->plan, now, &task, &wait_ms)) {
+        bool is_found = poll_plan_begin(&tap->plan, now, &task, &wait_ms);
+        http_tell_quotas(tap);
+        if (!is_found) {
             tap->wake_ms = wait_ms == POLL_NEVER_MS ? UINT64_MAX : now.uptime_ms + wait_ms;
             return;
         }
         const struct poll_feed *feed = &tap->feeds[task.feed];
         *transfer = (struct transfer){.state = TRANSFER_RUNNING, .task = task};
-        tell_breaker(tap, feed->host);
+        http_tell_breaker(tap, feed->host);
         const char *wrong =
             feeds_url_expand(feed->feed->url, &feed->zone, task.window, now.utc_ms, transfer->url);
         HR_ASSERT(wrong == NULL); /* the feed's file was checked */
@@ -237,10 +252,16 @@ static struct hr_status give(struct tap_http *tap, struct transfer *transfer, ui
 {
     while (*n_records < RECORDS_A_TURN) {
         uint32_t given = transfer->document.n_given;
-        if (hr_is(tap_document_next(&transfer->document, &tap->scratch), HR_CLOSED)) {
+        struct hr_status next = tap_document_next(&transfer->document, &tap->scratch);
+        if (hr_is(next, HR_CLOSED)) {
+            if (transfer->walked_to_ms != 0) {
+                tap->config.walked(tap->config.ctx, tap->feeds[transfer->task.feed].feed->name,
+                                   transfer->walked_to_ms);
+            }
             http_transfer_free(transfer);
             return hr_ok();
         }
+        HR_TRY(next);
         struct hr_status status = tap->config.offer(tap->config.ctx, &tap->scratch, transfer->ended_ms);
         if (!hr_is_ok(status)) {
             transfer->document.n_given = given;
@@ -339,84 +360,18 @@ struct hr_status tap_http_pump(struct tap_http *tap, bool hold, uint32_t *wait_m
     (void)tap->curl.multi_perform(tap->multi, &n_running);
     take_ended(tap);
     resume_redirected(tap, port_uptime_ms(tap->config.clock));
+    uint32_t vault_ms = http_errand_pump(tap);
     if (!hold) {
         HR_TRY(give_records(tap, &more));
+    }
+    if (!hold && !http_errand_blocks(tap)) {
         begin_due(tap);
     }
     (void)tap->curl.multi_perform(tap->multi, &n_running);
-    uint32_t plan_ms = hold ? POLL_NEVER_MS : plan_wait_ms(tap, port_uptime_ms(tap->config.clock));
+    uint32_t plan_ms = hold || http_errand_blocks(tap) ? POLL_NEVER_MS
+                                                       : plan_wait_ms(tap, port_uptime_ms(tap->config.clock));
     uint32_t curl_ms = curl_wait_ms(tap, n_running);
+    plan_ms = plan_ms < vault_ms ? plan_ms : vault_ms;
     *wait_ms = more ? 0 : plan_ms < curl_ms ? plan_ms : curl_ms;
     return hr_ok();
-}
-
-/* ---- counters ---- */
-
-struct totals {
-    uint64_t feeds;
-    struct poll_counts counts;
-    uint64_t breakers_open;
-    uint64_t breakers_opened;
-};
-
-void tap_http_stats(const struct tap_http *tap, struct edge_stats *out)
-{
-    static const struct fw_counter table[] = {
-        {"feeds", offsetof(struct totals, feeds)},
-        {"requests", offsetof(struct totals, counts.requests)},
-        {"documents", offsetof(struct totals, counts.documents)},
-        {"unchanged", offsetof(struct totals, counts.unchanged)},
-        {"absent", offsetof(struct totals, counts.absent)},
-        {"throttled", offsetof(struct totals, counts.throttled)},
-        {"denied", offsetof(struct totals, counts.denied)},
-        {"failures", offsetof(struct totals, counts.failures)},
-        {"given_up", offsetof(struct totals, counts.given_up)},
-        {"bytes", offsetof(struct totals, counts.bytes)},
-        {"records", offsetof(struct totals, counts.records)},
-        {"breakers_open", offsetof(struct totals, breakers_open)},
-        {"breakers_opened", offsetof(struct totals, breakers_opened)},
-    };
-    struct totals totals = {.feeds = tap->plan.n_feeds};
-    for (uint32_t i = 0; i < tap->plan.n_feeds; i++) {
-        const struct poll_counts *counts = &tap->feeds[i].counts;
-        totals.counts.requests += counts->requests;
-        totals.counts.documents += counts->documents;
-        totals.counts.unchanged += counts->unchanged;
-        totals.counts.absent += counts->absent;
-        totals.counts.throttled += counts->throttled;
-        totals.counts.denied += counts->denied;
-        totals.counts.failures += counts->failures;
-        totals.counts.given_up += counts->given_up;
-        totals.counts.bytes += counts->bytes;
-        totals.counts.records += counts->records;
-    }
-    for (uint32_t i = 0; i < tap->plan.n_hosts; i++) {
-        totals.breakers_open += tap->hosts[i].breaker.state == POLL_CLOSED ? 0 : 1;
-        totals.breakers_opened += tap->hosts[i].breaker.opened;
-    }
-    fw_counters_to_stats("http", table, HR_ARRAY_LEN(table), &totals, out);
-}
-
-bool tap_http_host_stats(const struct tap_http *tap, uint32_t host, struct edge_stats *out)
-{
-    struct {
-        uint64_t breaker; /* 0: closed, 1: open, 2: half open */
-        uint64_t opened;
-        uint64_t requests;
-        uint64_t throttled;
-        uint64_t failures;
-    } now = {.breaker = 0};
-    const struct fw_counter table[] = {
-        {"breaker", 0}, {"opened", 8}, {"requests", 16}, {"throttled", 24}, {"failures", 32}};
-    if (host >= tap->plan.n_hosts) {
-        return false;
-    }
-    const struct poll_host *from = &tap->hosts[host];
-    now.breaker = (uint64_t)from->breaker.state;
-    now.opened = from->breaker.opened;
-    now.requests = from->requests;
-    now.throttled = from->throttled;
-    now.failures = from->failures;
-    fw_counters_to_stats(from->name, table, HR_ARRAY_LEN(table), &now, out);
-    return true;
 }

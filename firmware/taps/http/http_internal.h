@@ -6,10 +6,11 @@
 #include "firmware/taps/http/curl_api.h"
 #include "firmware/taps/http/tap_http.h"
 #include "firmware/taps/poll/plan.h"
+#include "firmware/taps/secret/vault.h"
 
 #include <curl/curl.h>
 
-enum { HEADER_LINE_CAPACITY = 2304, SECRET_CAPACITY = 1600, CONTENT_TYPE_CAPACITY = 48 };
+enum { HEADER_LINE_CAPACITY = 2304, SECRET_CAPACITY = SECRET_VALUE_CAPACITY };
 
 enum transfer_state {
     TRANSFER_IDLE,
@@ -27,16 +28,28 @@ struct transfer {
     uint32_t redirects;
     uint64_t resume_ms;
     uint64_t ended_ms;
-    uint8_t *body;
-    size_t len_bytes;
-    size_t capacity_bytes;
-    size_t max_bytes;
+    int64_t walked_to_ms; /* 0, or how far the backfill is with this answer */
+    uint64_t len_bytes;   /* of the body so far, kept or not */
+    bool is_judged;       /* whether more than the body's beginning is kept was decided: */
+    bool is_cut;          /* no, as it is no document */
     bool is_too_long;
+    int store_errno; /* not 0: why the body could not be kept */
     char retry_after[64];
     char etag[POLL_ETAG_CAPACITY + 1];
     char last_modified[POLL_DATE_CAPACITY + 1];
     char fault[CURL_ERROR_SIZE];
     struct tap_document document;
+    struct tap_http *tap;
+};
+
+/* A request to Vault. Wiped whole when it is over. */
+struct http_errand {
+    CURL *easy;
+    struct curl_slist *headers;
+    struct secret_request request;
+    size_t len_bytes;
+    uint8_t answer[SECRET_ANSWER_MAX_BYTES];
+    char fault[CURL_ERROR_SIZE];
 };
 
 struct tap_http {
@@ -50,7 +63,10 @@ struct tap_http {
     struct poll_feed feeds[TAP_HTTP_MAX_FEEDS];
     struct poll_host hosts[TAP_HTTP_MAX_HOSTS];
     enum poll_breaker_state told[TAP_HTTP_MAX_HOSTS]; /* what the log knows */
+    bool told_held[TAP_HTTP_MAX_FEEDS];
     struct transfer transfers[TAP_HTTP_TRANSFERS];
+    struct secret_vault vault;
+    struct http_errand errand;
     struct edge_record scratch;
 };
 
@@ -63,16 +79,37 @@ HR_MUST_USE struct hr_status http_transfer_begin(struct tap_http *tap, struct tr
 void http_transfer_stop(struct tap_http *tap, struct transfer *transfer);
 void http_transfer_free(struct transfer *transfer);
 
-/* answer.c: what an answer means. Fills document.head but its id, and the outcome. */
+/* answer.c: whether the answer that comes is a document, by its status and its first bytes. */
+bool http_answer_is_document(const struct tap_http *tap, const struct transfer *transfer);
+/* What an answer means. Fills document.head but its id, and the outcome. */
 void http_answer_read(struct tap_http *tap, struct transfer *transfer, CURLcode code,
                       struct poll_outcome *outcome);
 /* A request that did not leave. */
 void http_answer_refused(struct tap_http *tap, struct transfer *transfer, enum poll_result result,
                          struct poll_outcome *outcome);
 
+/* counts.c: tells the log of a breaker, and of quotas, that changed since. */
+void http_tell_breaker(struct tap_http *tap, uint32_t host);
+void http_tell_quotas(struct tap_http *tap);
+
 /* secret.c: the value of a header with its secret, as it goes over the line. HR_NOT_FOUND: no such file, or
  * not a line of text; HR_DENIED: others may read it. Wipe `out`. */
 HR_MUST_USE struct hr_status http_secret_header(const char *folder, const struct feeds_header *header,
                                                 char out[HEADER_LINE_CAPACITY]);
+/* The first half of it: the file's line with a zero. is_private: others must not read it. */
+HR_MUST_USE struct hr_status http_secret_file(const char *path, bool is_private, char *out,
+                                              size_t capacity_bytes);
+/* The second half: a value that is there. HR_NOT_FOUND: it is not a line of text. */
+HR_MUST_USE struct hr_status http_secret_line(const struct feeds_header *header, const char *value,
+                                              char out[HEADER_LINE_CAPACITY]);
+
+/* errand.c: what Vault is asked. open readies it; pump begins what is due and returns when to call again at
+ * the latest; blocks: documents wait for secrets that were never asked for yet. */
+void http_errand_open(struct tap_http *tap);
+uint32_t http_errand_pump(struct tap_http *tap);
+bool http_errand_is(const struct tap_http *tap, const void *handle);
+void http_errand_end(struct tap_http *tap, CURLcode code);
+bool http_errand_blocks(const struct tap_http *tap);
+void http_errand_close(struct tap_http *tap);
 
 #endif

@@ -22,8 +22,17 @@ static void base64(const char *text, char *out)
     *out = '\0';
 }
 
-/* One line of printable ASCII; its line end is not part of it. */
-static struct hr_status read_secret(const char *path, char out[SECRET_CAPACITY])
+static bool is_line(const char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] < ' ' || text[i] > '~') {
+            return false;
+        }
+    }
+    return len > 0;
+}
+
+struct hr_status http_secret_file(const char *path, bool is_private, char *out, size_t capacity_bytes)
 {
     struct stat about;
     FILE *file = fopen(path, "re");
@@ -33,7 +42,7 @@ static struct hr_status read_secret(const char *path, char out[SECRET_CAPACITY])
         }
         return hr_status_of(HR_NOT_FOUND);
     }
-    if ((about.st_mode & (S_IROTH | S_IWOTH)) != 0) {
+    if (is_private && (about.st_mode & (S_IROTH | S_IWOTH)) != 0) {
         (void)fclose(file);
         return hr_status_of(HR_DENIED);
     }
@@ -42,18 +51,31 @@ static struct hr_status read_secret(const char *path, char out[SECRET_CAPACITY])
         (void)fclose(file);
         return hr_status_of(HR_NOT_FOUND);
     }
-    size_t len = fread(out, 1, SECRET_CAPACITY - 1, file);
+    size_t len = fread(out, 1, capacity_bytes - 1, file);
     (void)fclose(file);
+    bool is_whole = len < capacity_bytes - 1;
     while (len > 0 && (out[len - 1] == '\n' || out[len - 1] == '\r')) {
         len--;
     }
     out[len] = '\0';
-    for (size_t i = 0; i < len; i++) {
-        if (out[i] < ' ' || out[i] > '~') {
-            return hr_status_of(HR_NOT_FOUND);
-        }
+    return is_whole && is_line(out, len) ? hr_ok() : hr_status_of(HR_NOT_FOUND);
+}
+
+struct hr_status http_secret_line(const struct feeds_header *header, const char *value,
+                                  char out[HEADER_LINE_CAPACITY])
+{
+    if (!is_line(value, strlen(value))) {
+        return hr_status_of(HR_NOT_FOUND);
     }
-    return len > 0 && len < SECRET_CAPACITY - 1 ? hr_ok() : hr_status_of(HR_NOT_FOUND);
+    int len = snprintf(out, HEADER_LINE_CAPACITY, "%s: %s", header->name, header->prefix);
+    size_t left_bytes = HEADER_LINE_CAPACITY - (size_t)len;
+    if (header->encoding == FEEDS_BASE64) {
+        _Static_assert(4 * (SECRET_CAPACITY / 3 + 1) + 96 < HEADER_LINE_CAPACITY, "a secret fits its line");
+        base64(value, out + len);
+    } else {
+        (void)snprintf(out + len, left_bytes, "%s", value);
+    }
+    return hr_ok();
 }
 
 struct hr_status http_secret_header(const char *folder, const struct feeds_header *header,
@@ -65,17 +87,9 @@ struct hr_status http_secret_header(const char *folder, const struct feeds_heade
     if (folder == NULL || len < 0 || (size_t)len >= sizeof path) {
         return hr_status_of(HR_NOT_FOUND);
     }
-    struct hr_status status = read_secret(path, secret);
+    struct hr_status status = http_secret_file(path, true, secret, sizeof secret);
     if (hr_is_ok(status)) {
-        len = snprintf(out, HEADER_LINE_CAPACITY, "%s: %s", header->name, header->prefix);
-        size_t left_bytes = HEADER_LINE_CAPACITY - (size_t)len;
-        if (header->encoding == FEEDS_BASE64) {
-            _Static_assert(4 * (SECRET_CAPACITY / 3 + 1) + 96 < HEADER_LINE_CAPACITY,
-                           "a secret fits its line");
-            base64(secret, out + len);
-        } else {
-            (void)snprintf(out + len, left_bytes, "%s", secret);
-        }
+        status = http_secret_line(header, secret, out);
     }
     hr_wipe(secret, sizeof secret);
     return status;

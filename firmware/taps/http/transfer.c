@@ -2,48 +2,38 @@
 #include "firmware/taps/http/http_internal.h"
 #include "proto/base/wipe.h"
 
+#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-enum { FIRST_CAPACITY_BYTES = 16384 };
-
 /* ---- what comes ---- */
 
-static bool make_room(struct transfer *transfer, size_t more_bytes)
-{
-    size_t needed = transfer->len_bytes + more_bytes;
-    if (needed > transfer->max_bytes) {
-        transfer->is_too_long = true;
-        return false;
-    }
-    if (needed <= transfer->capacity_bytes) {
-        return true;
-    }
-    size_t capacity = transfer->capacity_bytes == 0 ? FIRST_CAPACITY_BYTES : transfer->capacity_bytes;
-    while (capacity < needed) {
-        capacity *= 2;
-    }
-    uint8_t *body = realloc(transfer->body, capacity);
-    if (body == NULL) {
-        return false;
-    }
-    transfer->body = body;
-    transfer->capacity_bytes = capacity;
-    return true;
-}
-
+/* Of what is no document only the beginning is kept; that is decided once the beginning is there. */
 static size_t on_body(char *data, size_t size, size_t n, void *ctx)
 {
     struct transfer *transfer = ctx;
+    struct tap_http *tap = transfer->tap;
     size_t len_bytes = size * n;
-    if (!make_room(transfer, len_bytes)) {
+    size_t room_bytes = TAP_DOCUMENT_FIRST_BYTES - tap_document_first(&transfer->document).len_bytes;
+    size_t kept_bytes = len_bytes < room_bytes ? len_bytes : room_bytes;
+    transfer->len_bytes += len_bytes;
+    if (transfer->len_bytes > tap->feeds[transfer->task.feed].feed->limits.max_bytes) {
+        transfer->is_too_long = true;
         return 0; /* libcurl gives the request up */
     }
-    memcpy(transfer->body + transfer->len_bytes, data, len_bytes);
-    transfer->len_bytes += len_bytes;
-    return len_bytes;
+    struct hr_bytes bytes = hr_bytes_of((const uint8_t *)data, len_bytes);
+    struct hr_status status = tap_document_add(&transfer->document, hr_bytes_of(bytes.data, kept_bytes));
+    if (hr_is_ok(status) && kept_bytes < len_bytes) {
+        if (!transfer->is_judged) {
+            transfer->is_judged = true;
+            transfer->is_cut = !http_answer_is_document(tap, transfer);
+        }
+        bytes = hr_bytes_of(bytes.data + kept_bytes, transfer->is_cut ? 0 : len_bytes - kept_bytes);
+        status = tap_document_add(&transfer->document, bytes);
+    }
+    transfer->store_errno = hr_is_ok(status) ? 0 : errno;
+    return hr_is_ok(status) ? len_bytes : 0;
 }
 
 static void keep_header(const char *line, size_t len, const char *name, char *out, size_t capacity_bytes)
@@ -104,12 +94,28 @@ static bool add_conditions(struct tap_http *tap, struct transfer *transfer)
     return added;
 }
 
+static struct hr_status secret_line(const struct tap_http *tap, const struct feeds_header *header,
+                                    char out[HEADER_LINE_CAPACITY])
+{
+    char value[SECRET_CAPACITY];
+    struct hr_status status = hr_status_of(HR_NOT_FOUND);
+    if (tap->config.has_vault) {
+        status = secret_vault_get(&tap->vault, header->credential, http_now(tap).uptime_ms, value);
+    }
+    if (hr_is_ok(status)) {
+        status = http_secret_line(header, value, out);
+        hr_wipe(value, sizeof value);
+        return status;
+    }
+    return http_secret_header(tap->config.credentials, header, out);
+}
+
 static struct hr_status add_secrets(struct tap_http *tap, struct transfer *transfer)
 {
     const struct feeds_feed *feed = tap->feeds[transfer->task.feed].feed;
     for (uint32_t i = 0; i < feed->n_headers; i++) {
         char line[HEADER_LINE_CAPACITY];
-        struct hr_status status = http_secret_header(tap->config.credentials, &feed->headers[i], line);
+        struct hr_status status = secret_line(tap, &feed->headers[i], line);
         bool added = hr_is_ok(status) && add_header(tap, transfer, line);
         hr_wipe(line, sizeof line);
         if (!added) {
@@ -180,8 +186,13 @@ static bool set_options(struct tap_http *tap, struct transfer *transfer)
 struct hr_status http_transfer_begin(struct tap_http *tap, struct transfer *transfer)
 {
     transfer->len_bytes = 0;
+    transfer->is_judged = false;
+    transfer->is_cut = false;
     transfer->is_too_long = false;
-    transfer->max_bytes = tap->feeds[transfer->task.feed].feed->limits.max_bytes;
+    transfer->store_errno = 0;
+    transfer->tap = tap;
+    tap_document_free(&transfer->document); /* of the answer that redirected */
+    tap_document_begin(&transfer->document, tap->config.folder, tap->config.hash);
     transfer->etag[0] = '\0';
     transfer->last_modified[0] = '\0';
     transfer->retry_after[0] = '\0';
@@ -214,6 +225,5 @@ void http_transfer_stop(struct tap_http *tap, struct transfer *transfer)
 void http_transfer_free(struct transfer *transfer)
 {
     tap_document_free(&transfer->document);
-    free(transfer->body);
     *transfer = (struct transfer){.state = TRANSFER_IDLE};
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "firmware/taps/poll/plan.h"
+#include "firmware/taps/poll/plan_internal.h"
 
 #include "proto/base/assert.h"
 #include "proto/feeds/url.h"
@@ -60,12 +60,12 @@ static uint32_t visits_of(const struct feeds_schedule *schedule, bool is_snapsho
     return again < FEEDS_MAX_VISITS ? 1 + again : FEEDS_MAX_VISITS;
 }
 
-static bool is_snapshot(const struct poll_feed *feed)
+bool poll_is_snapshot(const struct poll_feed *feed)
 {
     return feed->feed->window.kind == FEEDS_SNAPSHOT;
 }
 
-static int64_t due_ms(const struct poll_feed *feed, uint32_t visit, struct feeds_window window)
+int64_t poll_due_ms(const struct poll_feed *feed, uint32_t visit, struct feeds_window window)
 {
     return feeds_window_due_ms(feed->feed, window) + (int64_t)visit * feed->feed->schedule.every_ms;
 }
@@ -105,14 +105,14 @@ struct hr_status poll_plan_add(struct poll_plan *plan, const struct feeds_feed *
     const uint64_t limits[POLL_AMOUNTS] = {feed->quota.requests_per_hour, feed->quota.bytes_per_hour,
                                            feed->quota.records_per_hour};
     poll_quota_init(&added->quota, limits);
-    added->n_visits = visits_of(&feed->schedule, is_snapshot(added));
+    added->n_visits = visits_of(&feed->schedule, poll_is_snapshot(added));
     return hr_ok();
 }
 
 /* ---- choosing ---- */
 
 /* What a request may bring at most, within the limits of an hour. */
-static void worst_case(const struct feeds_feed *feed, uint64_t out[POLL_AMOUNTS])
+void poll_worst_case(const struct feeds_feed *feed, uint64_t out[POLL_AMOUNTS])
 {
     uint64_t records = feed->limits.max_bytes / CHUNK_BYTES + 2;
     out[POLL_REQUESTS] = 1;
@@ -121,37 +121,37 @@ static void worst_case(const struct feeds_feed *feed, uint64_t out[POLL_AMOUNTS]
     out[POLL_RECORDS] = records < feed->quota.records_per_hour ? records : feed->quota.records_per_hour;
 }
 
-struct choice {
-    bool is_found;
-    struct poll_task task;
-    int64_t due_ms;
-    uint64_t wait_ms; /* until something may be ready */
-};
-
-static uint64_t later(uint64_t a, uint64_t b)
+uint64_t poll_later(uint64_t a, uint64_t b)
 {
     return a > b ? a : b;
 }
 
 /* Milliseconds until a moment by uptime; the wait of one that no time brings is UINT64_MAX. */
-static uint64_t until(uint64_t moment_ms, uint64_t now_ms)
+uint64_t poll_until(uint64_t moment_ms, uint64_t now_ms)
 {
     return moment_ms == UINT64_MAX ? UINT64_MAX : moment_ms > now_ms ? moment_ms - now_ms : 0;
+}
+
+uint64_t poll_host_ready_ms(const struct poll_host *host)
+{
+    return poll_later(poll_later(poll_bucket_ready_ms(&host->bucket), host->hold_until_ms),
+                      poll_breaker_ready_ms(&host->breaker));
 }
 
 /* How long the host and the quota hold everything of this feed. */
 static uint64_t held_ms(struct poll_plan *plan, struct poll_feed *feed, uint64_t now_ms)
 {
-    const struct poll_host *host = &plan->hosts[feed->host];
     uint64_t wanted[POLL_AMOUNTS];
-    worst_case(feed->feed, wanted);
-    uint64_t ready_ms = later(poll_bucket_ready_ms(&host->bucket), host->hold_until_ms);
-    ready_ms = later(ready_ms, poll_breaker_ready_ms(&host->breaker));
-    ready_ms = later(ready_ms, poll_quota_ready_ms(&feed->quota, wanted, now_ms));
-    return until(ready_ms, now_ms);
+    poll_worst_case(feed->feed, wanted);
+    uint64_t ready_ms = poll_host_ready_ms(&plan->hosts[feed->host]);
+    uint64_t quota_ms = poll_quota_ready_ms(&feed->quota, wanted, now_ms);
+    bool is_held = quota_ms > now_ms;
+    feed->counts.held += is_held && !feed->is_held ? 1 : 0;
+    feed->is_held = is_held;
+    return poll_until(poll_later(ready_ms, quota_ms), now_ms);
 }
 
-static void consider(struct choice *choice, const struct poll_task *task, int64_t due, uint64_t wait_ms)
+void poll_consider(struct poll_choice *choice, const struct poll_task *task, int64_t due, uint64_t wait_ms)
 {
     if (wait_ms > 0) {
         choice->wait_ms = wait_ms < choice->wait_ms ? wait_ms : choice->wait_ms;
@@ -182,14 +182,15 @@ static void follow(struct poll_feed *feed, uint32_t visit, int64_t utc_ms)
     if (window.start_ms <= walk->window.start_ms) {
         return;
     }
-    if (visit == 0 && !is_snapshot(feed)) {
+    if (visit == 0 && !poll_is_snapshot(feed)) {
         miss(feed, walk->window, window.start_ms);
     }
-    *walk =
-        (struct poll_walk){.window = window, .not_before_ms = is_snapshot(feed) ? walk->not_before_ms : 0};
+    *walk = (struct poll_walk){.window = window,
+                               .not_before_ms = poll_is_snapshot(feed) ? walk->not_before_ms : 0};
 }
 
-static void consider_feed(struct poll_plan *plan, uint32_t index, struct poll_now now, struct choice *choice)
+static void consider_feed(struct poll_plan *plan, uint32_t index, struct poll_now now,
+                          struct poll_choice *choice)
 {
     struct poll_feed *feed = &plan->feeds[index];
     if (plan->hosts[feed->host].is_busy) {
@@ -202,22 +203,25 @@ static void consider_feed(struct poll_plan *plan, uint32_t index, struct poll_no
     for (uint32_t visit = 0; visit < feed->n_visits; visit++) {
         follow(feed, visit, now.utc_ms);
         const struct poll_walk *walk = &feed->visits[visit];
-        int64_t due = due_ms(feed, visit, walk->window);
+        int64_t due = poll_due_ms(feed, visit, walk->window);
         uint64_t wait_ms = due > now.utc_ms ? (uint64_t)(due - now.utc_ms) : 0;
-        wait_ms = later(wait_ms, until(walk->not_before_ms, now.uptime_ms));
+        wait_ms = poll_later(wait_ms, poll_until(walk->not_before_ms, now.uptime_ms));
         const struct poll_task task = {index, visit == 0 ? POLL_LIVE : POLL_LATER, visit, walk->window};
-        consider(choice, &task, due, later(held, wait_ms));
+        poll_consider(choice, &task, due, poll_later(held, wait_ms));
     }
     if (feed->missed_end_ms != 0) {
         const struct poll_task task = {index, POLL_MISSED, 0, feed->missed.window};
-        uint64_t wait_ms = until(feed->missed.not_before_ms, now.uptime_ms);
-        consider(choice, &task, due_ms(feed, 0, feed->missed.window), later(held, wait_ms));
+        uint64_t wait_ms = poll_until(feed->missed.not_before_ms, now.uptime_ms);
+        poll_consider(choice, &task, poll_due_ms(feed, 0, feed->missed.window), poll_later(held, wait_ms));
+    }
+    if (feed->backfill_end_ms != 0) {
+        poll_consider_backfill(plan, index, now, choice);
     }
 }
 
 bool poll_plan_begin(struct poll_plan *plan, struct poll_now now, struct poll_task *out, uint32_t *wait_ms)
 {
-    struct choice choice = {.is_found = false, .wait_ms = UINT64_MAX};
+    struct poll_choice choice = {.is_found = false, .wait_ms = UINT64_MAX};
     if (now.utc_ms < UTC_SET_MS) {
         *wait_ms = UNSET_CLOCK_WAIT_MS;
         return false;
@@ -256,10 +260,13 @@ void poll_plan_redirected(struct poll_plan *plan, const struct poll_task *task, 
 
 static struct poll_walk *walk_of(struct poll_feed *feed, const struct poll_task *task)
 {
-    struct poll_walk *walk = task->class_ == POLL_MISSED ? &feed->missed : &feed->visits[task->visit];
+    struct poll_walk *walk = task->class_ == POLL_BACKFILL ? &feed->backfill
+                             : task->class_ == POLL_MISSED ? &feed->missed
+                                                           : &feed->visits[task->visit];
     /* While the request was under way the walk may have gone on; then its end concerns nobody. */
     bool is_same = walk->window.start_ms == task->window.start_ms &&
-                   (task->class_ != POLL_MISSED || feed->missed_end_ms != 0);
+                   (task->class_ != POLL_MISSED || feed->missed_end_ms != 0) &&
+                   (task->class_ != POLL_BACKFILL || feed->backfill_end_ms != 0);
     return is_same ? walk : NULL;
 }
 
@@ -268,6 +275,9 @@ static void go_on(struct poll_feed *feed, const struct poll_task *task, struct p
     *walk = (struct poll_walk){.window = feeds_window_after(feed->feed, &feed->zone, walk->window)};
     if (task->class_ == POLL_MISSED && walk->window.start_ms >= feed->missed_end_ms) {
         feed->missed_end_ms = 0;
+    }
+    if (task->class_ == POLL_BACKFILL && walk->window.start_ms >= feed->backfill_end_ms) {
+        feed->backfill_end_ms = 0;
     }
 }
 
@@ -337,6 +347,7 @@ void poll_plan_end(struct poll_plan *plan, const struct poll_task *task, const s
     struct poll_host *host = &plan->hosts[feed->host];
     HR_ASSERT(host->is_busy);
     host->is_busy = false;
+    host->took_ms = now.uptime_ms - host->began_ms;
     host->throttled += outcome->result == POLL_THROTTLED ? 1 : 0;
     host->failures += outcome->result == POLL_FAILED ? 1 : 0;
     /* One more, as both moments were cut to whole milliseconds. */

@@ -9,6 +9,11 @@
  * the host itself fails it does not end: a newer window makes it a missed one, which is tried until the host
  * is well. Only later visits of the same window (schedule.every) and snapshots are let go.
  *
+ * A backfill walks windows of the past behind everything else. It does not begin a request that could still
+ * be under way, or leave its host without a token, when a live visit to that host is due, and leaves the
+ * feed's quota what the schedule needs of it: live visits go when they would without it. A host that live
+ * visits keep busy all the time is not backfilled from.
+ *
  * Two clocks: uptime for pauses, UTC for windows. A UTC clock that is not set yet (before 2024) stops
  * everything. Pure; the arrays are the caller's and kept. [loop] */
 #ifndef POLL_PLAN_H
@@ -34,6 +39,7 @@ struct poll_host {
     struct poll_breaker breaker;
     uint64_t hold_until_ms; /* Retry-After, or a pause after 429 */
     uint64_t began_ms;      /* of the request under way */
+    uint64_t took_ms;       /* the last one */
     uint32_t n_throttled;   /* 429 in a row */
     bool is_busy;
     uint64_t requests;
@@ -57,6 +63,7 @@ struct poll_counts {
     uint64_t denied;    /* 401, 403, no credential */
     uint64_t failures;  /* of host or network */
     uint64_t given_up;  /* visits */
+    uint64_t held;      /* times that the quota was used up */
     uint64_t bytes;
     uint64_t records;
 };
@@ -66,12 +73,15 @@ struct poll_feed {
     struct feeds_zone zone;
     uint32_t host; /* index */
     struct poll_quota quota;
+    bool is_held; /* by its quota, when it was last looked at */
     struct poll_memory memory;
     struct poll_counts counts;
     uint32_t n_visits;                         /* of a window */
     struct poll_walk visits[FEEDS_MAX_VISITS]; /* [0]: live; [k]: k * every later */
     struct poll_walk missed;                   /* from missed.window on, up to missed_end_ms */
     int64_t missed_end_ms;                     /* 0: none is missed */
+    struct poll_walk backfill;                 /* asked for by somebody, up to backfill_end_ms */
+    int64_t backfill_end_ms;                   /* 0: there is none */
 };
 
 struct poll_plan {
@@ -85,7 +95,7 @@ struct poll_plan {
     const struct port_random *random;
 };
 
-enum poll_class { POLL_LIVE, POLL_LATER, POLL_MISSED };
+enum poll_class { POLL_LIVE, POLL_LATER, POLL_MISSED, POLL_BACKFILL };
 
 struct poll_task {
     uint32_t feed;
@@ -119,6 +129,11 @@ void poll_plan_init(struct poll_plan *plan, struct poll_feed *feeds, uint32_t fe
 /* Adds a feed, which is kept, and its host when no other feed has it. HR_FULL: nothing changed. */
 HR_MUST_USE struct hr_status poll_plan_add(struct poll_plan *plan, const struct feeds_feed *feed,
                                            const struct feeds_zone *zone, struct poll_now now);
+
+/* Has the windows from that of from_ms to that before to_ms visited, from the oldest on. HR_FULL: a backfill
+ * of the feed is under way. HR_MALFORMED: the feed has snapshots, or from_ms is not before to_ms. */
+HR_MUST_USE struct hr_status poll_plan_backfill(struct poll_plan *plan, uint32_t feed, int64_t from_ms,
+                                                int64_t to_ms);
 
 /* True: *out is to be done now; its host is busy until poll_plan_end. False: *wait_ms is when to ask again,
  * at the latest; POLL_NEVER_MS: after the next poll_plan_end. */
