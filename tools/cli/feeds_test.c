@@ -2,8 +2,10 @@
  *
  * `headrace feeds test`: what a document of an operator would become, without sending it anywhere. */
 #include "aggregator/normalize/iso/iso.h"
+#include "aggregator/normalize/quality/quality.h"
 #include "aggregator/zoneinfo/zoneinfo.h"
 #include "proto/base/assert.h"
+#include "proto/feeds/file/book.h"
 #include "tools/cli/cli.h"
 #include "tools/cli/options.h"
 
@@ -13,13 +15,14 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { PAYLOAD, LIMIT, NAME };
+enum { PAYLOAD, LIMIT, NAME, RULES };
 enum { PAYLOAD_MAX_BYTES = 256 << 20 };
 
 static const struct cli_option options[] = {
     [PAYLOAD] = {"--payload", "FILE", true, 0, "The document as it was received."},
     [LIMIT] = {"--limit", "N", false, 0, "Print so many rows; 0: all. Default 40."},
     [NAME] = {"--name", "NAME", false, 0, "What the operator called it; default: the name of the file."},
+    [RULES] = {"--rules", "FOLDER", false, 0, "Feeds whose rules hold; default: those of this build."},
 };
 static const struct cli_usage usage = {
     .verb = "feeds test",
@@ -29,13 +32,19 @@ static const struct cli_usage usage = {
     .help =
         "Prints the canonical rows that a document of the feed gives, and what is wrong with it. FEED is a\n"
         "name such as caiso_da_lmp, or auto: what such a document usually is of. Prices are energy +\n"
-        "congestion + loss, whatever sign the operator prints; times are UTC. Exit code 1: the document\n"
-        "can't be read, 2: nothing in it is for a feed.",
+        "congestion + loss, whatever sign the operator prints; times are UTC. Rows that break a rule of\n"
+        "their feed are told behind them. Exit code 1: the document can't be read, 2: nothing in it is for\n"
+        "a feed.",
 };
 
 struct printer {
     uint64_t limit; /* of rows; 0: none */
     uint64_t n_rows;
+    const struct feeds_book *book;
+    const struct norm_zones *zones;
+    struct norm_quality *quality;
+    struct norm_quality_sink breaches;
+    struct norm_quality_counts counts;
 };
 
 static void print_time(int64_t utc_s)
@@ -79,12 +88,18 @@ static void print_rest(const struct norm_iso_row *row)
     }
 }
 
-static void print_row(void *ctx, const struct norm_iso_row *row)
+static void print_breach(void *ctx, const struct norm_quality_breach *breach)
 {
-    struct printer *printer = ctx;
-    if (printer->n_rows++ >= printer->limit && printer->limit != 0) {
-        return;
-    }
+    (void)ctx;
+    (void)printf("! %s of row %" PRIu64 ", ", norm_quality_rule_name(breach->rule), breach->nth);
+    print_bytes(breach->location);
+    (void)printf(" at ");
+    print_time(breach->start_s);
+    (void)printf(": %s\n", breach->text);
+}
+
+static void print_fields(const struct norm_iso_row *row)
+{
     print_time(row->start_s);
     (void)printf("  %4" PRId64 " min  ", (row->end_s - row->start_s) / NORM_MINUTE_S);
     print_bytes(row->market);
@@ -101,6 +116,20 @@ static void print_row(void *ctx, const struct norm_iso_row *row)
     }
     print_rest(row);
     (void)putchar('\n');
+}
+
+static void print_row(void *ctx, const struct norm_iso_row *row)
+{
+    struct printer *printer = ctx;
+    if (printer->n_rows++ < printer->limit || printer->limit == 0) {
+        print_fields(row);
+    }
+    /* Only the row tells the feed when it was asked for as auto. */
+    if (printer->n_rows == 1) {
+        norm_quality_begin(printer->quality, feeds_book_rules(printer->book, row->feed->name), printer->zones,
+                           &printer->breaches, &printer->counts);
+    }
+    norm_quality_row(printer->quality, row);
 }
 
 static void print_anomaly(void *ctx, const struct norm_iso_anomaly *anomaly)
@@ -135,8 +164,21 @@ static bool read_payload(const char *path, uint8_t **bytes, size_t *len_bytes)
     return true;
 }
 
-static int conclude(const struct printer *printer, const struct norm_iso_result *result)
+static void print_counts(const struct norm_quality_counts *counts)
 {
+    (void)printf("rules:");
+    for (size_t i = 0; i < NORM_QUALITY_RULE_COUNT; i++) {
+        (void)printf("%s %" PRIu64 " %s", i == 0 ? "" : ",", counts->n_breaches[i],
+                     norm_quality_rule_name((enum norm_quality_rule)i));
+    }
+    (void)printf(" broken in %" PRIu64 " rows\n", counts->n_rows);
+}
+
+static int conclude(struct printer *printer, const struct norm_iso_result *result)
+{
+    if (printer->n_rows > 0) {
+        norm_quality_end(printer->quality);
+    }
     if (printer->limit != 0 && printer->n_rows > printer->limit) {
         (void)printf("... %" PRIu64 " more; --limit 0 prints all\n", printer->n_rows - printer->limit);
     }
@@ -146,39 +188,59 @@ static int conclude(const struct printer *printer, const struct norm_iso_result 
         result->form, norm_iso_kind_name(result->kind), result->feed != NULL ? result->feed->name : "none",
         result->n_records, result->n_rows, result->n_rejected, result->n_blank, result->n_repeated,
         result->n_findings[NORM_ISO_IDENTITY_BREACH], result->n_findings[NORM_ISO_CONFLICT]);
+    if (printer->n_rows > 0) {
+        print_counts(&printer->counts);
+    }
     if (result->code != HR_OK) {
         return CLI_FAILED;
     }
     return result->kind == NORM_ISO_DATA ? CLI_OK : CLI_INCOMPLETE;
 }
 
-static int run(const struct norm_iso_feed *feed, const char *path, const char *name, uint64_t limit)
+/* Reads the document and prints what it gives; `work` is memory for it, or NULL. */
+static int print_document(struct norm_iso_document *document, const char *path, void *work,
+                          struct printer *printer)
 {
-    static struct norm_zones zones;
-    char message[ZONEINFO_MESSAGE_CHARS];
-    struct printer printer = {.limit = limit};
     struct norm_iso_result result;
     uint8_t *bytes = NULL;
     size_t len = 0;
+    if (work == NULL || printer->quality == NULL || !read_payload(path, &bytes, &len)) {
+        (void)fprintf(stderr, "headrace feeds test: %s can't be read\n", path);
+        return CLI_FAILED;
+    }
+    const struct norm_iso_sink sink = {.row = print_row, .anomaly = print_anomaly, .ctx = printer};
+    document->body = hr_bytes_of(bytes, len);
+    norm_iso_document(norm_iso_work_in(work), document, &sink, &result);
+    free(bytes);
+    return conclude(printer, &result);
+}
+
+static int run(struct norm_iso_document *document, const char *path, const char *rules, uint64_t limit)
+{
+    static struct norm_zones zones;
+    static struct feeds_book book;
+    static struct conf_report report;
+    char message[ZONEINFO_MESSAGE_CHARS];
     if (!hr_is_ok(zoneinfo_load(NULL, &zones, message))) {
         (void)fprintf(stderr, "headrace feeds test: %s\n", message);
         return CLI_FAILED;
     }
-    void *memory = calloc(1, norm_iso_work_bytes());
-    if (memory == NULL || !read_payload(path, &bytes, &len)) {
-        (void)fprintf(stderr, "headrace feeds test: %s can't be read\n", path);
-        free(memory);
+    if (!hr_is_ok(feeds_book_fill(&book, rules, &report))) {
+        conf_report_print(&report, stderr);
         return CLI_FAILED;
     }
-    const struct norm_iso_document document = {.feed = feed,
-                                               .body = hr_bytes_of(bytes, len),
-                                               .name = hr_bytes_of(name, strlen(name)),
-                                               .zones = &zones};
-    const struct norm_iso_sink sink = {.row = print_row, .anomaly = print_anomaly, .ctx = &printer};
-    norm_iso_document(norm_iso_work_in(memory), &document, &sink, &result);
-    free(memory);
-    free(bytes);
-    return conclude(&printer, &result);
+    void *work = calloc(1, norm_iso_work_bytes());
+    void *quality = calloc(1, norm_quality_bytes());
+    struct printer printer = {.limit = limit,
+                              .book = &book,
+                              .zones = &zones,
+                              .quality = quality == NULL ? NULL : norm_quality_in(quality),
+                              .breaches = {.breach = print_breach}};
+    document->zones = &zones;
+    int code = print_document(document, path, work, &printer);
+    free(work);
+    free(quality);
+    return code;
 }
 
 static int no_such_feed(const char *name)
@@ -216,5 +278,7 @@ int cli_feeds_test(int argc, char **argv)
     }
     const char *path = cli_option_or(&arguments, PAYLOAD, "");
     const char *slash = strrchr(path, '/');
-    return run(feed, path, cli_option_or(&arguments, NAME, slash != NULL ? slash + 1 : path), limit);
+    const char *name = cli_option_or(&arguments, NAME, slash != NULL ? slash + 1 : path);
+    struct norm_iso_document document = {.feed = feed, .name = hr_bytes_of(name, strlen(name))};
+    return run(&document, path, cli_option_or(&arguments, RULES, NULL), limit);
 }
