@@ -37,8 +37,9 @@ enum feeds_field {
     FEEDS_FIELD_PUBLISHED,
     FEEDS_FIELD_VERSION,
     FEEDS_FIELD_COUNT, /* also: no field */
-    FEEDS_FIELD_FIRST_TEXT = FEEDS_FIELD_MARKET,
 };
+
+#define FEEDS_FIELD_FIRST_TEXT FEEDS_FIELD_MARKET
 
 /* "value", "location_type" ...; static storage. */
 const char *feeds_field_name(enum feeds_field field);

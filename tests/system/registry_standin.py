@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A STAND-IN for a Confluent Schema Registry, not the real one: neither Maven nor PyPI has one that can be run here. It
+"""A STAND-IN for a Confluent Schema Registry, not the real one: neither on Maven
+Central (Apicurio's distribution) nor on PyPI (Karapace) one was found. It
 keeps subjects and versions in memory, gives out ids, and answers the requests that Headrace makes as Confluent's API
 description says (docs.confluent.io, "Schema Registry API Reference"). It refuses with 409 what avro's checker calls
 incompatible with the newest version, when that library is there."""
