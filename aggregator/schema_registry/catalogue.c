@@ -16,6 +16,18 @@ struct hr_status schema_text(const char *name, struct hr_bytes *out)
     return hr_status_of(HR_NOT_FOUND);
 }
 
+bool schema_nth(size_t nth, const char **name, struct hr_bytes *text)
+{
+    for (size_t i = 0; schema_embedded[i].name != NULL; i++) {
+        if (i == nth) {
+            *name = schema_embedded[i].name;
+            *text = schema_embedded[i].text;
+            return true;
+        }
+    }
+    return false;
+}
+
 struct hr_status schema_offline_id(const char *name, uint32_t version, uint32_t *schema_id)
 {
     for (const struct schema_offline *known = schema_offline; known->name != NULL; known++) {

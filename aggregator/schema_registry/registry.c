@@ -3,6 +3,7 @@
 
 #include "aggregator/schema_registry/json_out.h"
 #include "aggregator/schema_registry/json_scan.h"
+#include "proto/base/assert.h"
 
 #include <curl/curl.h>
 #include <stdio.h>
@@ -248,12 +249,12 @@ struct hr_status schema_registry_register(const struct schema_registry_config *c
     return hr_is(status, HR_NOT_FOUND) ? hr_status_of(HR_MALFORMED) : status;
 }
 
-static struct hr_status fetch_run(struct exchange *exchange, uint32_t schema_id, char *out,
-                                  size_t capacity_bytes, size_t *len_bytes)
+/* The schema in the answer to a GET of exchange->path. */
+static struct hr_status fetch_run(struct exchange *exchange, char *out, size_t capacity_bytes,
+                                  size_t *len_bytes)
 {
     struct hr_bytes raw;
 
-    (void)snprintf(exchange->path, sizeof(exchange->path), "/schemas/ids/%u", (unsigned)schema_id);
     HR_TRY(exchange_run(exchange));
     if (!hr_is_ok(schema_json_member(hr_bytes_of(exchange->answer.data, exchange->answer.len_bytes), "schema",
                                      &raw))) {
@@ -271,8 +272,80 @@ struct hr_status schema_registry_fetch(const struct schema_registry_config *conf
     struct exchange exchange;
 
     HR_TRY(exchange_open(&exchange, config, why));
-    struct hr_status status = fetch_run(&exchange, schema_id, out, capacity_bytes, len_bytes);
+    (void)snprintf(exchange.path, sizeof(exchange.path), "/schemas/ids/%u", (unsigned)schema_id);
+    struct hr_status status = fetch_run(&exchange, out, capacity_bytes, len_bytes);
 
+    exchange_close(&exchange);
+    return status;
+}
+
+struct hr_status schema_registry_version(const struct schema_registry_config *config, const char *topic,
+                                         uint32_t version, char *out, size_t capacity_bytes,
+                                         size_t *len_bytes, char why[SCHEMA_WHY_CHARS])
+{
+    struct exchange exchange;
+    char after[32];
+
+    HR_TRY(exchange_open(&exchange, config, why));
+    (void)snprintf(after, sizeof(after), "/versions/%u", (unsigned)version);
+    struct hr_status status = path_set(&exchange, "/subjects/", topic, after);
+
+    if (hr_is_ok(status)) {
+        status = fetch_run(&exchange, out, capacity_bytes, len_bytes);
+    }
+    exchange_close(&exchange);
+    return status;
+}
+
+/* [1,2,5] */
+static bool versions_read(const struct body *answer, uint32_t *versions, size_t capacity, size_t *n_versions)
+{
+    const char *at = answer->data;
+    const char *end = at + answer->len_bytes;
+    uint64_t number = 0;
+    bool is_number = false;
+
+    *n_versions = 0;
+    if (at == end || *at++ != '[') {
+        return false;
+    }
+    for (; at != end && number <= UINT32_MAX; at++) {
+        if (*at >= '0' && *at <= '9') {
+            number = number * 10 + (uint64_t)(*at - '0');
+            is_number = true;
+        } else if ((*at == ',' || *at == ']') && is_number) {
+            if (*n_versions == capacity) {
+                memmove(versions, versions + 1, (capacity - 1) * sizeof(versions[0]));
+                --*n_versions;
+            }
+            versions[(*n_versions)++] = (uint32_t)number;
+            number = 0;
+            is_number = false;
+        }
+        if (*at == ']') {
+            return true;
+        }
+    }
+    return false;
+}
+
+struct hr_status schema_registry_versions(const struct schema_registry_config *config, const char *topic,
+                                          uint32_t *versions, size_t capacity, size_t *n_versions,
+                                          char why[SCHEMA_WHY_CHARS])
+{
+    struct exchange exchange;
+
+    HR_ASSERT(capacity > 0);
+    HR_TRY(exchange_open(&exchange, config, why));
+    struct hr_status status = path_set(&exchange, "/subjects/", topic, "/versions");
+
+    if (hr_is_ok(status)) {
+        status = exchange_run(&exchange);
+    }
+    if (hr_is_ok(status) && !versions_read(&exchange.answer, versions, capacity, n_versions)) {
+        (void)snprintf(why, SCHEMA_WHY_CHARS, "GET %.100s: the answer is no list of versions", exchange.path);
+        status = hr_status_of(HR_MALFORMED);
+    }
     exchange_close(&exchange);
     return status;
 }

@@ -29,4 +29,17 @@ HR_MUST_USE struct hr_status schema_registry_fetch(const struct schema_registry_
                                                    uint32_t schema_id, char *out, size_t capacity_bytes,
                                                    size_t *len_bytes, char why[SCHEMA_WHY_CHARS]);
 
+/* The numbers of the versions of "<topic>-value", rising; what finds no room is left out, the oldest first.
+ * HR_NOT_FOUND: the registry has no such subject. Others as schema_registry_register. Blocks up to
+ * timeout_ms. */
+HR_MUST_USE struct hr_status schema_registry_versions(const struct schema_registry_config *config,
+                                                      const char *topic, uint32_t *versions, size_t capacity,
+                                                      size_t *n_versions, char why[SCHEMA_WHY_CHARS]);
+
+/* Fetches the schema text of one version of "<topic>-value". As schema_registry_fetch. */
+HR_MUST_USE struct hr_status schema_registry_version(const struct schema_registry_config *config,
+                                                     const char *topic, uint32_t version, char *out,
+                                                     size_t capacity_bytes, size_t *len_bytes,
+                                                     char why[SCHEMA_WHY_CHARS]);
+
 #endif

@@ -45,6 +45,9 @@ HR_MUST_USE struct hr_status schema_unframe(struct hr_bytes framed, uint32_t *sc
  * 0x48520000, far above what a registry gives out, so that a topic can move to a registry later without two
  * meanings of one id. HR_NOT_FOUND: the schema has none. [any] */
 HR_MUST_USE struct hr_status schema_offline_id(const char *name, uint32_t version, uint32_t *schema_id);
+/* One schema of the build after the other, older versions too: "<name>" the newest, "<name>.<version>" an
+ * older one; static storage. False: there are not so many. [any] */
+bool schema_nth(size_t nth, const char **name, struct hr_bytes *text);
 /* The name under which schema_text has the schema of this id, which for an older version of a schema is
  * "<name>.<version>"; static storage. HR_NOT_FOUND: not an offline id. [any] */
 HR_MUST_USE struct hr_status schema_offline_name(uint32_t schema_id, const char **name);

@@ -49,9 +49,10 @@ enum {
 };
 
 enum conf_type {
-    CONF_STRING,   /* char[n]: at most n - 1 bytes of UTF-8 without control characters; min: least length */
-    CONF_BOOL,     /* bool: true or false */
-    CONF_UINT,     /* uint8_t to uint64_t: decimal, or hexadecimal after 0x */
+    CONF_STRING, /* char[n]: at most n - 1 bytes of UTF-8 without control characters; min: least length */
+    CONF_BOOL,   /* bool: true or false */
+    CONF_UINT,   /* uint8_t to uint64_t: decimal, or hexadecimal after 0x */
+    CONF_REAL, /* double: decimal, with a sign and an exponent or not; finite; min and max aren't looked at */
     CONF_DURATION, /* uint32_t or uint64_t, milliseconds: 250ms, 5s, 2m, 1h, 7d, 0 */
     CONF_SIZE,     /* uint32_t or uint64_t, bytes: 512, 512B, 64KiB, 64MiB, 2GiB */
     CONF_ENUM,     /* uint32_t or an enum from 0: the index in names */

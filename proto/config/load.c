@@ -89,8 +89,8 @@ static bool is_null(const struct conf_node *node)
 
 static bool is_scalar_type(enum conf_type type)
 {
-    return type == CONF_STRING || type == CONF_BOOL || type == CONF_UINT || type == CONF_DURATION ||
-           type == CONF_SIZE || type == CONF_ENUM;
+    return type == CONF_STRING || type == CONF_BOOL || type == CONF_UINT || type == CONF_REAL ||
+           type == CONF_DURATION || type == CONF_SIZE || type == CONF_ENUM;
 }
 
 static void store_count(const struct conf_field *field, uint8_t *base, uint32_t count)

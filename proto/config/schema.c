@@ -58,6 +58,9 @@ static void print_type(const struct conf_field *field, FILE *out)
     case CONF_UINT:
         print_uint(field, out);
         return;
+    case CONF_REAL:
+        (void)fputs("\"type\":\"number\"", out);
+        return;
     case CONF_DURATION:
         (void)fputs("\"type\":[\"string\",\"integer\"],\"pattern\":\"^(0|[0-9]+(ms|s|m|h|d))$\"", out);
         return;
@@ -98,7 +101,7 @@ static void print_field(const struct conf_field *field, FILE *out)
         print_string(field->help, out);
     }
     if (field->fallback != NULL) {
-        bool bare = field->type == CONF_BOOL || field->type == CONF_UINT;
+        bool bare = field->type == CONF_BOOL || field->type == CONF_UINT || field->type == CONF_REAL;
         (void)fputs(",\"default\":", out);
         if (bare) {
             (void)fputs(field->fallback, out);

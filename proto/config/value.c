@@ -2,6 +2,7 @@
 #include "proto/config/internal.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -99,6 +100,20 @@ static bool read_number(const struct conf_field *field, const char *text, const 
     return true;
 }
 
+static bool read_real(const char *text, void *to, char complaint[CONF_COMPLAINT_MAX_CHARS])
+{
+    char *end = NULL;
+    double value = strtod(text, &end);
+    /* strtod would also take blanks, hexadecimal, infinity and what is no number. */
+    bool is_decimal = text[0] != '\0' && strspn(text, "+-.0123456789eE") == strlen(text);
+    if (!is_decimal || *end != '\0' || !isfinite(value)) {
+        (void)snprintf(complaint, CONF_COMPLAINT_MAX_CHARS, "\"%.60s\" is not a decimal number", text);
+        return false;
+    }
+    memcpy(to, &value, sizeof value);
+    return true;
+}
+
 static bool read_bool(const char *text, void *to, char complaint[CONF_COMPLAINT_MAX_CHARS])
 {
     bool value = strcmp(text, "true") == 0;
@@ -164,6 +179,8 @@ bool conf_value_read(const struct conf_field *field, const char *text, void *to,
         return read_bool(text, to, complaint);
     case CONF_UINT:
         return read_number(field, text, NULL, "a whole number", to, complaint);
+    case CONF_REAL:
+        return read_real(text, to, complaint);
     case CONF_DURATION:
         return read_number(field, text, duration_units, "a duration such as 250ms, 5s, 2m, 1h or 7d", to,
                            complaint);

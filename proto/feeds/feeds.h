@@ -8,6 +8,7 @@
 #define FEEDS_FEEDS_H
 
 #include "proto/base/status.h"
+#include "proto/feeds/rules.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -117,6 +118,7 @@ struct feeds_feed {
     char topic[FEEDS_TEXT_MAX_CHARS + 1];
     char schema[FEEDS_TEXT_MAX_CHARS + 1];
     uint32_t freshness_ms;
+    struct feeds_rules rules; /* all zeros: none */
 };
 
 /* "caiso", "rt_lmp" ... ; never NULL. */

@@ -25,7 +25,12 @@ static const char good[] = "name: caiso_rt_lmp\n"
                            "quota: {host_every: 5s, requests_per_hour: 36, bytes_per_hour: 64MiB,\n"
                            "        records_per_hour: 1000}\n"
                            "output: {topic: iso.rt.lmp.caiso, schema: iso_rt_lmp}\n"
-                           "freshness: 10m\n";
+                           "freshness: 10m\n"
+                           "rules:\n"
+                           "  required: [value, loss]\n"
+                           "  range: [{field: value, min: -150.5, max: 2e3}]\n"
+                           "  allowed: [{field: subject, values: [energy, generation.*]}]\n"
+                           "  monotone: true\n";
 
 static struct feeds_zone zone_of(const char *rule)
 {
@@ -52,6 +57,14 @@ static void a_feed_reads_as_it_is_written(void **state)
     assert_int_equal(feed.quota.host_burst, 1);
     assert_int_equal(feed.limits.timeout_ms, 60000);
     assert_string_equal(feed.topic, "iso.rt.lmp.caiso");
+    assert_int_equal(feed.rules.n_required, 2);
+    assert_string_equal(feed.rules.required[1], "loss");
+    assert_int_equal(feed.rules.n_ranges, 1);
+    assert_true(feed.rules.ranges[0].min == -150.5 && feed.rules.ranges[0].max == 2000);
+    assert_int_equal(feed.rules.allowed[0].nth_text, FEEDS_FIELD_SUBJECT - FEEDS_FIELD_FIRST_TEXT);
+    assert_string_equal(feed.rules.allowed[0].values[1], "generation.*");
+    assert_true(feed.rules.is_monotone);
+    assert_int_equal(feed.rules.complete.every_ms, 0);
 }
 
 /* Replaces `was` by `now` in the good file; the first message must say `wanted` at `line`. */
@@ -89,6 +102,27 @@ static void each_mistake_is_told_with_its_line(void **state)
     expect_mistake("requests_per_hour: 36", "requests_per_hour: 35", 12, "make 36");
     expect_mistake("bytes_per_hour: 64MiB", "bytes_per_hour: 63MiB", 12, "one body would exceed it");
     expect_mistake("freshness: 10m\n", "", 1, "is required and missing");
+}
+
+static void each_mistake_in_rules_is_told_with_its_line(void **state)
+{
+    (void)state;
+    expect_mistake("[value, loss]", "[value, los]", 17, "is no field of a row: value,");
+    expect_mistake("field: value,", "field: subject,", 18, "is none of value, energy");
+    expect_mistake("min: -150.5", "min: nan", 18, "is not a decimal number");
+    expect_mistake("min: -150.5", "min: 0x10", 18, "is not a decimal number");
+    expect_mistake("max: 2e3", "max: 1e999", 18, "is not a decimal number");
+    expect_mistake("min: -150.5", "min: 2001", 18, "is above max");
+    expect_mistake("min: -150.5, ", "", 18, "is required and missing");
+    expect_mistake("max: 2e3}", "max: 2e3}, {field: value, min: 0, max: 1}", 18, "value has two ranges");
+    expect_mistake("generation.*", "gen*.wind", 19, "* stands at the end only");
+    expect_mistake("[energy, generation.*]", "[]", 19, "");
+    expect_mistake("monotone: true", "monotone: yes", 20, "is not true or false");
+    expect_mistake("monotone: true", "sorted: true", 20, "unknown key");
+    expect_mistake("monotone: true", "complete: {every: 7m}", 20, "divide an hour");
+    expect_mistake("monotone: true", "complete: {every: 1m}", 20, "at least five");
+    expect_mistake("monotone: true", "complete: {growing: true}", 20, "needs every");
+    expect_mistake("monotone: true", "complete: {every: 1h}", 16, "is of a market day");
 }
 
 static void a_feed_is_named_as_its_file(void **state)
@@ -335,6 +369,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_feed_reads_as_it_is_written),
         cmocka_unit_test(each_mistake_is_told_with_its_line),
+        cmocka_unit_test(each_mistake_in_rules_is_told_with_its_line),
         cmocka_unit_test(a_feed_is_named_as_its_file),
         cmocka_unit_test(every_feed_of_the_project_is_right),
         cmocka_unit_test(clocks_change_when_the_rule_says),

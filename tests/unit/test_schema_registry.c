@@ -262,6 +262,47 @@ static void each_refusal_says_what_the_caller_can_do(void **state)
     }
 }
 
+static void versions_are_listed_and_fetched_by_number(void **state)
+{
+    struct server *server = *state;
+    char url[64];
+    char why[SCHEMA_WHY_CHARS];
+    char text[64];
+    size_t text_bytes = 0;
+    size_t n_versions = 9;
+    uint32_t versions[2] = {0, 0};
+    const struct schema_registry_config config = config_of(server, url);
+
+    server->canned = "200 OK\r\n\r\n[3]";
+    assert_true(hr_is_ok(schema_registry_versions(&config, "t", versions, 2, &n_versions, why)));
+    assert_int_equal(n_versions, 1);
+    assert_int_equal(versions[0], 3);
+    server->canned = "200 OK\r\n\r\n[1, 2,7]"; /* no room for the oldest */
+    assert_true(hr_is_ok(schema_registry_versions(&config, "t", versions, 2, &n_versions, why)));
+    assert_int_equal(n_versions, 2);
+    assert_int_equal(versions[0], 2);
+    assert_int_equal(versions[1], 7);
+    server->canned = "200 OK\r\n\r\n[]";
+    assert_true(hr_is_ok(schema_registry_versions(&config, "t", versions, 2, &n_versions, why)));
+    assert_int_equal(n_versions, 0);
+    static const char *const wrong[] = {"200 OK\r\n\r\n", "200 OK\r\n\r\n{}", "200 OK\r\n\r\n[1,2",
+                                        "200 OK\r\n\r\n[99999999999]"};
+    for (size_t i = 0; i < HR_ARRAY_LEN(wrong); i++) {
+        server->canned = wrong[i];
+        assert_true(
+            hr_is(schema_registry_versions(&config, "t", versions, 2, &n_versions, why), HR_MALFORMED));
+    }
+    server->canned = "404 Not Found\r\n\r\n{\"message\":\"Subject 't-value' not found.\"}";
+    assert_true(hr_is(schema_registry_versions(&config, "t", versions, 2, &n_versions, why), HR_NOT_FOUND));
+    assert_true(
+        hr_is(schema_registry_version(&config, "t", 1, text, sizeof(text), &text_bytes, why), HR_NOT_FOUND));
+    server->canned = "200 OK\r\n\r\n{\"version\":1,\"schema\":\"\\\"long\\\"\"}";
+    assert_true(hr_is_ok(schema_registry_version(&config, "t", 1, text, sizeof(text), &text_bytes, why)));
+    assert_int_equal(text_bytes, 6);
+    assert_memory_equal(text, "\"long\"", 6);
+    assert_true(hr_is(schema_registry_version(&config, "t", 1, text, 5, &text_bytes, why), HR_FULL));
+}
+
 static void a_registry_that_is_away_is_asked_again_later(void **state)
 {
     char why[SCHEMA_WHY_CHARS];
@@ -337,6 +378,7 @@ int main(void)
         WITH_SERVER(a_schema_is_registered_under_its_topic_and_comes_back_by_id),
         WITH_SERVER(user_and_password_come_from_a_file),
         WITH_SERVER(each_refusal_says_what_the_caller_can_do),
+        WITH_SERVER(versions_are_listed_and_fetched_by_number),
         cmocka_unit_test(a_registry_that_is_away_is_asked_again_later),
         cmocka_unit_test(json_members_are_found_at_the_top_only),
         cmocka_unit_test(json_strings_lose_their_escapes),

@@ -22,6 +22,7 @@ int cli_feeds(int argc, char **argv);
 int cli_verify(int argc, char **argv);
 int cli_tail(int argc, char **argv);
 int cli_topics(int argc, char **argv);
+int cli_schemas(int argc, char **argv);
 int cli_feeds_test(int argc, char **argv); /* `headrace feeds test` */
 int cli_sim_ais(int argc, char **argv);
 

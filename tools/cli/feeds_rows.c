@@ -172,7 +172,27 @@ void cli_feed_rows_print_anomaly(void *ctx, const struct norm_iso_anomaly *anoma
     (void)printf(": %s\n", anomaly->text);
 }
 
+void cli_feed_rows_print_breach(void *ctx, const struct norm_quality_breach *breach)
+{
+    (void)ctx;
+    char where[WHERE_CHARS] = "";
+    add_bytes(where, sizeof where, breach->location);
+    (void)printf("! %s of row %" PRIu64 ", %s at ", norm_quality_rule_name(breach->rule), breach->nth, where);
+    print_time(breach->start_s);
+    (void)printf(": %s\n", breach->text);
+}
+
 /* ---- in all ---- */
+
+void cli_feed_rows_print_rules(const struct norm_quality_counts *counts)
+{
+    (void)printf("rules:");
+    for (size_t i = 0; i < NORM_QUALITY_RULE_COUNT; i++) {
+        (void)printf("%s %" PRIu64 " %s", i == 0 ? "" : ",", counts->n_breaches[i],
+                     norm_quality_rule_name((enum norm_quality_rule)i));
+    }
+    (void)printf(" broken in %" PRIu64 " rows\n", counts->n_rows);
+}
 
 static void print_count(uint64_t n, const char *what)
 {

@@ -5,6 +5,7 @@
 #define CLI_FEEDS_ROWS_H
 
 #include "aggregator/normalize/iso/iso.h"
+#include "aggregator/normalize/quality/quality.h"
 
 /* Begins as {.limit = ..., .is_places = ...}. */
 struct cli_feed_rows {
@@ -25,5 +26,9 @@ void cli_feed_rows_print_anomaly(void *ctx, const struct norm_iso_anomaly *anoma
  * exit code: CLI_OK, CLI_FAILED when it can't be read, CLI_INCOMPLETE when nothing in it is for a feed. */
 int cli_feed_rows_conclude(const struct cli_feed_rows *rows, const struct norm_iso_feed *asked,
                            const struct norm_iso_result *result);
+
+/* A row that breaks a rule of its feed; ctx is not looked at. */
+void cli_feed_rows_print_breach(void *ctx, const struct norm_quality_breach *breach);
+void cli_feed_rows_print_rules(const struct norm_quality_counts *counts);
 
 #endif

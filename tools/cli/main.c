@@ -41,6 +41,10 @@ static const struct verb verbs[] = {
      cli_topics,
      "plan|apply --kafka BROKERS",
      "Check Kafka's topics, and make them as declared."},
+    {{"schemas"},
+     cli_schemas,
+     "check [--registry URL]",
+     "Check that this build's schemas read what was written before."},
     {{"sim", "ais"}, cli_sim_ais, "", "Simulate AIS traffic for many vessels."},
 };
 

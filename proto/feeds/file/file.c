@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proto/feeds/file/file.h"
 
+#include "proto/feeds/file/rules.h"
 #include "proto/feeds/url.h"
 
 #include <string.h>
@@ -124,6 +125,9 @@ static void check_feed(const void *section, struct conf_place *place)
     }
     if (feed->limits.max_bytes > feed->quota.bytes_per_hour) {
         conf_complain(place, "quota", "bytes_per_hour is below limits.max_bytes: one body would exceed it");
+    }
+    if (feed->rules.complete.every_ms != 0 && feed->window.kind == FEEDS_INTERVAL) {
+        conf_complain(place, "rules", "complete is of a market day, and a document of this window has less");
     }
     if (feed->retry.cap_ms < feed->retry.base_ms) {
         conf_complain(place, "retry", "cap is below base");
@@ -450,6 +454,11 @@ static const struct conf_field fields[] = {
      .min = 1000,
      .max = DAYS_MS(40),
      .help = "Rows older than this, when they are published, are late."},
+    {.key = "rules",
+     .type = CONF_SECTION,
+     CONF_AT(struct feeds_feed, rules),
+     .table = &feeds_rules_table,
+     .help = "What the rows must be; one that is not is told as an anomaly, and goes on."},
 };
 static const struct conf_table table = {CONF_FIELDS(fields), .size_bytes = sizeof(struct feeds_feed),
                                         .check = check_feed};
