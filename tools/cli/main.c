@@ -42,6 +42,7 @@ static const struct verb verbs[] = {
      "plan|apply --kafka BROKERS",
      "Check Kafka's topics, and make them as declared."},
     {{"sim", "ais"}, cli_sim_ais, "", "Simulate AIS traffic for many vessels."},
+    {{"sim", "iso"}, cli_sim_iso, "", "Simulate the servers of market operators."},
 };
 
 _Noreturn void hr_assert_failed(const char *expression, const char *file, int line)

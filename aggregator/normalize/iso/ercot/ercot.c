@@ -121,6 +121,11 @@ static const struct norm_column sced_columns[N_SCED] = {
 };
 static const struct norm_layout sced_csv = {
     .container = NORM_CSV, .columns = sced_columns, .n_columns = N_SCED};
+static const struct norm_layout sced_json = {.container = NORM_JSON,
+                                             .columns = sced_columns,
+                                             .n_columns = N_SCED,
+                                             .records = "data",
+                                             .names = "fields.name"};
 
 static void sced_record(struct norm_iso_run *run, const struct hr_bytes *cells)
 {
@@ -309,6 +314,8 @@ static const struct norm_iso_form forms[] = {
                 1U << NORM_ISO_DA_LMP | 1U << NORM_ISO_RT_LMP, spp_json, spp_record)},
     {ERCOT_FORM("ercot_spp_csv", NORM_SHAPE_TEXT, "SettlementPoint", "SettlementPointPrice", "ercot_da_spp",
                 1U << NORM_ISO_DA_LMP | 1U << NORM_ISO_RT_LMP, spp_csv, spp_record)},
+    {ERCOT_FORM("ercot_sced_json", NORM_SHAPE_JSON, "\"fields\"", "\"SCEDTimestamp\"", "ercot_rt_lmp",
+                1U << NORM_ISO_RT_LMP, sced_json, sced_record)},
     {ERCOT_FORM("ercot_sced_csv", NORM_SHAPE_TEXT, "SCEDTimestamp", "LMP", "ercot_rt_lmp",
                 1U << NORM_ISO_RT_LMP, sced_csv, sced_record)},
     {ERCOT_FORM("ercot_load_forecast_csv", NORM_SHAPE_TEXT, "HourEnding,North,South", "SystemTotal",
