@@ -13,7 +13,9 @@
 #include <string.h>
 #include <time.h>
 
-enum { NODES_MAX = 50000, SPEED_MAX = 1000000, DAY_S = 86400 };
+enum { NODES_MAX = 50000, DAY_S = 86400 };
+
+static const double SPEED_MAX = 1e6;
 
 enum {
     OPTION_LISTEN,

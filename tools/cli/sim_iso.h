@@ -17,19 +17,19 @@ struct cli_iso_ask;
 
 struct cli_iso_route {
     const char *feed;
-    enum feeds_iso iso;
     const char *host; /* the operator's */
     const char *path; /* the target begins with it */
     const char *has;  /* and has this; NULL: nothing */
-    uint32_t step_s;  /* length of an interval */
+    bool (*read)(const char *target, struct cli_iso_ask *ask);
+    void (*write)(const struct cli_market *market, const struct cli_iso_ask *ask,
+                  struct cli_sim_answer *answer);
+    enum feeds_iso iso;
+    uint32_t step_s; /* length of an interval */
     enum cli_iso_parts parts;
     bool is_newest;    /* whatever is newest, not what is asked for */
     bool is_day_ahead; /* known before the day */
     bool is_instant;   /* observations have no length */
     bool is_zonal;     /* NYISO: zones, whose number is fixed */
-    bool (*read)(const char *target, struct cli_iso_ask *ask);
-    void (*write)(const struct cli_market *market, const struct cli_iso_ask *ask,
-                  struct cli_sim_answer *answer);
 };
 
 /* The route of a target; NULL: it is of no operator. */

@@ -147,19 +147,20 @@ void cli_iso_payload_write(const struct cli_iso_sim *sim, struct cli_iso_payload
     char path[FEEDS_PATH_MAX_CHARS + NAME_MAX_CHARS];
     char piece[4096];
     const char *name = payload->files[payload->next];
-    size_t n = 0;
     payload->next += payload->next + 1 < payload->n_files ? 1 : 0;
     (void)snprintf(path, sizeof path, "%s/%s", sim->payload_folder, name);
     FILE *file = fopen(path, "rb");
-    answer->status = file != NULL ? 200 : 500;
-    answer->type = type_of(name);
-    while (file != NULL && (n = fread(piece, 1, sizeof piece, file)) > 0) {
+    bool is_read = file != NULL;
+    while (is_read && feof(file) == 0) {
+        size_t n = fread(piece, 1, sizeof piece, file);
         cli_sim_text_bytes(&answer->body, piece, n);
+        is_read = ferror(file) == 0;
     }
     if (file != NULL) {
-        answer->status = ferror(file) == 0 ? 200 : 500;
         (void)fclose(file);
     }
+    answer->status = is_read ? 200 : 500;
+    answer->type = type_of(name);
 }
 
 void cli_iso_payloads_free(struct cli_iso_sim *sim)

@@ -164,7 +164,7 @@ static bool fault_before(enum cli_iso_fault_kind kind, const struct cli_iso_rout
 
 static int64_t now_s(const struct cli_iso_sim *sim, enum feeds_iso iso)
 {
-    double gone_s = (double)(monotonic_ms() - sim->began_ms) / SECOND_MS;
+    double gone_s = (double)(monotonic_ms() - sim->began_ms) / 1e3;
     return sim->start_s[iso] + (int64_t)(gone_s * sim->speed);
 }
 
