@@ -88,7 +88,7 @@ void cli_iso_write_nothing(const struct cli_iso_route *route, struct cli_sim_ans
 void cli_iso_write_refusal(const struct cli_iso_route *route, unsigned status, uint32_t retry_after_s,
                            struct cli_sim_answer *answer);
 
-/* A zip file (APPNOTE 6.3.3) of one stored member. */
+/* Adds a zip file (APPNOTE 6.3.3) of one deflated member, below 4 GB; `out` is empty before. */
 void cli_sim_zip(struct cli_sim_text *out, const char *name, const struct cli_sim_text *content);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Documents of another make than a row for each observation: OASIS' zip files and MISO's daily reports; and
+ * Documents of another make than a row for each observation: OASIS' records and MISO's daily reports; and
  * what operators answer when they have nothing, or want nothing. */
 #include "tools/cli/sim_iso.h"
 
@@ -9,72 +9,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-
-/* ---- zip ---- */
-
-static uint32_t crc32_of(const struct cli_sim_text *text)
-{
-    uint32_t crc = UINT32_MAX;
-    for (size_t i = 0; i < text->len_bytes; i++) {
-        crc ^= (uint8_t)text->data[i];
-        for (int bit = 0; bit < 8; bit++) {
-            crc = crc >> 1 ^ ((crc & 1) != 0 ? UINT32_C(0xEDB88320) : 0);
-        }
-    }
-    return ~crc;
-}
-
-static void put_le(struct cli_sim_text *out, uint32_t value, unsigned n_bytes)
-{
-    for (unsigned i = 0; i < n_bytes; i++) {
-        uint8_t byte = (uint8_t)(value >> 8 * i);
-        cli_sim_text_bytes(out, &byte, 1);
-    }
-}
-
-/* What the local and the central header have in common. */
-static void put_entry(struct cli_sim_text *out, const char *name, uint32_t crc, uint32_t len_bytes)
-{
-    put_le(out, 20, 2); /* version needed */
-    put_le(out, 0, 2);  /* flags */
-    put_le(out, 0, 2);  /* stored */
-    put_le(out, 0, 2);  /* time */
-    put_le(out, 33, 2); /* 1980-01-01 */
-    put_le(out, crc, 4);
-    put_le(out, len_bytes, 4);
-    put_le(out, len_bytes, 4);
-    put_le(out, (uint32_t)strlen(name), 2);
-    put_le(out, 0, 2); /* extra */
-}
-
-void cli_sim_zip(struct cli_sim_text *out, const char *name, const struct cli_sim_text *content)
-{
-    uint32_t len_bytes = (uint32_t)content->len_bytes;
-    uint32_t crc = crc32_of(content);
-    put_le(out, UINT32_C(0x04034B50), 4);
-    put_entry(out, name, crc, len_bytes);
-    cli_sim_text_bytes(out, name, strlen(name));
-    cli_sim_text_bytes(out, content->data, content->len_bytes);
-    uint32_t directory_at = (uint32_t)out->len_bytes;
-    put_le(out, UINT32_C(0x02014B50), 4);
-    put_le(out, 20, 2); /* made by */
-    put_entry(out, name, crc, len_bytes);
-    put_le(out, 0, 2); /* comment */
-    put_le(out, 0, 2); /* disk */
-    put_le(out, 0, 2); /* internal attributes */
-    put_le(out, 0, 4); /* external attributes */
-    put_le(out, 0, 4); /* where the local header is */
-    cli_sim_text_bytes(out, name, strlen(name));
-    uint32_t directory_bytes = (uint32_t)out->len_bytes - directory_at;
-    put_le(out, UINT32_C(0x06054B50), 4);
-    put_le(out, 0, 4); /* disks */
-    put_le(out, 1, 2);
-    put_le(out, 1, 2);
-    put_le(out, directory_bytes, 4);
-    put_le(out, directory_at, 4);
-    put_le(out, 0, 2); /* comment */
-    out->is_out_of_memory = out->is_out_of_memory || content->is_out_of_memory;
-}
 
 /* ---- CAISO: a record for each component ---- */
 
