@@ -16,7 +16,7 @@
 #include <semaphore.h>
 #include <stdatomic.h>
 
-enum { APP_MAX_PUBLISHERS = 2, APP_MAX_METRICS = 192 };
+enum { APP_MAX_PUBLISHERS = 2, APP_MAX_METRICS = 256 };
 
 /* What the I/O thread is to do; it goes down only. */
 enum app_io_phase { APP_IO_SERVE, APP_IO_REFUSE, APP_IO_END };
@@ -24,6 +24,7 @@ enum app_io_phase { APP_IO_SERVE, APP_IO_REFUSE, APP_IO_END };
 struct app {
     struct config_aggregator config;
     struct app_tenants tenants;
+    struct norm_zones zones;
     struct ledger ledger;
     struct verify_keyring *keyring;
     void *core_memory;

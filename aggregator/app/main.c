@@ -7,6 +7,7 @@
 #include "aggregator/app/time.h"
 #include "aggregator/config/registry_entry.h"
 #include "aggregator/ledger/choice/choice.h"
+#include "aggregator/zoneinfo/zoneinfo.h"
 #include "proto/base/assert.h"
 
 #include <signal.h>
@@ -265,6 +266,18 @@ static struct hr_status follow_registry(struct app *app)
     return app_registry_start(&app->registry);
 }
 
+/* Normalizers of the market operators' documents can't do without; a wrong hour would be worse than none. */
+static struct hr_status load_zones(struct app *app)
+{
+    char message[ZONEINFO_MESSAGE_CHARS];
+    struct hr_status loaded = zoneinfo_load(NULL, &app->zones, message);
+    if (!hr_is_ok(loaded)) {
+        APP_LOG(APP_ERROR, "time_zones", app_text("why", message),
+                app_text("text", "the package tzdata has them"));
+    }
+    return loaded;
+}
+
 static struct hr_status start_publishers(struct app *app)
 {
     const bool wanted[] = {[APP_PUBLISHER_FILES] = app->config.sinks.has_files,
@@ -275,6 +288,7 @@ static struct hr_status start_publishers(struct app *app)
                 (struct app_publisher){.kind = (enum app_publisher_kind)kind,
                                        .config = &app->config,
                                        .tenants = &app->tenants,
+                                       .zones = &app->zones,
                                        .ledger = &app->ledger,
                                        .is_behind = &app->admission.is_behind};
         }
@@ -319,6 +333,7 @@ static struct hr_status start(struct app *app)
         return hr_status_of(HR_IO);
     }
     HR_TRY(app_schemas_check());
+    HR_TRY(load_zones(app));
     HR_TRY(open_ledger(app));
     HR_TRY(start_admission(app));
     HR_TRY(open_source(app));

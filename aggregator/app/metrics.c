@@ -7,7 +7,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-enum { N_STATUSES = WIRE_ACK_STREAM_AHEAD + 1, NAME_MAX_CHARS = 79, LABEL_MAX_CHARS = 47, PREFIXED_MAX = 96 };
+enum {
+    N_STATUSES = WIRE_ACK_STREAM_AHEAD + 1,
+    NAME_MAX_CHARS = 79,
+    LABEL_MAX_CHARS = 47,
+    PREFIXED_MAX = 128
+};
 
 /* Names are joined once; the tables of the rooms don't know the program's prefix. */
 static char prefixed[PREFIXED_MAX][NAME_MAX_CHARS + 1];
@@ -161,6 +166,28 @@ static const struct row published[] = {
     [APP_PUBLISHED_REPLAYED] = {"replayed_events_total", "Events that replays compared", HTTP_COUNTER},
     [APP_PUBLISHED_NEEDED] = {"publish_needed_leaf",
                               "First leaf that publishing or a replay may still ask for", HTTP_GAUGE},
+    [APP_PUBLISHED_ISO_CONTENT] = {"iso_documents_total",
+                                   "Documents of market operators that hold what was published",
+                                   HTTP_COUNTER},
+    [APP_PUBLISHED_ISO_UNCHANGED] = {"iso_documents_unchanged_total",
+                                     "Documents that say that nothing is new", HTTP_COUNTER},
+    [APP_PUBLISHED_ISO_EMPTY] = {"iso_documents_empty_total", "Documents without a body", HTTP_COUNTER},
+    [APP_PUBLISHED_ISO_FAULTY] = {"iso_documents_faulty_total",
+                                  "Documents that were cut off, too long or of another kind than expected",
+                                  HTTP_COUNTER},
+    [APP_PUBLISHED_ISO_REFUSED] = {"iso_documents_refused_total", "Requests that an operator refused",
+                                   HTTP_COUNTER},
+    [APP_PUBLISHED_ISO_UNANSWERED] = {"iso_documents_unanswered_total", "Requests that nobody answered",
+                                      HTTP_COUNTER},
+    [APP_PUBLISHED_ISO_NORMALIZED] = {"iso_documents_normalized_total",
+                                      "Documents that were put together and read", HTTP_COUNTER},
+    [APP_PUBLISHED_ISO_BROKEN] = {"iso_documents_incomplete_total",
+                                  "Documents that the log does not hold whole", HTTP_COUNTER},
+    [APP_PUBLISHED_ISO_ROWS] = {"iso_rows_total",
+                                "Observations out of documents, again after a failure or for a replay",
+                                HTTP_COUNTER},
+    [APP_PUBLISHED_ISO_ANOMALIES] = {"iso_anomalies_total", "Findings about documents, likewise",
+                                     HTTP_COUNTER},
     [APP_PUBLISHED_REVISIONS] = {"published_revisions_total", "Events that replays published again",
                                  HTTP_COUNTER},
 };

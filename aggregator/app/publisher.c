@@ -90,13 +90,30 @@ static bool open_sink(struct app_publisher *publisher)
 static void show_figures(struct app_publisher *publisher)
 {
     const struct agg_publish_stats *stats = &publisher->publish.stats;
+    const struct norm_iso_counts *iso = &publisher->iso.counts;
     const uint64_t figures[APP_N_PUBLISHED] = {
-        [APP_PUBLISHED_BATCHES] = stats->batches,       [APP_PUBLISHED_RECORDS] = stats->records,
-        [APP_PUBLISHED_EVENTS] = stats->events,         [APP_PUBLISHED_TRANSACTIONS] = stats->transactions,
-        [APP_PUBLISHED_RECOVERIES] = stats->recoveries, [APP_PUBLISHED_FAILURES] = stats->failures,
-        [APP_PUBLISHED_NEXT_LEAF] = stats->next_leaf,   [APP_PUBLISHED_FEED_LEAF] = stats->feed_leaf,
-        [APP_PUBLISHED_REPLAYS] = stats->replays,       [APP_PUBLISHED_REPLAYED] = stats->replayed,
-        [APP_PUBLISHED_REVISIONS] = stats->revisions,   [APP_PUBLISHED_NEEDED] = stats->needed_leaf,
+        [APP_PUBLISHED_BATCHES] = stats->batches,
+        [APP_PUBLISHED_RECORDS] = stats->records,
+        [APP_PUBLISHED_EVENTS] = stats->events,
+        [APP_PUBLISHED_TRANSACTIONS] = stats->transactions,
+        [APP_PUBLISHED_RECOVERIES] = stats->recoveries,
+        [APP_PUBLISHED_FAILURES] = stats->failures,
+        [APP_PUBLISHED_NEXT_LEAF] = stats->next_leaf,
+        [APP_PUBLISHED_FEED_LEAF] = stats->feed_leaf,
+        [APP_PUBLISHED_REPLAYS] = stats->replays,
+        [APP_PUBLISHED_REPLAYED] = stats->replayed,
+        [APP_PUBLISHED_ISO_CONTENT] = iso->documents[NORM_DOCUMENT_CONTENT],
+        [APP_PUBLISHED_ISO_UNCHANGED] = iso->documents[NORM_DOCUMENT_UNCHANGED],
+        [APP_PUBLISHED_ISO_EMPTY] = iso->documents[NORM_DOCUMENT_EMPTY],
+        [APP_PUBLISHED_ISO_FAULTY] = iso->documents[NORM_DOCUMENT_FAULTY],
+        [APP_PUBLISHED_ISO_REFUSED] = iso->documents[NORM_DOCUMENT_REFUSED],
+        [APP_PUBLISHED_ISO_UNANSWERED] = iso->documents[NORM_DOCUMENT_UNANSWERED],
+        [APP_PUBLISHED_ISO_NORMALIZED] = iso->normalized,
+        [APP_PUBLISHED_ISO_BROKEN] = iso->broken,
+        [APP_PUBLISHED_ISO_ROWS] = iso->rows,
+        [APP_PUBLISHED_ISO_ANOMALIES] = iso->anomalies,
+        [APP_PUBLISHED_REVISIONS] = stats->revisions,
+        [APP_PUBLISHED_NEEDED] = stats->needed_leaf,
     };
     for (size_t i = 0; i < APP_N_PUBLISHED; i++) {
         atomic_store_explicit(&publisher->figures[i], figures[i], memory_order_relaxed);
@@ -104,11 +121,21 @@ static void show_figures(struct app_publisher *publisher)
 }
 
 /* Before the thread runs: others may ask for replays from then on. */
-static void init_feeds(struct app_publisher *publisher)
+static struct hr_status init_feeds(struct app_publisher *publisher)
 {
+    /* Touched page by page as documents need it; most publishers never see one. */
+    publisher->iso_memory = calloc(1, norm_iso_memory_bytes());
+    if (publisher->iso_memory == NULL) {
+        return hr_status_of(HR_IO);
+    }
+    const struct norm_iso_config iso = {
+        .zones = publisher->zones, .hash = verify_hash(), .memory = publisher->iso_memory};
+    norm_iso_init(&publisher->iso, &iso);
+
     norm_ais_init(&publisher->ais);
     publisher->normalizers[0] = app_changed(&publisher->changed, &publisher->ais.normalizer);
-    publisher->normalizers[1] = norm_device();
+    publisher->normalizers[1] = &publisher->iso.normalizer;
+    publisher->normalizers[2] = norm_device();
     const struct agg_fold_config config = {
         .reader = &publisher->reader,
         .writer = publisher->ledger,
@@ -121,6 +148,7 @@ static void init_feeds(struct app_publisher *publisher)
     };
     agg_fold_init(&publisher->fold, &config);
     agg_replay_init(&publisher->replay);
+    return hr_ok();
 }
 
 static void publish(struct app_publisher *publisher)
@@ -180,10 +208,11 @@ struct hr_status app_publisher_start(struct app_publisher *publisher)
 {
     const struct ledger_report report = {log_ledger, publisher};
     HR_TRY(ledger_choice_open_reader(&publisher->config->ledger, &report, &publisher->reader));
-    init_feeds(publisher);
+    struct hr_status ready = init_feeds(publisher);
     (void)pthread_mutex_init(&publisher->lock, NULL);
     app_cond_init(&publisher->woken);
-    if (pthread_create(&publisher->thread, NULL, run, publisher) != 0) {
+    if (!hr_is_ok(ready) || pthread_create(&publisher->thread, NULL, run, publisher) != 0) {
+        free(publisher->iso_memory);
         publisher->reader.close(publisher->reader.ctx);
         return hr_status_of(HR_IO);
     }
@@ -215,6 +244,7 @@ void app_publisher_stop(struct app_publisher *publisher)
         publisher->sink.close(publisher->sink.ctx);
     }
     publisher->reader.close(publisher->reader.ctx);
+    free(publisher->iso_memory);
     (void)pthread_cond_destroy(&publisher->woken);
     (void)pthread_mutex_destroy(&publisher->lock);
 }

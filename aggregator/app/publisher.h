@@ -10,6 +10,7 @@
 #include "aggregator/config/config.h"
 #include "aggregator/core/publish.h"
 #include "aggregator/normalize/ais/ais.h"
+#include "aggregator/normalize/iso/normalizer.h"
 
 #include <stdatomic.h>
 
@@ -37,6 +38,16 @@ enum app_published {
     APP_PUBLISHED_REPLAYED,
     APP_PUBLISHED_REVISIONS,
     APP_PUBLISHED_NEEDED, /* the first leaf that this publisher may still ask for */
+    APP_PUBLISHED_ISO_CONTENT,
+    APP_PUBLISHED_ISO_UNCHANGED,
+    APP_PUBLISHED_ISO_EMPTY,
+    APP_PUBLISHED_ISO_FAULTY,
+    APP_PUBLISHED_ISO_REFUSED,
+    APP_PUBLISHED_ISO_UNANSWERED,
+    APP_PUBLISHED_ISO_NORMALIZED,
+    APP_PUBLISHED_ISO_BROKEN,
+    APP_PUBLISHED_ISO_ROWS,
+    APP_PUBLISHED_ISO_ANOMALIES,
     APP_N_PUBLISHED,
 };
 
@@ -44,14 +55,17 @@ struct app_publisher {
     enum app_publisher_kind kind;
     const struct config_aggregator *config;
     struct app_tenants *tenants;
+    const struct norm_zones *zones;
     const struct ledger *ledger; /* the writer's: hints and feeds are written through it */
     atomic_bool *is_behind;      /* set when the sink holds what the ledger has not */
 
     struct ledger reader; /* this publisher's own connection */
     struct sink sink;
     struct norm_ais ais;
+    struct norm_iso_normalizer iso;
+    void *iso_memory;
     struct app_changed changed;
-    const struct normalizer *normalizers[2];
+    const struct normalizer *normalizers[3];
     struct agg_publish publish;
     struct agg_fold fold;
     struct agg_replay replay;
@@ -71,8 +85,8 @@ struct app_publisher {
 const char *app_publisher_name(enum app_publisher_kind kind);
 const char *app_publisher_state_name(enum app_publisher_state state);
 
-/* kind, config, tenants and ledger are filled. HR_IO: the ledger can't be read beside the writer, or no
- * thread. */
+/* kind, config, tenants, zones and ledger are filled. HR_IO: the ledger can't be read beside the writer, no
+ * memory, or no thread. */
 HR_MUST_USE struct hr_status app_publisher_start(struct app_publisher *publisher);
 /* The ledger has new replays. [any thread] */
 void app_publisher_replay(struct app_publisher *publisher);

@@ -5,6 +5,7 @@
 #include "aggregator/config/topics.h"
 #include "aggregator/normalize/ais/ais.h"
 #include "aggregator/normalize/device/device.h"
+#include "aggregator/normalize/iso/normalizer.h"
 #include "aggregator/schema_registry/registry.h"
 #include "aggregator/schema_registry/schema.h"
 #include "aggregator/sinks/files/files.h"
@@ -15,25 +16,38 @@
 
 #define RAW_SCHEMA "ingestion_raw"
 
-/* One row for each topic: of events (schema) or of raw batches (NULL). */
-static const struct {
-    const char *topic;
+/* A topic of events (schema) or of raw batches (NULL). */
+struct topic {
+    const char *name;
     const struct norm_schema *schema;
-} topics[] = {
-    {"marine.ais.raw", &norm_ais_schema},
-    {"headrace.device.events", &norm_device_schema},
-    {"ingestion.ais.raw.v1", NULL},
+};
+
+static const struct topic fixed[] = {
+    {"marine.ais.raw", &norm_ais_schema}, {"headrace.device.events", &norm_device_schema},
+    {"ingestion.ais.raw.v1", NULL},       {"ingestion.iso.raw.v1", NULL},
     {"ingestion.device.raw.v1", NULL},
 };
+
+enum { N_FIXED = HR_ARRAY_LEN(fixed), N_TOPICS = N_FIXED + NORM_ISO_N_TOPICS };
+
+/* Every topic that a sink writes, by number: the market operators' come behind the rest. */
+static struct topic topic_at(size_t number)
+{
+    if (number < N_FIXED) {
+        return fixed[number];
+    }
+    const struct norm_schema *schema = norm_iso_topic(number - N_FIXED);
+    return (struct topic){schema->topic, schema};
+}
 
 struct hr_status app_schemas_check(void)
 {
     struct hr_status status = hr_ok();
-    for (size_t i = 0; i < HR_ARRAY_LEN(topics); i++) {
+    for (size_t i = 0; i < N_TOPICS; i++) {
         char why[SCHEMA_WHY_CHARS] = "";
-        if (topics[i].schema != NULL && !hr_is_ok(schema_check(topics[i].schema, why, sizeof(why)))) {
-            APP_LOG(APP_ERROR, "schema_differs", app_text("schema", topics[i].schema->name),
-                    app_text("why", why));
+        const struct norm_schema *schema = topic_at(i).schema;
+        if (schema != NULL && !hr_is_ok(schema_check(schema, why, sizeof(why)))) {
+            APP_LOG(APP_ERROR, "schema_differs", app_text("schema", schema->name), app_text("why", why));
             status = hr_status_of(HR_MALFORMED);
         }
     }
@@ -56,11 +70,11 @@ static void log_kafka(void *ctx, enum sink_kafka_level level, const char *event,
 
 struct hr_status app_sink_files_open(const struct config_aggregator *config, struct sink *out)
 {
-    struct sink_files_topic rows[HR_ARRAY_LEN(topics)];
-    for (size_t i = 0; i < HR_ARRAY_LEN(topics); i++) {
-        rows[i] = (struct sink_files_topic){.name = topics[i].topic,
-                                            .schema = topics[i].schema != NULL ? topics[i].schema->name
-                                                                               : RAW_SCHEMA};
+    struct sink_files_topic rows[N_TOPICS];
+    for (size_t i = 0; i < N_TOPICS; i++) {
+        struct topic topic = topic_at(i);
+        rows[i] = (struct sink_files_topic){.name = topic.name,
+                                            .schema = topic.schema != NULL ? topic.schema->name : RAW_SCHEMA};
     }
     const struct sink_files_config files = {.directory = config->sinks.files.dir,
                                             .topics = rows,
@@ -97,8 +111,8 @@ static struct hr_status schema_id_of(const struct config_aggregator *config, con
 struct declared {
     struct config_topics topics;
     struct conf_report report;
-    struct sink_kafka_property settings[HR_ARRAY_LEN(topics) + 1][CONFIG_TOPIC_MAX_SETTINGS];
-    struct sink_kafka_declared rows[HR_ARRAY_LEN(topics) + 1];
+    struct sink_kafka_property settings[N_TOPICS + 1][CONFIG_TOPIC_MAX_SETTINGS];
+    struct sink_kafka_declared rows[N_TOPICS + 1];
     size_t n_rows;
 };
 
@@ -133,8 +147,9 @@ static struct declared *declare_all(const struct config_kafka_sink *kafka)
     if (kafka->replication > 0) {
         config_topics_replicate(&declared->topics, kafka->replication);
     }
-    for (size_t i = 0; i < HR_ARRAY_LEN(topics); i++) {
-        declare(declared, topics[i].topic, topics[i].topic, kafka);
+    for (size_t i = 0; i < N_TOPICS; i++) {
+        const char *name = topic_at(i).name;
+        declare(declared, name, name, kafka);
     }
     declare(declared, kafka->cursor_topic, CONFIG_CURSOR_TOPIC, kafka);
     return declared;
@@ -143,11 +158,12 @@ static struct declared *declare_all(const struct config_kafka_sink *kafka)
 struct hr_status app_sink_kafka_open(const struct config_aggregator *config, struct sink *out)
 {
     const struct config_kafka_sink *kafka = &config->sinks.kafka;
-    struct sink_kafka_topic rows[HR_ARRAY_LEN(topics)];
-    for (size_t i = 0; i < HR_ARRAY_LEN(topics); i++) {
-        rows[i] = (struct sink_kafka_topic){.name = topics[i].topic, .schema = topics[i].schema};
-        if (topics[i].schema != NULL) {
-            HR_TRY(schema_id_of(config, topics[i].topic, topics[i].schema, &rows[i].schema_id));
+    struct sink_kafka_topic rows[N_TOPICS];
+    for (size_t i = 0; i < N_TOPICS; i++) {
+        struct topic topic = topic_at(i);
+        rows[i] = (struct sink_kafka_topic){.name = topic.name, .schema = topic.schema};
+        if (topic.schema != NULL) {
+            HR_TRY(schema_id_of(config, topic.name, topic.schema, &rows[i].schema_id));
         }
     }
     struct sink_kafka_property properties[CONFIG_MAX_PROPERTIES];

@@ -8,7 +8,7 @@
 #include "proto/config/config.h"
 
 enum {
-    CONFIG_MAX_TOPICS = 32,
+    CONFIG_MAX_TOPICS = 96,
     CONFIG_TOPIC_MAX_SETTINGS = 16,
     CONFIG_TOPIC_MAX_CHARS = 127,
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "aggregator/core/fold_internal.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #define EARLIEST_MS (INT64_C(400) * 24 * AGG_HOUR_MS)
@@ -51,7 +52,7 @@ static void list_feeds(struct agg_fold *fold)
 
 void agg_fold_init(struct agg_fold *fold, const struct agg_fold_config *config)
 {
-    memset(fold, 0, sizeof *fold);
+    memset(fold, 0, offsetof(struct agg_fold, notes_bytes));
     fold->config = *config;
     fold->notes.out = hr_writer_over(fold->notes_bytes, sizeof fold->notes_bytes);
     list_feeds(fold);

@@ -17,15 +17,15 @@
 #include "aggregator/io/sink.h"
 
 enum {
-    AGG_FOLD_MAX_FEEDS = 16,
+    AGG_FOLD_MAX_FEEDS = 64,
     AGG_FOLD_BATCH_HOURS = 24,
-    AGG_FOLD_SLOTS = 1024,       /* entries in memory */
+    AGG_FOLD_SLOTS = 2048,       /* entries in memory */
     AGG_FOLD_POSITIONS = 4096,   /* that wait to be stored */
     AGG_FOLD_SPANS = 1024,       /* likewise */
     AGG_FOLD_SPAN_BYTES = 65536, /* a span is closed when it holds this much */
-    AGG_FOLD_NOTES_BYTES = 3 << 20,
+    AGG_FOLD_NOTES_BYTES = 5 << 20,
     AGG_FOLD_NOTES_DUE_BYTES = 1 << 20,   /* stored without waiting beyond this */
-    AGG_FOLD_BATCH_NOTES_BYTES = 3 << 19, /* no batch has more */
+    AGG_FOLD_BATCH_NOTES_BYTES = 7 << 19, /* no batch has more */
 };
 
 struct agg_fold_config {
@@ -115,6 +115,8 @@ struct agg_fold {
     struct agg_fold_span spans[AGG_FOLD_SPANS];
     uint32_t n_spans;
     struct agg_notes_writer notes;
+
+    /* From here on nothing is cleared at the beginning. */
     uint8_t notes_bytes[AGG_FOLD_NOTES_BYTES];
     /* what a store hands over */
     struct feed_entry store_entries[AGG_FOLD_SLOTS];

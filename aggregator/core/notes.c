@@ -41,14 +41,18 @@ static void begin_run(struct agg_notes_writer *writer, const struct agg_note *no
 {
     end_run(writer);
     writer->run_at = writer->out.at;
-    writer->flags = note->revision > 0 ? AGG_RUN_REVISED : 0;
+    writer->flags =
+        (uint8_t)((note->revision > 0 ? AGG_RUN_REVISED : 0) | (note->output > UINT16_MAX ? AGG_RUN_FAR : 0));
     writer->n_runs++;
     writer->next = *note;
     hr_write_u32(&writer->out, note->feed);
     hr_write_u16(&writer->out, note->record);
-    hr_write_u16(&writer->out, note->output);
+    hr_write_u16(&writer->out, (uint16_t)note->output);
     hr_write_u8(&writer->out, 0);
     hr_write_u16(&writer->out, 0);
+    if ((writer->flags & AGG_RUN_FAR) != 0) {
+        hr_write_u16(&writer->out, (uint16_t)(note->output >> 16));
+    }
 }
 
 static bool goes_on(struct agg_notes_writer *writer, const struct agg_note *note)
@@ -103,7 +107,10 @@ static bool read_run(struct hr_reader *in, struct agg_note *notes, uint32_t *n_n
     note.output = hr_read_u16(in);
     uint8_t flags = hr_read_u8(in);
     uint16_t n = hr_read_u16(in);
-    if (!hr_reader_ok(in) || n == 0 || flags > (AGG_RUN_OUTPUTS | AGG_RUN_REVISED) ||
+    if ((flags & AGG_RUN_FAR) != 0) {
+        note.output |= (uint32_t)hr_read_u16(in) << 16;
+    }
+    if (!hr_reader_ok(in) || n == 0 || flags > (AGG_RUN_OUTPUTS | AGG_RUN_REVISED | AGG_RUN_FAR) ||
         n > AGG_LEAF_MAX_NOTES - *n_notes) {
         return false;
     }
@@ -111,7 +118,7 @@ static bool read_run(struct hr_reader *in, struct agg_note *notes, uint32_t *n_n
         note.content = hr_read_u64(in);
         note.revision = (flags & AGG_RUN_REVISED) != 0 ? hr_read_u16(in) : 0;
         notes[(*n_notes)++] = note;
-        note.output = (uint16_t)(note.output + ((flags & AGG_RUN_OUTPUTS) != 0 ? 1 : 0));
+        note.output += (flags & AGG_RUN_OUTPUTS) != 0 ? 1 : 0;
         note.record = (uint16_t)(note.record + ((flags & AGG_RUN_OUTPUTS) != 0 ? 0 : 1));
     }
     return hr_reader_ok(in);

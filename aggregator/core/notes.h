@@ -6,17 +6,21 @@
  *
  * A leaf is u32 n_runs and the runs; a run is u32 feed, u16 record, u16 output, u8 flags, u16 n, and n times
  * u64 content and, with AGG_RUN_REVISED, u16 revision. The record rises by 1 from one event of a run to the
- * next, with AGG_RUN_OUTPUTS the output does. */
+ * next, with AGG_RUN_OUTPUTS the output does. With AGG_RUN_FAR another u16 follows n: the high half of the
+ * first output. */
 #ifndef AGG_NOTES_H
 #define AGG_NOTES_H
 
+#include "aggregator/io/normalizer.h"
 #include "proto/base/cursor.h"
 
 enum {
     AGG_RUN_OUTPUTS = 1,
     AGG_RUN_REVISED = 2,
-    /* The payload of an envelope is below 64 KB and an event takes a byte of it or more. */
-    AGG_LEAF_MAX_NOTES = 65536,
+    AGG_RUN_FAR = 4,
+    /* The payload of an envelope is below 64 KB and an event takes a byte of it or more, but for those of
+     * documents, which have a bound of their own. */
+    AGG_LEAF_MAX_NOTES = 65536 + NORM_DOCUMENT_EVENTS_MAX,
 };
 
 /* Published by normalizers that are gone: differs from everything. */
@@ -25,7 +29,7 @@ enum {
 struct agg_note {
     uint32_t feed; /* agg_feed_id of its topic */
     uint16_t record;
-    uint16_t output;
+    uint32_t output;
     uint16_t revision; /* stays at 65535 */
     uint64_t content;
 };

@@ -15,7 +15,11 @@
 #include "aggregator/io/clock.h"
 #include "aggregator/io/sink.h"
 
-enum { AGG_PUBLISH_MAX_NORMALIZERS = 8, AGG_PUBLISH_MAX_VALUE_BYTES = 65536 };
+enum {
+    AGG_PUBLISH_MAX_NORMALIZERS = 8,
+    AGG_PUBLISH_MAX_VALUE_BYTES = 65536,
+    AGG_PUBLISH_ENOUGH_EVENTS = 65536, /* a transaction with so many takes no further batch */
+};
 
 struct agg_publish_config {
     const struct ledger *ledger; /* for this thread to read */
@@ -81,6 +85,8 @@ struct agg_publish {
     bool is_behind;
     bool has_last; /* last_digest is that of the batch before next_leaf, or of a later one in doubt */
     uint8_t last_digest[WIRE_DIGEST_BYTES];
+    struct norm_past past;      /* of the batch at hand */
+    struct hr_status past_read; /* how reading it went */
     uint8_t value[SINK_ROOM_BYTES + AGG_PUBLISH_MAX_VALUE_BYTES];
 };
 

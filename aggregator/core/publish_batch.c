@@ -14,7 +14,7 @@ enum { TOPIC_MAX_CHARS = 64 };
 struct emission {
     struct agg_transaction *transaction;
     struct sink_origin origin;
-    uint32_t used; /* bit i: normalizer i had events */
+    uint32_t used; /* bit i: normalizer i took a record or had events */
 };
 
 struct hr_status agg_transaction_begin(struct agg_transaction *transaction)
@@ -29,12 +29,26 @@ struct hr_status agg_transaction_begin(struct agg_transaction *transaction)
     return hr_ok();
 }
 
-struct hr_status agg_publish_input(const struct agg_publish *publish, const struct ledger_batch *batch,
+/* For norm_past. */
+static bool read_past(void *ctx, const struct ledger_batch *batch, uint32_t from_seq, uint32_t to_seq,
+                      void (*each)(void *each_ctx, const struct ledger_batch *batch), void *each_ctx)
+{
+    struct agg_publish *publish = ctx;
+    const struct ledger *ledger = publish->config.ledger;
+    const struct ledger_range range = {batch->device_id, batch->stream, from_seq, to_seq};
+    publish->past_read = ledger->read_stream(ledger->ctx, &range, each, each_ctx);
+    return hr_is_ok(publish->past_read);
+}
+
+struct hr_status agg_publish_input(struct agg_publish *publish, const struct ledger_batch *batch,
                                    struct norm_input *input, struct edge_time_anchor *anchor)
 {
     const struct agg_publish_config *config = &publish->config;
     *input = (struct norm_input){.batch = batch,
                                  .tenant = config->tenant_of(config->tenant_ctx, batch->device_id)};
+    publish->past_read = hr_ok();
+    publish->past = (struct norm_past){read_past, publish};
+    input->past = config->ledger->read_stream != NULL ? &publish->past : NULL;
     if (!hr_is_ok(wire_envelope_split(batch->envelope, &input->envelope))) {
         return hr_status_of(HR_CORRUPT);
     }
@@ -115,7 +129,7 @@ static void put_event(void *ctx, const struct norm_event *event)
                                                   len_bytes, &emission->origin);
 }
 
-/* The signed batch goes to the raw topic of each source that has events of it; one without any (a heartbeat)
+/* The signed batch goes to the raw topic of each source that has records in it; one without any (a heartbeat)
  * goes to that of the last normalizer, which by contract is the device's own. */
 static void put_raw(const struct norm_input *input, struct emission *emission)
 {
@@ -153,8 +167,9 @@ void agg_publish_batch(void *ctx, const struct ledger_batch *batch)
     struct agg_transaction *transaction = ctx;
     struct agg_publish *publish = transaction->publish;
     const struct agg_publish_config *config = &publish->config;
-    transaction->is_ended = transaction->is_ended || (transaction->is_folding && transaction->n_batches > 0 &&
-                                                      !agg_fold_has_room(config->fold));
+    bool has_enough = transaction->n_events >= AGG_PUBLISH_ENOUGH_EVENTS ||
+                      (transaction->is_folding && !agg_fold_has_room(config->fold));
+    transaction->is_ended = transaction->is_ended || (transaction->n_batches > 0 && has_enough);
     if (!hr_is_ok(transaction->status) || transaction->is_ended) {
         return;
     }
@@ -179,7 +194,10 @@ void agg_publish_batch(void *ctx, const struct ledger_batch *batch)
     struct emission emission = {.transaction = transaction};
     agg_publish_origin(&input, &emission.origin);
     struct norm_emit emit = {put_event, &emission};
-    transaction->n_records += norm_batch(config->normalizers, config->n_normalizers, &input, &emit).n_records;
+    struct norm_batch_result result = norm_batch(config->normalizers, config->n_normalizers, &input, &emit);
+    keep_first(&transaction->status, publish->past_read);
+    emission.used |= result.taken;
+    transaction->n_records += result.n_records;
     if (transaction->is_live) {
         put_raw(&input, &emission);
         memcpy(publish->last_digest, batch->digest, WIRE_DIGEST_BYTES);

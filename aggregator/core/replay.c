@@ -5,13 +5,14 @@
 #include "proto/base/assert.h"
 #include "proto/base/failpoint.h"
 
+#include <stddef.h>
 #include <string.h>
 
 enum { CHUNK_EVENTS = 8192, CHUNK_SPANS = 64 };
 
 void agg_replay_init(struct agg_replay *replay)
 {
-    memset(replay, 0, sizeof *replay);
+    memset(replay, 0, offsetof(struct agg_replay, span_bytes));
     atomic_init(&replay->is_asked, true);
 }
 

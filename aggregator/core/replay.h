@@ -18,7 +18,7 @@
 
 #include <stdatomic.h>
 
-enum { AGG_REPLAY_SPAN_BYTES = 2 << 20, AGG_REPLAY_MAX_FIELDS = 160 };
+enum { AGG_REPLAY_SPAN_BYTES = 4 << 20, AGG_REPLAY_MAX_FIELDS = 160 };
 
 struct agg_replay {
     struct feed_replay row;  /* id 0: none at hand */
@@ -31,9 +31,10 @@ struct agg_replay {
 
     /* of the span at hand */
     struct feed_span span;
+    uint32_t n_notes;
+    /* From here on nothing is cleared at the beginning. */
     uint8_t span_bytes[AGG_REPLAY_SPAN_BYTES];
     struct agg_note notes[AGG_LEAF_MAX_NOTES];
-    uint32_t n_notes;
     struct norm_value values[AGG_REPLAY_MAX_FIELDS];
 };
 

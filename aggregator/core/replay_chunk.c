@@ -187,6 +187,7 @@ static void compare_batch(void *ctx, const struct ledger_batch *batch)
     agg_publish_origin(&input, &it->origin);
     struct norm_emit emit = {compare_event, it};
     (void)norm_batch(config->normalizers, config->n_normalizers, &input, &emit);
+    *status = hr_is_ok(*status) ? publish->past_read : *status;
     write_notes(it);
 }
 

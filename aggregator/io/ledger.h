@@ -134,6 +134,13 @@ struct ledger_birth {
     uint64_t first_leaf;
 };
 
+/* Batches from_seq .. to_seq of one stream. */
+struct ledger_range {
+    uint64_t device_id;
+    uint32_t stream;
+    uint32_t from_seq, to_seq;
+};
+
 struct ledger {
     /* Makes the change durable. HR_OK: it survives a power cut, and leaves are filled in. HR_FULL: no space
      * on the disk; nothing changed, a later call may succeed. HR_AGAIN: the database is away; the same.
@@ -156,6 +163,14 @@ struct ledger {
      * HR_NOT_FOUND: none. [reader thread] */
     HR_MUST_USE struct hr_status (*anchor_at)(void *ctx, uint64_t device_id, uint32_t boot_id, uint64_t leaf,
                                               struct edge_time_anchor *out);
+    /* Hands the committed batches of a range of a stream to `each`, in the order of seq; slices are borrowed
+     * during its call. HR_OK also when some or all of them are not there: never committed, lost, or deleted
+     * by retention. NULL: this ledger can't; nothing that spans batches is normalized. [reader thread, also
+     * while `each` of a read runs] */
+    HR_MUST_USE struct hr_status (*read_stream)(void *ctx, const struct ledger_range *range,
+                                                void (*each)(void *each_ctx,
+                                                             const struct ledger_batch *batch),
+                                                void *each_ctx);
     /* Calls `each` for every stream, and for every device. At start, before the first commit. [writer thread]
      */
     HR_MUST_USE struct hr_status (*load_streams)(

@@ -7,6 +7,9 @@
 
 #include "aggregator/io/ledger.h"
 
+/* No document, and with it no batch beside its ordinary records, gives more events; norm_batch sees to it. */
+enum { NORM_DOCUMENT_EVENTS_MAX = 1 << 18 };
+
 /* Types of a canonical field. They map one to one to Avro. */
 enum norm_type { NORM_LONG, NORM_DOUBLE, NORM_BOOLEAN, NORM_STRING, NORM_BYTES };
 
@@ -44,7 +47,7 @@ struct norm_event {
     struct hr_bytes key;             /* Kafka key: what must stay in order together */
     int64_t occurred_at_us;          /* Unix microseconds; Kafka's record timestamp */
     uint32_t record_index;           /* in the batch */
-    uint16_t output_index;           /* of this record: 0 for its first event */
+    uint32_t output_index;           /* of this record: 0 for its first event */
 };
 
 /* How the time of a record is known. */
@@ -55,11 +58,23 @@ enum norm_time_quality {
     NORM_TIME_RECEIVED_ONLY
 };
 
+/* Earlier batches of the stream, for what spans several of them: they are committed before the one at hand,
+ * so what comes of them is a function of the log too. A failure is the owner's to know: the normalizer then
+ * emits nothing of what it wanted to read, and what came of the batch is thrown away. */
+struct norm_past {
+    /* As read_stream of struct ledger; from_seq <= to_seq, both before the batch at hand. False: the ledger
+     * can't be read now. */
+    bool (*read)(void *ctx, const struct ledger_batch *batch, uint32_t from_seq, uint32_t to_seq,
+                 void (*each)(void *each_ctx, const struct ledger_batch *batch), void *each_ctx);
+    void *ctx;
+};
+
 struct norm_input {
     const struct ledger_batch *batch;
     struct wire_envelope envelope;
     const struct edge_time_anchor *anchor; /* newest of this device and boot up to this leaf; NULL: none */
     const char *tenant;
+    const struct norm_past *past; /* NULL: nothing is there */
 };
 
 /* Events as the bytes that sinks deliver (Avro binary, without framing). */

@@ -15,7 +15,7 @@ struct sink_origin {
     uint16_t key_epoch;
     uint32_t batch_seq;
     uint32_t record_index; /* SINK_WHOLE_BATCH: the record is the signed batch itself */
-    uint16_t output_index;
+    uint32_t output_index;
     uint64_t leaf;
     int64_t received_utc_ms; /* of the batch */
     uint8_t batch_digest[WIRE_DIGEST_BYTES];
@@ -30,7 +30,7 @@ struct sink_origin {
 #define SINK_NO_SLOT     0xFFFFu
 
 /* Writable bytes that stand before the value of an event, for the sink's framing. */
-enum { SINK_ROOM_BYTES = 8, SINK_MAX_SLOTS = 1024 };
+enum { SINK_ROOM_BYTES = 8, SINK_MAX_SLOTS = 2048 };
 
 /* How far a sink has got; stands in each transaction. */
 struct sink_cursor {

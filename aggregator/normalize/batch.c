@@ -16,15 +16,15 @@ static void counted_event(void *ctx, const struct norm_event *event)
     counted->to->event(counted->to->ctx, event);
 }
 
-static const struct normalizer *taker_of(const struct normalizer *const *normalizers, size_t n_normalizers,
-                                         enum edge_kind kind)
+/* n_normalizers: nobody takes it. */
+static size_t taker_of(const struct normalizer *const *normalizers, size_t n_normalizers, enum edge_kind kind)
 {
     for (size_t i = 0; i < n_normalizers; i++) {
         if (normalizers[i]->takes(kind)) {
-            return normalizers[i];
+            return i;
         }
     }
-    return NULL;
+    return n_normalizers;
 }
 
 struct norm_batch_result norm_batch(const struct normalizer *const *normalizers, size_t n_normalizers,
@@ -58,9 +58,12 @@ struct norm_batch_result norm_batch(const struct normalizer *const *normalizers,
             norm_device_misfit(input, NORM_DEVICE_MALFORMED_RECORD, raw, 0, index, &counting);
             continue;
         }
-        const struct normalizer *taker = taker_of(normalizers, n_normalizers, record.kind);
+        size_t which = taker_of(normalizers, n_normalizers, record.kind);
 
-        if (taker != NULL) {
+        if (which < n_normalizers) {
+            const struct normalizer *taker = normalizers[which];
+
+            result.taken |= 1u << which;
             taker->record(taker->ctx, input, &record, index, &counting);
         } else {
             result.n_unrouted++;

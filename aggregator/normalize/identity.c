@@ -29,16 +29,19 @@ void norm_hex(const uint8_t *bytes, size_t len_bytes, char *out)
 }
 
 void norm_event_id(const uint8_t batch_digest[WIRE_DIGEST_BYTES], uint32_t record_index,
-                   uint16_t output_index, char out[NORM_UUID_CHARS])
+                   uint32_t output_index, char out[NORM_UUID_CHARS])
 {
     /* RFC 9562 section 5.8: custom_a is 48 bits, custom_b 12 after the version, custom_c 62 after the
      * variant. The last 32 of custom_c are the indexes; n_records is 16 bits on the wire, so 16 hold any
-     * record's index. */
+     * record's index. Of an output's index the rest changes digest bits, which differ from batch to batch and
+     * not within one, so ids stay apart. */
     uint8_t uuid[16];
 
     memcpy(uuid, batch_digest, 12);
     uuid[6] = (uint8_t)(0x80 | (batch_digest[6] & 0x0F));
     uuid[8] = (uint8_t)(0x80 | (batch_digest[8] & 0x3F));
+    uuid[10] ^= (uint8_t)(output_index >> 24);
+    uuid[11] ^= (uint8_t)(output_index >> 16);
     uuid[12] = (uint8_t)(record_index >> 8);
     uuid[13] = (uint8_t)record_index;
     uuid[14] = (uint8_t)(output_index >> 8);

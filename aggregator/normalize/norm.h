@@ -23,6 +23,7 @@ struct norm_batch_result {
     uint32_t n_events;    /* emitted */
     uint32_t n_malformed; /* records that don't decode; each is an event of its own */
     uint32_t n_unrouted;  /* records of a kind that nobody here takes; likewise */
+    uint32_t taken;       /* bit i: normalizer i took a record, with or without events */
 };
 
 /* Decodes each record of the batch and hands it to the first of the normalizers that takes its kind. A record
@@ -51,11 +52,13 @@ const char *norm_time_quality_name(enum norm_time_quality quality);
 /* ---- identity ---- */
 
 /* The id of an event: a UUID of version 8 (RFC 9562 section 5.8) whose bits are, in order, the first 90 bits
- * of the batch digest, 16 of the record's index and 16 of the output's index, with version and variant in
- * their places. The batch digest names the batch for ever, so the same record gives the same id in every
- * replay, and no two events of a log share one. Writes 36 characters, no NUL. */
+ * of the batch digest, 16 of the record's index and the low 16 of the output's index, with version and
+ * variant in their places; the high 16 of the output's index, zeros but for documents of more than 65,536
+ * events, are added by exclusive or to the last 16 bits of the digest. The batch digest names the batch for
+ * ever, so the same record gives the same id in every replay, and no two events of a log share one. Writes 36
+ * characters, no NUL. */
 void norm_event_id(const uint8_t batch_digest[WIRE_DIGEST_BYTES], uint32_t record_index,
-                   uint16_t output_index, char out[NORM_UUID_CHARS]);
+                   uint32_t output_index, char out[NORM_UUID_CHARS]);
 
 /* The W3C trace id of all that comes of one batch: the last 16 bytes of its digest, in hex, no NUL. */
 void norm_trace_id(const uint8_t batch_digest[WIRE_DIGEST_BYTES], char out[NORM_TRACE_ID_CHARS]);
@@ -135,7 +138,7 @@ struct norm_subject {
     const struct norm_schema *schema;
     const char *producer; /* "headrace/ais/1": normalizer and version */
     uint32_t record_index;
-    uint16_t output_index;
+    uint32_t output_index;
     uint32_t dt_ms;
 };
 

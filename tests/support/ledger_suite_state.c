@@ -128,6 +128,42 @@ static struct hr_status commit_anchor(uint32_t seq, uint32_t boot_id, uint64_t u
     return ledger->commit(ledger->ctx, &change);
 }
 
+struct stream_seen {
+    uint32_t n;
+    uint32_t seqs[128];
+    bool is_other;
+};
+
+static void see_of_stream(void *ctx, const struct ledger_batch *batch)
+{
+    struct stream_seen *seen = ctx;
+    seen->is_other = seen->is_other || batch->device_id != 3 || batch->stream != 0 ||
+                     batch->envelope.len_bytes != LAB_ENVELOPE_BYTES;
+    seen->seqs[seen->n++] = batch->seq;
+}
+
+static void a_stream_is_read_by_range(void **state)
+{
+    (void)state;
+    const struct ledger_range range = {.device_id = 3, .stream = 0, .from_seq = 1, .to_seq = 99};
+    const struct ledger_range nothing = {.device_id = 9, .stream = 0, .from_seq = 0, .to_seq = 99};
+    struct stream_seen seen = {0};
+    for (uint32_t seq = 0; seq < 110; seq++) {
+        if (seq != 50) { /* lost */
+            assert_ok(ledger_lab_commit(3, 0, seq, 1));
+            assert_ok(ledger_lab_commit(4, 0, seq, 1));
+        }
+    }
+    assert_ok(ledger->read_stream(ledger->ctx, &range, see_of_stream, &seen));
+    assert_int_equal(seen.n, 98);
+    for (uint32_t i = 0; i < seen.n; i++) {
+        assert_int_equal(seen.seqs[i], i < 49 ? i + 1 : i + 2);
+    }
+    assert_false(seen.is_other);
+    assert_ok(ledger->read_stream(ledger->ctx, &nothing, see_of_stream, &seen));
+    assert_int_equal(seen.n, 98);
+}
+
 static void the_newest_anchor_up_to_a_leaf_is_found(void **state)
 {
     (void)state;
@@ -340,6 +376,7 @@ int ledger_suite_run_state(void)
     const struct CMUnitTest tests[] = {
         SUITE_TEST(the_last_state_of_a_stream_is_loaded),
         SUITE_TEST(devices_are_loaded_with_all_their_keys),
+        SUITE_TEST(a_stream_is_read_by_range),
         SUITE_TEST(the_newest_anchor_up_to_a_leaf_is_found),
         SUITE_TEST(an_anchor_may_be_asked_for_while_reading),
         SUITE_TEST(anchors_are_right_for_each_batch_wherever_a_reader_begins),

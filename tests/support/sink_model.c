@@ -180,7 +180,7 @@ static struct hr_status model_put_event(void *ctx, const struct norm_event *even
                    .record = origin->record_index,
                    .output = origin->output_index,
                    .replay = origin->replay,
-                   .place = {origin->leaf, ((uint64_t)origin->record_index + 1) << 16 | origin->output_index},
+                   .place = {origin->leaf, ((uint64_t)origin->record_index + 1) << 32 | origin->output_index},
                    .occurred_at_us = event->occurred_at_us,
                    .value = last->is_null ? INT64_MIN : last->as.number,
                });

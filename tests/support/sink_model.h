@@ -26,7 +26,7 @@ struct model_record {
     uint16_t slot;
     uint16_t revision;
     uint32_t record;
-    uint16_t output;
+    uint32_t output;
     uint64_t replay;
     struct model_place place;
     struct model_place live;

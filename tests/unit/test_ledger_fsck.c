@@ -321,7 +321,7 @@ static void rows_come_back_as_they_were(void **state)
                                        .end_leaf = 7,
                                        .n_events = 8,
                                        .n_changed = 9,
-                                       .normalizers = "ais/1 device/1",
+                                       .normalizers = "ais/1 iso/1 device/1",
                                        .reason = "r"};
     struct feed_replay replayed;
     out = hr_writer_over(bytes, sizeof bytes);
@@ -356,7 +356,7 @@ static void deliver(uint64_t cursor)
     for (uint32_t i = 0; i < 4; i++) {
         struct cli_delivered_record *record = &delivered.records[delivered.n_records++];
         *record = (struct cli_delivered_record){
-            .topic = i == 0 ? 0 : 1, .index = (uint64_t)i << 16, .offset = i, .has_digest = true};
+            .topic = i == 0 ? 0 : 1, .index = (uint64_t)i << 32, .offset = i, .has_digest = true};
         memcpy(record->digest, fixture.batches[0].digest, WIRE_DIGEST_BYTES);
     }
 }
@@ -384,7 +384,7 @@ static void a_missing_a_doubled_and_an_alien_record_are_told_apart(void **state)
 {
     (void)state;
     deliver(1);
-    delivered.records[1].index = UINT64_C(9) << 16; /* of a record that the batch does not have */
+    delivered.records[1].index = UINT64_C(9) << 32; /* of a record that the batch does not have */
     delivered.records[4] = delivered.records[3];
     delivered.records[4].offset = 99;
     delivered.n_records = 5;
@@ -428,7 +428,7 @@ static void events_of_other_normalizers_are_not_judged(void **state)
 {
     (void)state;
     deliver(1);
-    delivered.records[1].index = UINT64_C(9) << 16;
+    delivered.records[1].index = UINT64_C(9) << 32;
     assert_int_equal(compare_delivered(false), 0);
     assert_int_equal(delivered.n_not_judged, 3);
 }

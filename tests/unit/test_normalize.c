@@ -25,7 +25,7 @@ struct kept {
     size_t raw_bytes;
     int64_t record_seq;
     uint32_t record_index;
-    uint16_t output_index;
+    uint32_t output_index;
 };
 
 struct keeper {
@@ -197,6 +197,8 @@ static void an_event_id_is_a_uuid_of_the_batch_the_record_and_the_output(void **
     /* By hand: version 8 in the 13th digit, variant 10 in the 17th, then the indexes. */
     norm_event_id(batch.digest, 0x1234, 0x0056, id);
     assert_string_equal(id, "00112233-4455-8677-8899-aabb12340056");
+    norm_event_id(batch.digest, 0x1234, 0x30201, id);
+    assert_string_equal(id, "00112233-4455-8677-8899-aab812340201"); /* bb, and 3 by exclusive or */
     norm_traceparent(batch.digest, 0x1234, trace);
     assert_string_equal(trace, "00-f0e1d2c3b4a5968778695a4b3c2d1e0f-c455667700001234-01");
 }

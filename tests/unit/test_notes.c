@@ -78,7 +78,9 @@ static void leaves_of_any_shape_are_read_back(void **state)
                 struct agg_note note = {
                     .feed = shape == 0 ? 2 : 1,
                     .record = (uint16_t)(last == NULL ? 0 : last->record + (shape < 9 ? 1 : 0)),
-                    .output = (uint16_t)(shape < 9 || last == NULL ? 0 : last->output + 1),
+                    .output = shape == 2                  ? 65530 + test_random_below(&random, 70000)
+                              : shape < 9 || last == NULL ? 0
+                                                          : last->output + 1,
                     .revision = (uint16_t)(shape == 1 ? test_random_below(&random, 65536) : 0),
                     .content = test_random_next(&random)};
                 notes[leaf][i] = note;

@@ -60,6 +60,9 @@ struct fsck {
     bool has_feeds;
     bool has_kafka;
     uint64_t size, first_leaf, pruned_meanwhile;
+    uint64_t n_past; /* earlier batches that a normalizer was given */
+    bool is_cut; /* of those that it asked for some may be gone by retention: its events can't be judged */
+    struct hr_status past_read;
 };
 
 static struct cli_delivered delivered; /* large */
@@ -102,6 +105,33 @@ static void pass_hole(struct fsck *fsck, uint64_t leaf)
     fsck->track.next_leaf = leaf;
 }
 
+struct past_visit {
+    struct fsck *fsck;
+    void (*each)(void *each_ctx, const struct ledger_batch *batch);
+    void *each_ctx;
+};
+
+static void visit_past(void *ctx, const struct ledger_batch *batch)
+{
+    const struct past_visit *visit = ctx;
+    visit->fsck->n_past++;
+    visit->each(visit->each_ctx, batch);
+}
+
+/* For norm_past. */
+static bool read_past(void *ctx, const struct ledger_batch *batch, uint32_t from_seq, uint32_t to_seq,
+                      void (*each)(void *each_ctx, const struct ledger_batch *batch), void *each_ctx)
+{
+    struct fsck *fsck = ctx;
+    struct past_visit visit = {fsck, each, each_ctx};
+    const struct ledger_range range = {batch->device_id, batch->stream, from_seq, to_seq};
+    fsck->n_past = 0;
+    struct hr_status status = fsck->ledger.read_stream(fsck->ledger.ctx, &range, visit_past, &visit);
+    fsck->past_read = hr_is_ok(fsck->past_read) ? status : fsck->past_read;
+    fsck->is_cut = fsck->is_cut || (fsck->first_leaf > 0 && fsck->n_past <= to_seq - from_seq);
+    return hr_is_ok(status);
+}
+
 static void examine(void *ctx, const struct ledger_batch *batch)
 {
     struct fsck *fsck = ctx;
@@ -113,7 +143,9 @@ static void examine(void *ctx, const struct ledger_batch *batch)
     if (batch->leaf != fsck->track.next_leaf) {
         pass_hole(fsck, batch->leaf);
     }
-    struct norm_input input = {.batch = batch, .tenant = ""};
+    fsck->is_cut = false;
+    const struct norm_past past = {read_past, fsck};
+    struct norm_input input = {.batch = batch, .tenant = "", .past = &past};
     bool is_whole = cli_track_batch(&fsck->track, batch, &result);
     if (is_whole) {
         input.envelope = result.parts;
@@ -125,10 +157,14 @@ static void examine(void *ctx, const struct ledger_batch *batch)
     }
     if (fsck->has_feeds) {
         cli_refold_batch(&fsck->refold, batch->leaf, is_whole ? &input : NULL);
+        if (fsck->is_cut) {
+            cli_refold_batch(&fsck->refold, batch->leaf, NULL);
+        }
     }
     if (fsck->has_kafka && is_whole) {
         cli_delivered_leaf(&delivered, &input,
-                           fsck->has_feeds && cli_refold_is_current(&fsck->refold, "kafka", batch->leaf));
+                           fsck->has_feeds && !fsck->is_cut &&
+                               cli_refold_is_current(&fsck->refold, "kafka", batch->leaf));
     }
 }
 
@@ -186,6 +222,7 @@ static struct hr_status run(struct fsck *fsck)
     }
     HR_TRY(read_statements(fsck));
     HR_TRY(read_batches(fsck));
+    HR_TRY(fsck->past_read);
     cli_track_end(&fsck->track);
     if (fsck->has_feeds) {
         cli_refold_end(&fsck->refold);

@@ -74,7 +74,7 @@ static void want(struct cli_delivered *delivered, const char *topic, uint64_t in
 struct emission {
     struct cli_delivered *delivered;
     bool judges_events;
-    uint32_t used; /* bit i: normalizer i had events */
+    uint32_t used; /* bit i: normalizer i took a record or had events */
 };
 
 static void want_event(void *ctx, const struct norm_event *event)
@@ -88,11 +88,11 @@ static void want_event(void *ctx, const struct norm_event *event)
     }
     if (emission->judges_events) {
         want(emission->delivered, event->schema->topic,
-             ((uint64_t)event->record_index + 1) << 16 | event->output_index);
+             ((uint64_t)event->record_index + 1) << 32 | event->output_index);
     }
 }
 
-/* The raw topics by the rule of the publisher: of each source with events; a batch with nothing but the
+/* The raw topics by the rule of the publisher: of each source with records; a batch with nothing but the
  * device's own goes to the device's. */
 static void want_raw(struct cli_delivered *delivered, uint32_t used)
 {
@@ -139,8 +139,8 @@ static void tell_missing(struct cli_delivered *delivered, const struct ledger_ba
         cli_find(delivered->findings, CLI_FINDING_MISSING, &place, "the signed batch is not there");
     } else {
         cli_find(delivered->findings, CLI_FINDING_MISSING, &place,
-                 "event %" PRIu64 " of record %" PRIu64 " is not there", wanted->index & 0xFFFF,
-                 (wanted->index >> 16) - 1);
+                 "event %" PRIu64 " of record %" PRIu64 " is not there", wanted->index & UINT32_MAX,
+                 (wanted->index >> 32) - 1);
     }
 }
 
@@ -220,7 +220,7 @@ void cli_delivered_leaf(struct cli_delivered *delivered, const struct norm_input
     struct emission emission = {.delivered = delivered, .judges_events = judges_events};
     const struct norm_emit emit = {want_event, &emission};
     delivered->n_wanted = 0;
-    (void)norm_batch(cli_normalizers(), CLI_REFOLD_N_NORMALIZERS, input, &emit);
+    emission.used |= norm_batch(cli_normalizers(), CLI_REFOLD_N_NORMALIZERS, input, &emit).taken;
     if (judges_events || !want_where_it_is(delivered, batch->leaf)) {
         want_raw(delivered, emission.used);
     }

@@ -11,12 +11,12 @@
 #include "tools/cli/findings.h"
 #include "tools/cli/kafka_properties.h"
 
-enum { CLI_DELIVERED_MAX_TOPICS = 32, CLI_DELIVERED_MAX_LOGS = 256 };
+enum { CLI_DELIVERED_MAX_TOPICS = 64, CLI_DELIVERED_MAX_LOGS = 256 };
 
 /* A record of the log in a topic. */
 struct cli_delivered_record {
     uint64_t leaf;
-    uint64_t index; /* (record_index + 1) << 16 | output_index; 0: the whole batch */
+    uint64_t index; /* (record_index + 1) << 32 | output_index; 0: the whole batch */
     int64_t offset;
     uint32_t topic;
     int32_t partition;

@@ -142,7 +142,7 @@ static void take_record(void *ctx, const struct sink_kafka_seen *seen)
                                           .is_revision = seen->is_revision,
                                           .has_digest = seen->has_digest};
     if (seen->is_event) {
-        record.index = ((uint64_t)seen->record_index + 1) << 16 | seen->output_index;
+        record.index = ((uint64_t)seen->record_index + 1) << 32 | seen->output_index;
     }
     memcpy(record.digest, seen->batch_digest, sizeof record.digest);
     uint8_t held[WIRE_DIGEST_BYTES];

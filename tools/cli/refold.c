@@ -3,23 +3,43 @@
 
 #include "aggregator/normalize/ais/ais.h"
 #include "aggregator/normalize/device/device.h"
+#include "aggregator/normalize/iso/normalizer.h"
 #include "aggregator/verify/verify.h"
+#include "aggregator/zoneinfo/zoneinfo.h"
 #include "proto/base/assert.h"
+#include "tools/cli/cli.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { MAX_LOOKS = 20 };
 
+static void init_iso(struct norm_iso_normalizer *iso)
+{
+    static struct norm_zones zones;
+    char message[ZONEINFO_MESSAGE_CHARS] = "no memory";
+    const struct norm_iso_config config = {
+        .zones = &zones, .hash = verify_hash(), .memory = calloc(1, norm_iso_memory_bytes())};
+    if (config.memory == NULL || !hr_is_ok(zoneinfo_load(NULL, &zones, message))) {
+        (void)fprintf(stderr, "headrace: %s\n", message);
+        exit(CLI_FAILED);
+    }
+    norm_iso_init(iso, &config);
+}
+
 const struct normalizer *const *cli_normalizers(void)
 {
     static struct norm_ais ais;
+    static struct norm_iso_normalizer iso;
     static const struct normalizer *list[CLI_REFOLD_N_NORMALIZERS];
     if (list[0] == NULL) {
         norm_ais_init(&ais);
+        init_iso(&iso);
         list[0] = &ais.normalizer;
-        list[1] = norm_device();
+        list[1] = &iso.normalizer;
+        list[2] = norm_device();
     }
     return list;
 }

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { READ_CHUNK_BATCHES = 256, CHECK_MS = 1000 };
+enum { READ_CHUNK_BATCHES = 256, STREAM_CHUNK_BATCHES = 64, CHECK_MS = 1000 };
 
 static void lock_reader(struct ledger_postgres *ledger)
 {
@@ -204,6 +204,49 @@ static struct hr_status read_batches(void *ctx, uint64_t from, uint32_t max_batc
     return hr_status_of(budget.n_read > 0 ? HR_OK : HR_NOT_FOUND);
 }
 
+/* *from_seq is behind what was handed out when there may be more. */
+static struct hr_status read_stream_chunk(struct ledger_postgres *ledger, const struct ledger_range *range,
+                                          uint32_t *from_seq,
+                                          void (*each)(void *each_ctx, const struct ledger_batch *batch),
+                                          void *each_ctx, bool *has_more)
+{
+    struct ledger_pg_params params = {.n = 0};
+    ledger_pg_put_u64(&params, range->device_id);
+    ledger_pg_put_u64(&params, range->stream);
+    ledger_pg_put_u64(&params, *from_seq);
+    ledger_pg_put_u64(&params, range->to_seq);
+    ledger_pg_put_u64(&params, STREAM_CHUNK_BATCHES);
+    PGresult *result = NULL;
+    HR_TRY(ask(ledger,
+               "SELECT leaf, device, stream, seq, received_ms, digest, envelope FROM batch"
+               " WHERE device = $1 AND stream = $2 AND seq BETWEEN $3 AND $4 ORDER BY seq LIMIT $5",
+               &params, &result));
+    int n_rows = PQntuples(result);
+    for (int row = 0; row < n_rows; row++) {
+        struct ledger_batch batch = batch_of_row(result, row);
+        *from_seq = batch.seq + 1;
+        each(each_ctx, &batch);
+    }
+    PQclear(result);
+    *has_more = n_rows == STREAM_CHUNK_BATCHES && *from_seq <= range->to_seq;
+    return hr_ok();
+}
+
+static struct hr_status read_stream(void *ctx, const struct ledger_range *range,
+                                    void (*each)(void *each_ctx, const struct ledger_batch *batch),
+                                    void *each_ctx)
+{
+    struct ledger_postgres *ledger = ctx;
+    struct hr_status status = hr_ok();
+    uint32_t from_seq = range->from_seq;
+    lock_reader(ledger);
+    for (bool has_more = true; has_more && hr_is_ok(status);) {
+        status = read_stream_chunk(ledger, range, &from_seq, each, each_ctx, &has_more);
+    }
+    unlock_reader(ledger);
+    return status;
+}
+
 static struct hr_status ask_for_anchor(struct ledger_postgres *ledger, uint64_t device_id, uint32_t boot_id,
                                        uint64_t leaf, struct edge_time_anchor *out)
 {
@@ -279,6 +322,7 @@ void ledger_pg_fill(struct ledger_postgres *ledger, struct ledger *out)
     out->is_writer = is_writer;
     out->size = get_size;
     out->read = read_batches;
+    out->read_stream = read_stream;
     out->anchor_at = anchor_at;
     out->find_digest = ledger_pg_find_digest;
     out->set_hint = set_hint;

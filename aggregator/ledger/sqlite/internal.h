@@ -68,6 +68,7 @@ struct ledger_sqlite {
     sqlite3 *reader;
     sqlite3_stmt *writes[N_WRITES];
     sqlite3_stmt *read_batches; /* of the reader connection */
+    sqlite3_stmt *read_stream;
     sqlite3_stmt *read_anchor;
     pthread_mutex_t reader_lock; /* recursive: `each` of a read may ask for an anchor */
     struct ledger_hints hints;   /* written with the next commit, and at close */
@@ -178,6 +179,9 @@ HR_MUST_USE struct hr_status ledger_size(void *ctx, uint64_t *n_leaves);
 HR_MUST_USE struct hr_status ledger_read(void *ctx, uint64_t from, uint32_t max_batches, size_t max_bytes,
                                          void (*each)(void *each_ctx, const struct ledger_batch *batch),
                                          void *each_ctx);
+HR_MUST_USE struct hr_status
+ledger_read_stream(void *ctx, const struct ledger_range *range,
+                   void (*each)(void *each_ctx, const struct ledger_batch *batch), void *each_ctx);
 HR_MUST_USE struct hr_status ledger_anchor_at(void *ctx, uint64_t device_id, uint32_t boot_id, uint64_t leaf,
                                               struct edge_time_anchor *out);
 HR_MUST_USE struct hr_status

@@ -216,6 +216,7 @@ static void release(struct ledger_sqlite *ledger)
         (void)sqlite3_finalize(ledger->writes[i]);
     }
     (void)sqlite3_finalize(ledger->read_batches);
+    (void)sqlite3_finalize(ledger->read_stream);
     (void)sqlite3_finalize(ledger->read_anchor);
     (void)sqlite3_close(ledger->reader);
     (void)sqlite3_close(ledger->writer);
@@ -282,6 +283,7 @@ static struct hr_status open_with(const struct ledger_sqlite_config *config, str
                            .is_writer = ledger_is_writer,
                            .size = ledger_size,
                            .read = ledger_read,
+                           .read_stream = ledger_read_stream,
                            .anchor_at = ledger_anchor_at,
                            .load_streams = ledger_load_streams,
                            .load_devices = ledger_load_devices,

@@ -112,6 +112,10 @@ struct hr_status ledger_prepare_reads(struct ledger_sqlite *ledger)
                           "SELECT leaf, device, stream, seq, received_ms, digest, envelope FROM batch"
                           " WHERE leaf >= ?1 ORDER BY leaf",
                           &ledger->read_batches));
+    HR_TRY(ledger_prepare(ledger, ledger->reader,
+                          "SELECT leaf, device, stream, seq, received_ms, digest, envelope FROM batch"
+                          " WHERE device = ?1 AND stream = ?2 AND seq BETWEEN ?3 AND ?4 ORDER BY seq",
+                          &ledger->read_stream));
     return ledger_prepare(ledger, ledger->reader,
                           "SELECT uptime_ms, utc_ms, err_ms, source FROM anchor WHERE device = ?1"
                           " AND boot_id = ?2 AND leaf <= ?3 ORDER BY leaf DESC LIMIT 1",
@@ -131,6 +135,24 @@ struct hr_status ledger_read(void *ctx, uint64_t from, uint32_t max_batches, siz
     (void)sqlite3_reset(ledger->read_batches);
     ledger_unlock_reader(ledger);
     return status;
+}
+
+struct hr_status ledger_read_stream(void *ctx, const struct ledger_range *range,
+                                    void (*each)(void *each_ctx, const struct ledger_batch *batch),
+                                    void *each_ctx)
+{
+    struct ledger_sqlite *ledger = ctx;
+    sqlite3_stmt *statement = ledger->read_stream;
+    ledger_lock_reader(ledger);
+    ledger_bind_u64(statement, 1, range->device_id);
+    ledger_bind_u64(statement, 2, range->stream);
+    ledger_bind_u64(statement, 3, range->from_seq);
+    ledger_bind_u64(statement, 4, range->to_seq);
+    const struct ledger_budget budget = {.batches = UINT32_MAX, .bytes = SIZE_MAX};
+    struct hr_status status = read_rows(ledger, statement, budget, each, each_ctx);
+    (void)sqlite3_reset(statement);
+    ledger_unlock_reader(ledger);
+    return hr_is(status, HR_NOT_FOUND) ? hr_ok() : status;
 }
 
 struct hr_status ledger_anchor_at(void *ctx, uint64_t device_id, uint32_t boot_id, uint64_t leaf,

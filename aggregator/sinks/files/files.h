@@ -10,7 +10,7 @@
 #include "aggregator/io/sink.h"
 
 enum {
-    SINK_FILES_MAX_TOPICS = 32,
+    SINK_FILES_MAX_TOPICS = 64,
     SINK_FILES_PATH_MAX_CHARS = 511,
     SINK_FILES_MAX_VALUE_BYTES = 65536,
 };

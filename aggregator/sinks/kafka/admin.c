@@ -292,7 +292,7 @@ static struct hr_status do_step(struct sink_kafka_admin *admin, const struct sin
 {
     switch (difference->step) {
     case SINK_KAFKA_CREATE:
-        return sink_kafka_create_topic(admin->client, declared, timeout_ms, why);
+        return sink_kafka_create_topics(admin->client, &declared, 1, timeout_ms, why);
     case SINK_KAFKA_ALTER:
         return alter(admin, declared, difference->setting, timeout_ms, why);
     case SINK_KAFKA_ADD_PARTITIONS:

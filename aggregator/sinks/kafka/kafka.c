@@ -15,7 +15,7 @@ enum {
     QUEUE_FULL_TRIES = 300,
     TRANSACTION_TIMEOUT_MS = 60000,
     CONTACT_TIMEOUT_MS = 10000,
-    N_HEADERS = 15,
+    N_HEADERS = 16,
 };
 
 /* ---- the producer's life ---- */
@@ -331,7 +331,12 @@ static void add_revision(rd_kafka_headers_t *headers, const struct sink_origin *
     ADD_NUMBER(headers, "replay", origin->replay);
     if (tail->has_place) {
         ADD_NUMBER(headers, "live_leaf", tail->place.leaf);
-        ADD_NUMBER(headers, "live_index", tail->place.index);
+        /* Outputs beyond 65,535 came later than this header; the rest of one has its own. */
+        uint64_t index = tail->place.index;
+        ADD_NUMBER(headers, "live_index", index >> 32 << 16 | (index & UINT16_MAX));
+        if ((index >> 16 & UINT16_MAX) != 0) {
+            ADD_NUMBER(headers, "live_index_high", index >> 16 & UINT16_MAX);
+        }
     }
 }
 
@@ -340,7 +345,7 @@ static struct kafka_place place_of(const struct sink_origin *origin)
     bool whole = origin->record_index == SINK_WHOLE_BATCH;
     return (struct kafka_place){
         .leaf = origin->leaf,
-        .index = whole ? 0 : ((uint64_t)origin->record_index + 1) << 16 | origin->output_index};
+        .index = whole ? 0 : ((uint64_t)origin->record_index + 1) << 32 | origin->output_index};
 }
 
 static bool is_at_or_before(struct kafka_place place, struct kafka_place other)

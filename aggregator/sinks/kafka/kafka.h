@@ -11,7 +11,7 @@
 #include "aggregator/io/sink.h"
 
 enum {
-    SINK_KAFKA_MAX_TOPICS = 32,
+    SINK_KAFKA_MAX_TOPICS = 64,
     SINK_KAFKA_MAX_PARTITIONS = 512, /* of all data topics together */
     SINK_KAFKA_TOPIC_MAX_CHARS = 127,
     SINK_KAFKA_MAX_SETTINGS = 16, /* of one topic */

@@ -14,7 +14,7 @@ enum { SINK_KAFKA_ORIGIN_CHARS = 64, SINK_KAFKA_MAX_PROPERTIES = 64, KAFKA_CURSO
 /* The place of a record in the log. Kafka partitions hold them in rising order. */
 struct kafka_place {
     uint64_t leaf;
-    uint64_t index; /* (record_index + 1) << 16 | output_index, 0 for the whole batch: raw before events */
+    uint64_t index; /* (record_index + 1) << 32 | output_index, 0 for the whole batch: raw before events */
 };
 
 /* What a partition holds of this log: when the publisher recovered, and then as it puts live records. */
@@ -100,11 +100,13 @@ bool sink_kafka_conf_producer(struct sink_kafka *sink, rd_kafka_conf_t *conf);
 
 /* HR_AGAIN: nobody answered, or not now. HR_DENIED: no login or no right. HR_IO: every other error. */
 struct hr_status sink_kafka_status_of(rd_kafka_resp_err_t error);
-/* Makes one topic and waits up to timeout_ms until the controller has it; one that is there already is fine.
- * `why` is filled on failure. */
-HR_MUST_USE struct hr_status sink_kafka_create_topic(rd_kafka_t *client,
-                                                     const struct sink_kafka_declared *declared,
-                                                     uint32_t timeout_ms, char why[SINK_KAFKA_WHY_CHARS]);
+/* Makes topics, at most SINK_KAFKA_MAX_TOPICS + 1, in one request, and waits up to timeout_ms until the
+ * controller has them; one that is there already is fine. When one can't be made others may be there; `why`
+ * then says the first that can't. */
+HR_MUST_USE struct hr_status sink_kafka_create_topics(rd_kafka_t *client,
+                                                      const struct sink_kafka_declared *const *declared,
+                                                      size_t n, uint32_t timeout_ms,
+                                                      char why[SINK_KAFKA_WHY_CHARS]);
 /* Copies the declarations of the configuration, and gives them back. HR_FULL: too many. */
 HR_MUST_USE struct hr_status sink_kafka_keep_declared(struct sink_kafka *sink,
                                                       const struct sink_kafka_config *config);

@@ -245,12 +245,16 @@ static bool read_tail(const struct sink_kafka *sink, const rd_kafka_message_t *m
     if (!whole && !header_number(headers, "output_index", &output)) {
         return false;
     }
-    place.index = whole ? 0 : (record + 1) << 16 | output;
+    place.index = whole ? 0 : (record + 1) << 32 | output;
     *tail = (struct kafka_tail){.known = true};
     if (header_number(headers, "replay", &tail->replay)) {
         tail->replay_place = place;
+        uint64_t index = 0;
+        uint64_t high = 0;
         tail->has_place = header_number(headers, "live_leaf", &tail->place.leaf) &&
-                          header_number(headers, "live_index", &tail->place.index);
+                          header_number(headers, "live_index", &index);
+        (void)header_number(headers, "live_index_high", &high);
+        tail->place.index = index >> 16 << 32 | (high & UINT16_MAX) << 16 | (index & UINT16_MAX);
     } else {
         tail->has_place = true;
         tail->place = place;

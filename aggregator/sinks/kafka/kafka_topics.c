@@ -77,20 +77,24 @@ static const struct sink_kafka_declared *find_declared(const struct sink_kafka *
 static struct hr_status create_topics(struct sink_kafka *sink, const char *const *names, size_t n,
                                       uint32_t timeout_ms)
 {
+    const struct sink_kafka_declared *declared[SINK_KAFKA_MAX_TOPICS + 1];
     for (size_t i = 0; i < n; i++) {
-        const struct sink_kafka_declared *declared = find_declared(sink, names[i]);
-        if (declared == NULL) {
+        declared[i] = find_declared(sink, names[i]);
+        if (declared[i] == NULL) {
             sink_kafka_log(sink, SINK_KAFKA_ERROR, "kafka_topic_missing", names[i]);
             return hr_status_of(HR_NOT_FOUND);
         }
-        char why[SINK_KAFKA_WHY_CHARS] = "";
-        struct hr_status status = sink_kafka_create_topic(sink->producer, declared, timeout_ms, why);
-        if (!hr_is_ok(status)) {
-            char text[SINK_KAFKA_TOPIC_MAX_CHARS + SINK_KAFKA_WHY_CHARS + 4];
-            (void)snprintf(text, sizeof text, "%s: %s", names[i], why);
-            sink_kafka_log(sink, SINK_KAFKA_ERROR, "kafka_topic_not_created", text);
-            return hr_status_of(HR_AGAIN); /* a cluster may get its brokers, and we our rights, later */
-        }
+    }
+    char why[SINK_KAFKA_WHY_CHARS] = "";
+    struct hr_status status =
+        n > 0 ? sink_kafka_create_topics(sink->producer, declared, n, timeout_ms, why) : hr_ok();
+    if (!hr_is_ok(status)) {
+        char text[SINK_KAFKA_TOPIC_MAX_CHARS + SINK_KAFKA_WHY_CHARS + 4];
+        (void)snprintf(text, sizeof text, "%s: %s", n == 1 ? names[0] : "one of several", why);
+        sink_kafka_log(sink, SINK_KAFKA_ERROR, "kafka_topic_not_created", text);
+        return hr_status_of(HR_AGAIN); /* a cluster may get its brokers, and we our rights, later */
+    }
+    for (size_t i = 0; i < n; i++) {
         sink_kafka_log(sink, SINK_KAFKA_INFO, "kafka_topic_created", names[i]);
     }
     return hr_ok();

@@ -78,12 +78,12 @@ static void read_headers(const rd_kafka_headers_t *headers, struct sink_kafka_se
         out->log[0] = '\0';
     }
     bool has_record = header_number(headers, "record_index", UINT16_MAX, &record);
-    bool has_output = header_number(headers, "output_index", UINT16_MAX, &output);
+    bool has_output = header_number(headers, "output_index", UINT32_MAX, &output);
     out->has_place = header_number(headers, "leaf", UINT64_MAX, &out->leaf) && has_record == has_output;
     out->is_event = has_record;
     out->is_revision = header_number(headers, "replay", UINT64_MAX, &replay);
     out->record_index = (uint32_t)record;
-    out->output_index = (uint16_t)output;
+    out->output_index = (uint32_t)output;
     out->has_digest = header_digest(headers, out->batch_digest);
 }
 

@@ -21,7 +21,7 @@ struct sink_kafka_seen {
     bool is_revision; /* of a replay */
     uint64_t leaf;
     uint32_t record_index;
-    uint16_t output_index;
+    uint32_t output_index;
     bool has_digest;
     uint8_t batch_digest[WIRE_DIGEST_BYTES];
 };

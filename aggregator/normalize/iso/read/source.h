@@ -45,6 +45,11 @@ void norm_window_open(struct norm_window *window, struct norm_source source, uin
  * window is full of unused bytes, or max_bytes is passed. HR_MALFORMED as the source. */
 HR_MUST_USE struct hr_status norm_window_more(struct norm_window *window);
 
+/* ---- zstd, as gateways pack ---- */
+
+/* Unpacks one or more frames into exactly len_bytes. False: they are damaged, or give more or less. */
+bool norm_zstd_unpack(struct hr_bytes packed, uint8_t *out, size_t len_bytes);
+
 /* ---- zip and gzip ---- */
 
 struct norm_zip_member {

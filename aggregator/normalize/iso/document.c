@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "aggregator/normalize/iso/document.h"
+
+#include "aggregator/normalize/iso/read/source.h"
+#include "proto/base/assert.h"
+
+#include <string.h>
+
+enum {
+    HTTP_OK_FIRST = 200,
+    HTTP_OK_LAST = 299,
+    HTTP_NOT_MODIFIED = 304,
+    ENCODING_AS_RECEIVED = 0,
+    ENCODING_ZSTD = 1
+};
+
+enum norm_document_kind norm_document_kind_of(const struct edge_document *head)
+{
+    bool is_good = head->http_status >= HTTP_OK_FIRST && head->http_status <= HTTP_OK_LAST;
+    if (head->http_status == HTTP_NOT_MODIFIED) {
+        return NORM_DOCUMENT_UNCHANGED;
+    }
+    if (!is_good) {
+        return head->http_status == 0 ? NORM_DOCUMENT_UNANSWERED : NORM_DOCUMENT_REFUSED;
+    }
+    if (head->error[0] != '\0') {
+        return NORM_DOCUMENT_FAULTY;
+    }
+    if (head->n_chunks > 0) {
+        return NORM_DOCUMENT_CONTENT;
+    }
+    return head->len_bytes > 0 ? NORM_DOCUMENT_UNCHANGED : NORM_DOCUMENT_EMPTY;
+}
+
+const char *norm_document_kind_name(enum norm_document_kind kind)
+{
+    static const char *const NAMES[] = {"content", "unchanged", "empty", "faulty", "refused", "unanswered"};
+    HR_ASSERT((size_t)kind < HR_ARRAY_LEN(NAMES));
+    return NAMES[kind];
+}
+
+void norm_documents_init(struct norm_documents *documents, const struct wire_hash *hash, uint8_t *packed,
+                         uint8_t *body)
+{
+    memset(documents, 0, sizeof *documents);
+    documents->hash = hash;
+    documents->packed = packed;
+    documents->body = body;
+    documents->leaf = UINT64_MAX;
+}
+
+/* ---- texts ---- */
+
+static void put_text(char *out, const char *text)
+{
+    size_t at = strlen(out);
+    size_t len = strlen(text);
+    HR_ASSERT(at + len < NORM_DOCUMENT_TEXT_CHARS);
+    memcpy(out + at, text, len + 1);
+}
+
+static void put_number(char *out, uint32_t number)
+{
+    char digits[12] = "";
+    size_t at = sizeof digits - 1;
+    do {
+        digits[--at] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    put_text(out, digits + at);
+}
+
+static void tell_broken(struct norm_document_found *out, const char *text)
+{
+    out->outcome = NORM_DOCUMENT_BROKEN;
+    out->text[0] = '\0';
+    put_text(out->text, text);
+}
+
+/* ---- places ---- */
+
+static struct norm_document_place *place_of(struct norm_documents *documents, const struct norm_input *input)
+{
+    uint64_t hash =
+        (input->batch->device_id ^ (uint64_t)input->batch->stream << 32) * UINT64_C(0x9E3779B97F4A7C15);
+    return &documents->places[hash >> 32 & (NORM_DOCUMENT_PLACES - 1)];
+}
+
+static struct norm_document_place place_at(const struct norm_input *input, uint32_t document_id)
+{
+    return (struct norm_document_place){.device_id = input->batch->device_id,
+                                        .leaf = input->batch->leaf,
+                                        .stream = input->batch->stream,
+                                        .boot_id = input->envelope.header.boot_id,
+                                        .document_id = document_id,
+                                        .seq = input->batch->seq,
+                                        .last_leaf = input->batch->leaf};
+}
+
+static bool is_too_large(const struct edge_document *head)
+{
+    return head->n_chunks > NORM_DOCUMENT_MAX_CHUNKS || head->len_bytes > NORM_DOCUMENT_MAX_BYTES;
+}
+
+static uint32_t wanted_chunks(const struct edge_document *head)
+{
+    bool is_wanted = norm_document_kind_of(head) == NORM_DOCUMENT_CONTENT && !is_too_large(head);
+    return is_wanted ? head->n_chunks : 0;
+}
+
+/* Does memory say where this document begins? What it says of another moment of the log is not asked: it is
+ * emptied when leaves don't follow each other. */
+static bool is_known(const struct norm_document_place *place, const struct norm_input *input,
+                     uint32_t document_id)
+{
+    const struct norm_document_place wanted = place_at(input, document_id);
+    return place->state != NORM_PLACE_FREE && place->device_id == wanted.device_id &&
+           place->stream == wanted.stream && place->boot_id == wanted.boot_id &&
+           place->document_id == wanted.document_id && wanted.seq - place->seq <= NORM_DOCUMENT_REACH_BATCHES;
+}
+
+/* ---- the earlier batches ---- */
+
+/* Records of one document in a batch, handed out one by one. */
+struct look {
+    struct norm_documents *documents;
+    uint32_t boot_id;
+    uint32_t document_id;
+    uint32_t n_records; /* to look at; the rest stands behind */
+    bool is_other_boot; /* a batch was of another boot */
+    void (*record)(void *ctx, const struct ledger_batch *batch, const struct edge_record *record);
+    void *ctx;
+};
+
+static void look_at_batch(void *ctx, const struct ledger_batch *batch)
+{
+    struct look *look = ctx;
+    struct wire_envelope envelope;
+    bool is_envelope = hr_is_ok(wire_envelope_split(batch->envelope, &envelope));
+    if (!is_envelope || envelope.header.boot_id != look->boot_id) {
+        look->is_other_boot = true;
+        return;
+    }
+    struct hr_reader payload = hr_reader_over(envelope.payload);
+    struct edge_record *record = &look->documents->record;
+    struct hr_bytes raw;
+    for (uint32_t i = 0; i < look->n_records && hr_is_ok(wire_record_next(&payload, &raw)); i++) {
+        if (!hr_is_ok(edge_record_decode(raw, record))) {
+            continue;
+        }
+        bool is_head = record->kind == EDGE_DOCUMENT && record->as.document.document_id == look->document_id;
+        bool is_chunk = record->kind == EDGE_CHUNK && record->as.chunk.document_id == look->document_id;
+        if (is_head || is_chunk) {
+            look->record(look->ctx, batch, record);
+        }
+    }
+}
+
+/* The search for a Document: backwards, to a batch that has it. */
+struct search {
+    bool is_found;
+    bool has_chunk; /* an earlier one than that which asks */
+    struct norm_document_place place;
+};
+
+static void search_record(void *ctx, const struct ledger_batch *batch, const struct edge_record *record)
+{
+    struct search *search = ctx;
+    search->has_chunk = search->has_chunk || record->kind == EDGE_CHUNK;
+    if (record->kind == EDGE_DOCUMENT) { /* the last one of a batch counts */
+        search->is_found = true;
+        search->place.seq = batch->seq;
+        search->place.leaf = batch->leaf;
+        search->place.n_chunks = wanted_chunks(&record->as.document);
+    }
+}
+
+/* False: the past can't be read. */
+static bool search_head(struct norm_documents *documents, const struct norm_input *input,
+                        const struct edge_chunk *chunk, struct norm_document_place *out)
+{
+    struct search search = {.place = place_at(input, chunk->document_id)};
+    struct look look = {.documents = documents,
+                        .boot_id = input->envelope.header.boot_id,
+                        .document_id = chunk->document_id,
+                        .n_records = UINT32_MAX,
+                        .is_other_boot = input->past == NULL,
+                        .record = search_record,
+                        .ctx = &search};
+    uint32_t seq = input->batch->seq;
+    uint32_t last = seq > NORM_DOCUMENT_REACH_BATCHES ? seq - NORM_DOCUMENT_REACH_BATCHES : 0;
+    while (seq > last && !look.is_other_boot && !search.is_found) {
+        seq--; /* batches that are lost are passed over */
+        if (!input->past->read(input->past->ctx, input->batch, seq, seq, look_at_batch, &look)) {
+            return false;
+        }
+    }
+    *out = search.place;
+    out->state = search.is_found ? NORM_PLACE_KNOWN : NORM_PLACE_ABSENT;
+    /* Not the first one: whatever index it had, it is not that of the chunk at hand. */
+    out->first_index = search.has_chunk ? UINT32_MAX : chunk->index;
+    return true;
+}
+
+/* ---- putting together ---- */
+
+struct gathering {
+    struct norm_documents *documents;
+    struct norm_document_found *out;
+    uint32_t n_chunks; /* in packed, from the first on */
+    size_t len_bytes;
+};
+
+static void gather_record(void *ctx, const struct ledger_batch *batch, const struct edge_record *record)
+{
+    struct gathering *gathering = ctx;
+    (void)batch;
+    if (record->kind == EDGE_DOCUMENT) { /* the nearest one counts */
+        gathering->out->head = record->as.document;
+        gathering->out->has_head = true;
+        gathering->n_chunks = 0;
+        gathering->len_bytes = 0;
+        return;
+    }
+    const struct edge_chunk *chunk = &record->as.chunk;
+    if (chunk->index == gathering->n_chunks && chunk->index < NORM_DOCUMENT_MAX_CHUNKS) {
+        memcpy(gathering->documents->packed + gathering->len_bytes, chunk->data, chunk->len_bytes);
+        gathering->len_bytes += chunk->len_bytes;
+        gathering->n_chunks++;
+    }
+}
+
+/* Undoes the encoding and compares length and hash. */
+static void open_body(struct gathering *gathering)
+{
+    struct norm_documents *documents = gathering->documents;
+    struct norm_document_found *out = gathering->out;
+    const struct edge_document *head = &out->head;
+    struct hr_bytes body = hr_bytes_of(documents->packed, gathering->len_bytes);
+    if (head->encoding == ENCODING_ZSTD) {
+        if (!norm_zstd_unpack(body, documents->body, head->len_bytes)) {
+            tell_broken(out, "its bytes can't be unpacked to the length that it says");
+            return;
+        }
+        body = hr_bytes_of(documents->body, head->len_bytes);
+    } else if (head->encoding != ENCODING_AS_RECEIVED) {
+        tell_broken(out, "this build does not know how it is encoded");
+        return;
+    }
+    uint8_t sha256[WIRE_DIGEST_BYTES];
+    wire_sha256(documents->hash, &body, 1, sha256);
+    if (body.len_bytes != head->len_bytes || memcmp(sha256, head->sha256, sizeof sha256) != 0) {
+        tell_broken(out, "its bytes are not those of its SHA-256");
+        return;
+    }
+    out->body = body;
+    out->outcome = NORM_DOCUMENT_WHOLE;
+}
+
+static void gather(struct norm_documents *documents, const struct norm_input *input,
+                   const struct norm_document_place *place, uint32_t record_index,
+                   struct norm_document_found *out)
+{
+    struct gathering gathering = {.documents = documents, .out = out};
+    struct look look = {.documents = documents,
+                        .boot_id = place->boot_id,
+                        .document_id = place->document_id,
+                        .n_records = UINT32_MAX,
+                        .record = gather_record,
+                        .ctx = &gathering};
+    uint32_t seq = input->batch->seq;
+    if (place->seq < seq &&
+        !input->past->read(input->past->ctx, input->batch, place->seq, seq - 1, look_at_batch, &look)) {
+        out->outcome = NORM_DOCUMENT_UNREADABLE;
+        return;
+    }
+    look.n_records = record_index + 1;
+    look_at_batch(&look, input->batch);
+    if (!out->has_head || gathering.n_chunks != out->head.n_chunks) {
+        tell_broken(out, "chunk ");
+        put_number(out->text, gathering.n_chunks);
+        put_text(out->text, " of ");
+        put_number(out->text, place->n_chunks);
+        put_text(out->text, " is missing");
+        return;
+    }
+    open_body(&gathering);
+}
+
+static void take_chunk(struct norm_documents *documents, const struct norm_input *input,
+                       const struct edge_chunk *chunk, uint32_t record_index, struct norm_document_found *out)
+{
+    struct norm_document_place *place = place_of(documents, input);
+    if (!is_known(place, input, chunk->document_id)) {
+        struct norm_document_place found;
+        if (!search_head(documents, input, chunk, &found)) {
+            out->outcome = NORM_DOCUMENT_UNREADABLE;
+            return;
+        }
+        *place = found;
+    }
+    place->last_leaf = input->batch->leaf;
+    if (place->state == NORM_PLACE_ABSENT) {
+        if (place->seq == input->batch->seq && place->first_index == chunk->index) {
+            tell_broken(out, "its beginning is missing");
+            out->head = (struct edge_document){.document_id = chunk->document_id};
+        }
+    } else if (place->n_chunks > 0 && chunk->index == place->n_chunks - 1) {
+        place->is_ended = true;
+        gather(documents, input, place, record_index, out);
+    }
+}
+
+void norm_documents_take(struct norm_documents *documents, const struct norm_input *input,
+                         const struct edge_record *record, uint32_t record_index,
+                         struct norm_document_found *out)
+{
+    uint64_t leaf = input->batch->leaf;
+    if (leaf != documents->leaf && leaf != documents->leaf + 1) {
+        memset(documents->places, 0, sizeof documents->places);
+    }
+    documents->leaf = leaf;
+    out->outcome = NORM_DOCUMENT_NOTHING;
+    out->has_head = false;
+    out->head = (struct edge_document){0};
+    if (record->kind == EDGE_CHUNK) {
+        take_chunk(documents, input, &record->as.chunk, record_index, out);
+        return;
+    }
+    HR_ASSERT(record->kind == EDGE_DOCUMENT);
+    struct norm_document_place *place = place_of(documents, input);
+    *place = place_at(input, record->as.document.document_id);
+    place->state = NORM_PLACE_KNOWN;
+    place->n_chunks = wanted_chunks(&record->as.document);
+    place->is_ended = place->n_chunks == 0;
+    out->head = record->as.document;
+    out->has_head = true;
+    out->outcome = NORM_DOCUMENT_HEAD;
+    if (norm_document_kind_of(&out->head) == NORM_DOCUMENT_CONTENT && is_too_large(&out->head)) {
+        tell_broken(out, "it is too large");
+    }
+}

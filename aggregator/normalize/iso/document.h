@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Documents out of the log. A gateway's answer of an operator is a Document record and then its Chunks
+ * (proto/SPEC.md section 3), spread over several batches of one stream; what it says comes of the record that
+ * ends it, with what the earlier batches hold. Those are read again, so the same log gives the same documents
+ * wherever a reader begins; memory only saves the search for a Document that was seen on the way. [any] */
+#ifndef NORM_DOCUMENT_H
+#define NORM_DOCUMENT_H
+
+#include "aggregator/io/normalizer.h"
+#include "proto/wire/hash.h"
+
+enum {
+    NORM_DOCUMENT_MAX_BYTES = 64 << 20, /* of a body, and of what its chunks hold */
+    NORM_DOCUMENT_MAX_CHUNKS = NORM_DOCUMENT_MAX_BYTES / EDGE_CHUNK_MAX_BYTES,
+    NORM_DOCUMENT_REACH_BATCHES = 16384, /* of one stream, from a Document to its last chunk */
+    NORM_DOCUMENT_PLACES = 1024,
+    NORM_DOCUMENT_TEXT_CHARS = 96,
+};
+
+enum norm_document_outcome {
+    NORM_DOCUMENT_NOTHING,    /* a record in the middle, or of a document that is no content */
+    NORM_DOCUMENT_HEAD,       /* a Document record; see norm_document_kind_of */
+    NORM_DOCUMENT_WHOLE,      /* the last chunk of content: head and body are filled */
+    NORM_DOCUMENT_BROKEN,     /* it can't be had, for a reason that the log holds: `text` says which */
+    NORM_DOCUMENT_UNREADABLE, /* the earlier batches can't be read now; whoever owns the past knows */
+};
+
+/* What a Document record stands for. */
+enum norm_document_kind {
+    NORM_DOCUMENT_CONTENT,   /* chunks follow, and hold what the operator published */
+    NORM_DOCUMENT_UNCHANGED, /* what was published before */
+    NORM_DOCUMENT_EMPTY,     /* an answer without a body */
+    NORM_DOCUMENT_FAULTY,    /* cut off, too long or not what was asked for */
+    NORM_DOCUMENT_REFUSED,   /* the operator said no */
+    NORM_DOCUMENT_UNANSWERED,
+    NORM_DOCUMENT_KIND_COUNT,
+};
+
+enum norm_document_kind norm_document_kind_of(const struct edge_document *head);
+const char *norm_document_kind_name(enum norm_document_kind kind); /* "content" */
+
+struct norm_document_found {
+    enum norm_document_outcome outcome;
+    bool has_head;                       /* BROKEN: without one, only document_id of head is filled */
+    struct edge_document head;           /* HEAD, WHOLE, BROKEN */
+    struct hr_bytes body;                /* WHOLE; until the next call */
+    char text[NORM_DOCUMENT_TEXT_CHARS]; /* BROKEN */
+};
+
+/* Where a document begins, or that its beginning is not there. */
+struct norm_document_place {
+    enum { NORM_PLACE_FREE, NORM_PLACE_KNOWN, NORM_PLACE_ABSENT } state;
+    uint64_t device_id;
+    uint64_t leaf; /* of the record that `seq` names */
+    uint32_t stream, boot_id, document_id;
+    uint32_t seq;         /* of the batch with the Document; ABSENT: with the first chunk that is there */
+    uint32_t n_chunks;    /* 0: nobody wants them */
+    uint32_t first_index; /* ABSENT: of that chunk */
+    bool is_ended;
+    uint64_t last_leaf; /* with a chunk of it */
+};
+
+struct norm_documents {
+    const struct wire_hash *hash;
+    uint8_t *packed; /* NORM_DOCUMENT_MAX_BYTES each */
+    uint8_t *body;
+    uint64_t leaf; /* of the last batch */
+    struct norm_document_place places[NORM_DOCUMENT_PLACES];
+    struct edge_record record; /* of an earlier batch, while it is looked at */
+};
+
+/* `packed` and `body` have NORM_DOCUMENT_MAX_BYTES each and are kept, as is hash. */
+void norm_documents_init(struct norm_documents *documents, const struct wire_hash *hash, uint8_t *packed,
+                         uint8_t *body);
+/* The next record of kind EDGE_DOCUMENT or EDGE_CHUNK of the batch. *out is large; its outcome is always
+ * written. */
+void norm_documents_take(struct norm_documents *documents, const struct norm_input *input,
+                         const struct edge_record *record, uint32_t record_index,
+                         struct norm_document_found *out);
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The normalizer of operators' documents: Document and Chunk records to events of iso.* and anomalies. The
+ * events of a document are those of the record that ends it, in the order of its rows; what it says is that
+ * of `headrace feeds test` for the same payload. It needs norm_input.past for documents of several batches.
+ */
+#ifndef NORM_ISO_NORMALIZER_H
+#define NORM_ISO_NORMALIZER_H
+
+#include "aggregator/normalize/iso/document.h"
+#include "aggregator/normalize/iso/event.h"
+
+enum {
+    NORM_ISO_N_TOPICS = NORM_ISO_COUNT * NORM_ISO_PRODUCT_COUNT + 1, /* of events, with the anomalies' */
+    NORM_ISO_ANOMALIES_MAX = 256, /* of one document that become events; the rest is counted in one more */
+};
+
+struct norm_iso_config {
+    const struct norm_zones *zones; /* kept, as are hash and memory */
+    const struct wire_hash *hash;
+    void *memory; /* norm_iso_memory_bytes(), aligned as malloc's; pages that nobody touched yet are best */
+};
+
+/* What became of documents since start; those of a batch that is published again count again. */
+struct norm_iso_counts {
+    uint64_t documents[NORM_DOCUMENT_KIND_COUNT]; /* Document records */
+    uint64_t normalized;                          /* content that was whole */
+    uint64_t broken;                              /* content that could not be put together */
+    uint64_t rows;
+    uint64_t anomalies;
+};
+
+/* Large, and must not move. One thread. */
+struct norm_iso_normalizer {
+    struct normalizer normalizer;
+    struct norm_iso_config config;
+    struct norm_iso_work *work;
+    struct norm_documents documents;
+    struct norm_document_found found;
+    const struct norm_schema *schemas[NORM_ISO_N_TOPICS];
+    struct norm_iso_counts counts;
+    uint64_t leaf;     /* of the batch at hand */
+    uint32_t record;   /* the last one of it */
+    uint32_t n_events; /* of it */
+};
+
+/* Some 170 MB of address space, of which a document touches what it needs. */
+size_t norm_iso_memory_bytes(void);
+/* Fills iso->normalizer, source "iso". The configuration is copied. */
+void norm_iso_init(struct norm_iso_normalizer *iso, const struct norm_iso_config *config);
+
+/* Topics of events by number, for whoever lists them; number < NORM_ISO_N_TOPICS. */
+const struct norm_schema *norm_iso_topic(size_t number);
+
+#endif

@@ -1,0 +1,265 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Market data end to end: a simulator of the operators, headrace-collector's HTTP tap, headrace-aggregator, a real Kafka.
+What a read_committed consumer sees is, row by row, what `headrace feeds test` gives for the same payloads, each exactly
+once, though the aggregator is killed in the middle of a document that spans many batches."""
+import collections
+import datetime
+import hashlib
+import io
+import json
+import pathlib
+import random
+import subprocess
+import sys
+import unittest
+import zipfile
+
+import iso_sim
+from harness import Aggregator, Site, SystemTest, program, run, wait_for
+from pipeline import CORPUS, Broker, Collector
+from test_http_tap import documents, feed
+
+CAISO, PJM, NYISO, MISO, ISONE = "oasis.caiso.com", "api.pjm.com", "mis.nyiso.com", "public-api.misoenergy.org", "webservices.iso-ne.com"
+SPP, ERCOT = "portal.spp.org", "api.ercot.com"
+HOSTS = (CAISO, PJM, NYISO, MISO, ISONE, SPP, ERCOT)
+RECORDED = {  # of the corpus: feed, host, file
+    "caiso_da_lmp": (CAISO, "CAISO/20200101_20200101_PRC_LMP_DAM_20200630_22_50_44_v1.zip"),
+    "caiso_load_forecast": (CAISO, "CAISO/20250219_20250227_SLD_FCST_7DA_20250221_01_09_58_v1.zip"),
+    "miso_da_lmp": (MISO, "MISO/da_expost_lmp_20260714_3hubs.csv"),
+    "miso_outage": (MISO, "MISO/GenerationOutagesPlusMinusFiveDays_20261002.json"),
+    "spp_rt_lmp": (SPP, "SPP/RTBM-LMP-SL-202503310850.csv"),
+    "pjm_da_constraint": (PJM, "PJM/da_marginal_value_2024-09-02.json"),
+    "pjm_load_forecast": (PJM, "PJM/compressed_pjm_load_forecast_2025-03-19.gz"),
+    "ercot_da_spp": (ERCOT, "ERCOT/np4-190-cd_dam_spp_HB_HUBAVG_2025-11-02_dstfall.json"),
+    "ercot_load_forecast": (ERCOT, "ERCOT/load_forecast_specific_reportid.zip"),
+    "isone_da_lmp": (ISONE, "ISONE/hourlylmp_da_final_day_20251102_location_4000_dstfall.json"),
+    "isone_da_schedule": (ISONE, "ISONE/dayaheadhourlydemand_day_20240310_location_4001.json"),
+    "nyiso_da_lmp": (NYISO, "NYISO/damlbmp_zone_20251102_excerpt_dstfall.csv"),
+}
+UNKNOWN = "miso_nothing"  # a feed that no build knows
+ANOMALIES, RAW = "data.quality.anomalies.v1", "ingestion.iso.raw.v1"
+ISO_CORPUS = pathlib.Path(CORPUS) / "iso"
+CAISO_COLUMNS = ("INTERVALSTARTTIME_GMT,INTERVALENDTIME_GMT,OPR_DT,OPR_HR,OPR_INTERVAL,NODE_ID_XML,NODE_ID,NODE,MARKET_RUN_ID,LMP_TYPE,"
+                 "XML_DATA_ITEM,PNODE_RESMRID,GRP_TYPE,POS,MW,GROUP\n")
+
+
+def caiso_prices(n_nodes, hours, seed):
+    """A day-ahead file as OASIS prints it, its components adding up but for one node."""
+    chance, lines = random.Random(seed), []
+    for node in range(n_nodes):
+        for hour in hours:
+            energy, congestion, loss = (round(chance.uniform(-50, 90), 5) for _ in range(3))
+            price = energy + congestion + loss + (1 if node == 7 and hour == hours[0] else 0)
+            key = f"N{node}_{chance.getrandbits(40):x}"
+            for kind, value in (("LMP", price), ("MCE", energy), ("MCC", congestion), ("MCL", loss)):
+                lines.append(f"2026-03-01T{hour:02}:00:00-00:00,2026-03-01T{hour + 1:02}:00:00-00:00,2026-03-01,{hour},0,{key},{key},"
+                             f"N{node},DAM,{kind},LMP_PRC,N{node},ALL,0,{value:.5f},1\n")
+    return (CAISO_COLUMNS + "".join(lines)).encode()
+
+
+def zipped(name, data):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(zipfile.ZipInfo(name, (2026, 3, 1, 0, 0, 0)), data)
+    return out.getvalue()
+
+
+NYISO_ZONES = ('"Time Stamp","Name","PTID","LBMP ($/MWHr)","Marginal Cost Losses ($/MWHr)","Marginal Cost Congestion ($/MWHr)"\n'
+               '"03/01/2026 00:00","CAPITL",61757,31.90,2.01,-6.53\n"03/01/2026 00:00","CENTRL",61754,25.30,0.45,0.00\n'
+               '"03/01/2026 01:00","CAPITL",61757,30.10,1.90,-5.20\n"03/01/2026 01:00","CENTRL",61754,n/a,0.45,0.00\n').encode()
+PJM_CUT = b'{"items":[{"datetime_beginning_utc":"2026-03-01T05:00:00","pnode_id":1,'
+
+
+def expected(name, path, request):
+    """The rows that `headrace feeds test` prints for a payload, and how many findings."""
+    done = subprocess.run([program("headrace"), "feeds", "test", name, "--payload", path, "--name", request, "--limit", "0"],
+                          stdout=subprocess.PIPE, check=False)
+    lines = done.stdout.decode("utf-8", "replace").splitlines()[:-1]
+    return [line for line in lines if not line.startswith("! ")], [line for line in lines if line.startswith("! ")]
+
+
+def instant(us):
+    return datetime.datetime.fromtimestamp(us / 1e6, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class Chain(SystemTest):
+    """The programs, with feeds of the test's own."""
+
+    def begin(self, transaction=""):
+        self.site = Site(self.folder)
+        more = [word for host in HOSTS for word in ("--san", host)]
+        self.site.headrace("ca", "server", "--dir", self.site.ca, "--name", "iso", *more)
+        self.sim = self.own(iso_sim.IsoSim(self.site.ca / "iso.crt", self.site.ca / "iso.key"))
+        self.feeds = self.folder / "feeds"
+        self.feeds.mkdir()
+        self.payloads = self.folder / "payloads"
+        self.payloads.mkdir()
+        self.paths = {}
+        self.broker = self.own(Broker(self.folder))
+        self.aggregator = self.own(Aggregator(self.site, sinks=self.broker.sinks() + transaction))
+        self.device = self.site.enrol("gateway")
+
+    def serve(self, name, host, *answers, every="1s"):
+        """A feed whose requests are answered by these in order: bytes, or an answer of iso_sim. The last one stays."""
+        ready = []
+        for answer in answers:
+            if isinstance(answer, bytes):
+                digest = hashlib.sha256(answer).digest()
+                self.paths[digest] = self.payloads / digest.hex()
+                self.paths[digest].write_bytes(answer)
+                answer = iso_sim.body(answer)
+            ready.append(answer)
+        self.sim.route(host, f"/{name}/", *ready)
+        (self.feeds / f"{name}.yaml").write_text(feed(name, f"{host}/{name}/now", every_ms=50, attempts=0, schedule=f"{{every: {every}}}")
+                                                 .replace("max_bytes: 2MiB", "max_bytes: 16MiB"))
+
+    def start_collector(self):
+        run(program("headrace"), "feeds", "lint", self.feeds)
+        hosts = [f"{host}:443:127.0.0.1:{self.sim.port}" for host in HOSTS]
+        tap = f"  - {{type: http, feeds: {self.feeds}, ca: {self.device.trusted}, connect_to: {json.dumps(hosts)}}}\n"
+        self.collector = self.own(Collector(self.device, [self.aggregator.coaps_tcp], tap, spool_size="32MiB",
+                                            more="seal: {max_age: 200ms, max_bytes: 4KiB}\n"))
+        self.collector.start()
+
+    def wait_whole(self, names):
+        """Every document that was served is in the ledger, and all of the ledger in Kafka. The documents."""
+        wanted = collections.Counter(hashlib.sha256(path.read_bytes()).digest() for path in self.paths.values())
+
+        def look():
+            found = documents(self.aggregator)
+            have = {d.sha256 for d in found if d.n_chunks and d.whole() and d.status == 200}
+            return found if set(wanted) <= have and names <= {d.feed for d in found} else None
+        wait_for("the documents in the ledger", look)
+        self.assertEqual(self.collector.process.stop(), 0)
+        n_leaves = self.aggregator.query("SELECT count(*) FROM batch")[0][0]
+        self.aggregator.wait_metric('headrace_publish_next_leaf{sink="kafka"}', n_leaves)
+        return documents(self.aggregator)
+
+    def topics(self):
+        """Topics of the operators with records in them."""
+        names = [json.loads(line)["topic"] for line in self.broker.run("topics").splitlines()]
+        return sorted({p.topic for p in self.broker.read(*(name for name in names if name.startswith("iso.")))})
+
+    def assert_rows(self, found):
+        """Each document's rows are those of `headrace feeds test`, each once, and no other."""
+        events = collections.defaultdict(list)
+        for topic in self.topics():
+            for event in self.broker.tail(topic):
+                events[event["feed"]].append(event)
+        places = collections.Counter(event["event_id"] for rows in events.values() for event in rows)
+        self.assertEqual({n for n in places.values()} - {1}, set(), "an event is there more than once")
+        n_rows = 0
+        for name in {d.feed for d in found} | set(events):
+            wanted = []
+            for document in found:
+                if document.feed == name and document.n_chunks and document.status == 200 and name != UNKNOWN:
+                    wanted += expected(name, self.paths[document.sha256], document.request)[0]
+            have = [row_text(event) for event in sorted(events[name], key=lambda e: (e["leaf"], e["record_index"], output_of(e)))]
+            self.assertEqual(have[:5], wanted[:5], name)
+            self.assertEqual(len(have), len(wanted), name)
+            self.assertTrue(have == wanted, name)
+            n_rows += len(wanted)
+        return n_rows
+
+
+def output_of(event):
+    """The output's index out of the event's id (RFC 9562 section 5.8, aggregator/normalize/norm.h)."""
+    return int(event["event_id"][-4:], 16)
+
+
+def row_text(event):
+    number = lambda value: "%.10g" % value
+    out = f"{instant(event['interval_start'])}  {event['iso_interval_minutes']:4} min  {event['iso_market']}  {event['iso_location_type']} {event['iso_location_id']}"
+    if event["iso_region"]:
+        out += f" ({event['iso_region']})"
+    out += f"  {event['iso_subject']} {event['iso_curve_role']}"
+    if event["value"] is not None:
+        out += f"  {number(event['value'])} {event['iso_unit']}"
+    for name, key in (("energy", "energy"), ("congestion", "congestion"), ("loss", "loss"), ("ghg", "ghg"), ("limit", "limit_mw")):
+        if event.get(key) is not None:
+            out += f"  {name} {number(event[key])}"
+    if event.get("contingency"):
+        out += f"  for {event['contingency']}"
+    if event["published_at"] is not None:
+        out += f"  made {instant(event['published_at'])}"
+    if event["source_version"] is not None:
+        out += f"  version {event['source_version']}"
+    return out
+
+
+class Fixtures(Chain, unittest.TestCase):
+    def test_a_document_is_published_once_though_the_aggregator_is_killed_within_it(self):
+        """Few batches a transaction, so that a document of hundreds of them spans many; the aggregator dies before it
+        commits one, with the cursor put, and behind a commit."""
+        self.begin("  transaction_max_batches: 6\n")
+        large = caiso_prices(600, (9, 10), seed=1)
+        cut = zipped("prices.csv", caiso_prices(5, (9,), seed=2))[:-40]
+        self.serve("caiso_da_lmp", CAISO, zipped("prices.csv", large))
+        self.serve("nyiso_da_lmp", NYISO, NYISO_ZONES, NYISO_ZONES.replace(b"31.90", b"32.90"))
+        self.serve("caiso_rt_lmp", CAISO, cut)
+        self.serve("pjm_da_lmp", PJM, PJM_CUT)
+        self.serve("pjm_load", PJM, iso_sim.body(b"no", status=503))
+        self.serve(UNKNOWN, MISO, b'{"a": 1}')
+        self.aggregator.start(env={"HEADRACE_FAILPOINT": "publish_before_commit:3"})
+        self.start_collector()
+        for failpoint in ("kafka_cursor_put:4", "publish_after_commit:3", None):
+            self.aggregator.process.wait()
+            n_leaves = self.aggregator.query("SELECT count(*) FROM batch")[0][0]
+            print(f"killed with {n_leaves} batches in the ledger", flush=True)
+            self.aggregator.start(ready=failpoint is None, env={"HEADRACE_FAILPOINT": failpoint} if failpoint else None)
+        found = self.wait_whole({"caiso_da_lmp", "caiso_rt_lmp", "nyiso_da_lmp", "pjm_da_lmp", "pjm_load", UNKNOWN})
+        n_chunks = next(d.n_chunks for d in found if d.feed == "caiso_da_lmp" and d.n_chunks)
+        self.assertGreater(n_chunks, 40)
+        n_rows = self.assert_rows(found)
+        self.assertEqual(n_rows, 1200 + 3 + 3)
+        self.check_anomalies(found)
+        self.check_raw(found)
+        print(f"{n_rows} rows, a document of {n_chunks} chunks", flush=True)
+
+    def check_anomalies(self, found):
+        seen = collections.defaultdict(list)
+        for event in self.broker.tail(ANOMALIES):
+            seen[event["feed"], event["finding"]].append(event)
+        breach, = seen["caiso_da_lmp", "identity_breach"]
+        self.assertIn(breach["document_sha256"], {d.sha256.hex() for d in found if d.feed == "caiso_da_lmp"})
+        self.assertIsNotNone(breach["document_record"])
+        strange, = seen["pjm_da_lmp", "unknown_document"]
+        self.assertEqual((strange["iso_code"], strange["document_sha256"]), ("pjm", hashlib.sha256(PJM_CUT).hexdigest()))
+        cut, = seen["caiso_rt_lmp", "document"]
+        self.assertIn(cut["document_sha256"], {path.name for path in self.paths.values()})
+        unknown, = seen[UNKNOWN, "unknown_feed"]
+        self.assertIsNone(unknown["iso_code"])
+        self.assertEqual(len(seen["nyiso_da_lmp", "bad_number"]), 2)
+        self.assertEqual({name for name, _ in seen}, {"caiso_da_lmp", "caiso_rt_lmp", "nyiso_da_lmp", "pjm_da_lmp", UNKNOWN})
+        self.assertGreater(self.aggregator.metric('headrace_iso_documents_refused_total{sink="kafka"}'), 0)
+
+    def check_raw(self, found):
+        """Each batch with a piece of a document is in the operators' raw topic, once."""
+        raw = [p.leaf for p in self.broker.read(RAW)]
+        self.assertEqual(len(raw), len(set(raw)))
+        chunks = sum(d.n_chunks for d in found)
+        self.assertGreater(len(raw), chunks // 16)
+
+
+class Corpus(Chain, unittest.TestCase):
+    def test_recorded_documents_are_published_as_feeds_test_prints_them(self):
+        """A document of each operator, and CAISO's of 40,712 rows in one transaction."""
+        self.begin()
+        for name, (host, file) in RECORDED.items():
+            self.serve(name, host, (ISO_CORPUS / file).read_bytes(), every="5s")
+        self.aggregator.start()
+        self.start_collector()
+        found = self.wait_whole(set(RECORDED))
+        n_rows = self.assert_rows(found)
+        self.assertGreater(n_rows, 40712)
+        status = pathlib.Path(f"/proc/{self.aggregator.process.pid}/status").read_text()
+        peak = next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))
+        print(f"{n_rows} rows of {len(RECORDED)} documents; the aggregator's peak is {int(peak) // 1024} MB", flush=True)
+
+
+if __name__ == "__main__":
+    if "Corpus" in sys.argv[1:] and not ISO_CORPUS.is_dir():
+        print(f"skipped: no corpus at {ISO_CORPUS} (HEADRACE_CORPUS)")
+        sys.exit(77)
+    unittest.main(verbosity=2)

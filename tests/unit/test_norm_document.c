@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Documents that span batches, out of a stream that a test holds in memory: the same of it wherever a reader
+ * begins, and what is told when a piece is missing or wrong. */
+#include "aggregator/normalize/iso/document.h"
+#include "tests/support/batch_maker.h"
+#include "tests/support/test_cmocka.h"
+#include "tests/support/test_hash.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <zstd.h>
+
+enum { MAX_BATCHES = 64, MAX_RECORDS = 8, DEVICE = 7 };
+
+static struct batch_maker maker;
+static struct made_batch made[MAX_BATCHES];
+static bool is_lost[MAX_BATCHES];
+static uint32_t n_made;
+static struct edge_record pending[MAX_RECORDS];
+static uint16_t n_pending;
+static struct norm_documents documents;
+static bool is_away; /* the ledger can't be read */
+static uint32_t n_reads;
+
+/* ---- the stream ---- */
+
+static void begin_stream(void **state)
+{
+    static const uint8_t none[WIRE_DIGEST_BYTES];
+    (void)state;
+    batch_maker_start(&maker, DEVICE, 0, none);
+    memset(is_lost, 0, sizeof is_lost);
+    n_made = n_pending = 0;
+    is_away = false;
+    n_reads = 0;
+}
+
+static void seal(void)
+{
+    batch_maker_next(&maker, pending, n_pending, 0, &made[n_made++]);
+    n_pending = 0;
+}
+
+static void put(const struct edge_record *record, uint16_t a_batch)
+{
+    pending[n_pending++] = *record;
+    if (n_pending >= a_batch) {
+        seal();
+    }
+}
+
+/* The records of a document; `change` may spoil its head. a_batch records stand in a batch, at most 3. */
+static void put_document(uint32_t id, struct hr_bytes body, uint32_t encoding, uint16_t a_batch,
+                         void (*change)(struct edge_document *head))
+{
+    static struct edge_record record;
+    static uint8_t packed[256 * 1024];
+    struct hr_bytes sent = body;
+    memset(&record, 0, sizeof record);
+    record.kind = EDGE_DOCUMENT;
+    struct edge_document *head = &record.as.document;
+    if (encoding == 1) {
+        sent = hr_bytes_of(packed, ZSTD_compress(packed, sizeof packed, body.data, body.len_bytes, 3));
+    }
+    *head = (struct edge_document){.document_id = id,
+                                   .feed = "caiso_da_lmp",
+                                   .request = "https://oasis.caiso.com/",
+                                   .http_status = 200,
+                                   .len_bytes = (uint32_t)body.len_bytes,
+                                   .n_chunks = (uint32_t)((sent.len_bytes + 1023) / 1024),
+                                   .encoding = encoding};
+    wire_sha256(test_hash(), &body, 1, head->sha256);
+    uint32_t n_chunks = head->n_chunks;
+    if (change != NULL) {
+        change(head);
+    }
+    put(&record, a_batch);
+    for (uint32_t i = 0; i < n_chunks; i++) {
+        size_t left = sent.len_bytes - (size_t)i * 1024;
+        memset(&record, 0, sizeof record);
+        record.kind = EDGE_CHUNK;
+        record.as.chunk = (struct edge_chunk){
+            .document_id = id, .index = i, .len_bytes = (uint16_t)(left < 1024 ? left : 1024)};
+        memcpy(record.as.chunk.data, sent.data + (size_t)i * 1024, record.as.chunk.len_bytes);
+        put(&record, a_batch);
+    }
+}
+
+static struct hr_bytes body_of(uint32_t seed, size_t len_bytes)
+{
+    static uint8_t bytes[4][64 * 1024];
+    for (size_t i = 0; i < len_bytes; i++) {
+        seed = seed * 1664525u + 1013904223u;
+        bytes[len_bytes % 4][i] = (uint8_t)(seed >> 24);
+    }
+    return hr_bytes_of(bytes[len_bytes % 4], len_bytes);
+}
+
+/* ---- the reader ---- */
+
+static struct ledger_batch batch_at(uint32_t seq)
+{
+    uint64_t leaf = 100; /* dense: what is lost has none */
+    for (uint32_t before = 0; before < seq; before++) {
+        leaf += is_lost[before] ? 0 : 1;
+    }
+    struct ledger_batch batch = {.leaf = leaf,
+                                 .device_id = DEVICE,
+                                 .seq = seq,
+                                 .envelope = hr_bytes_of(made[seq].bytes, made[seq].len_bytes)};
+    memcpy(batch.digest, made[seq].digest, sizeof batch.digest);
+    return batch;
+}
+
+static bool read_past(void *ctx, const struct ledger_batch *of, uint32_t from_seq, uint32_t to_seq,
+                      void (*each)(void *each_ctx, const struct ledger_batch *batch), void *each_ctx)
+{
+    (void)ctx;
+    assert_true(from_seq <= to_seq && to_seq < of->seq);
+    n_reads++;
+    for (uint32_t seq = from_seq; seq <= to_seq && !is_away; seq++) {
+        struct ledger_batch batch = batch_at(seq);
+        if (!is_lost[seq]) {
+            each(each_ctx, &batch);
+        }
+    }
+    return !is_away;
+}
+
+/* What came of a record that is told. */
+struct told {
+    uint32_t seq, index;
+    enum norm_document_outcome outcome;
+    uint32_t id;
+    uint8_t sha256[32];
+    char text[NORM_DOCUMENT_TEXT_CHARS];
+};
+
+static struct told told[256];
+static uint32_t n_told;
+
+static void take(uint32_t seq)
+{
+    static struct norm_document_found found;
+    static struct edge_record record;
+    static const struct norm_past past = {.read = read_past};
+    struct ledger_batch batch = batch_at(seq);
+    struct norm_input input = {.batch = &batch, .tenant = "", .past = &past};
+    struct hr_bytes raw;
+    assert_ok(wire_envelope_split(batch.envelope, &input.envelope));
+    struct hr_reader payload = hr_reader_over(input.envelope.payload);
+    for (uint32_t index = 0; hr_is_ok(wire_record_next(&payload, &raw)); index++) {
+        assert_ok(edge_record_decode(raw, &record));
+        norm_documents_take(&documents, &input, &record, index, &found);
+        if (found.outcome == NORM_DOCUMENT_NOTHING) {
+            continue;
+        }
+        struct told *it = &told[n_told++];
+        *it =
+            (struct told){.seq = seq, .index = index, .outcome = found.outcome, .id = found.head.document_id};
+        if (found.outcome == NORM_DOCUMENT_WHOLE) {
+            wire_sha256(test_hash(), &found.body, 1, it->sha256);
+            assert_memory_equal(it->sha256, found.head.sha256, sizeof it->sha256);
+        }
+        if (found.outcome == NORM_DOCUMENT_BROKEN) {
+            memcpy(it->text, found.text, sizeof it->text);
+        }
+    }
+}
+
+static void read_from(uint32_t first)
+{
+    n_told = 0;
+    norm_documents_init(&documents, test_hash(), documents.packed, documents.body);
+    for (uint32_t seq = first; seq < n_made; seq++) {
+        if (!is_lost[seq]) {
+            take(seq);
+        }
+    }
+}
+
+/* Whoever begins at a later batch is told the same of it as one who read all. */
+static void assert_same_from_everywhere(void)
+{
+    static struct told all[256];
+    read_from(0);
+    uint32_t n_all = n_told;
+    memcpy(all, told, sizeof all);
+    for (uint32_t first = 1; first < n_made; first++) {
+        read_from(first);
+        uint32_t skipped = 0;
+        while (skipped < n_all && all[skipped].seq < first) {
+            skipped++;
+        }
+        assert_int_equal(n_told, n_all - skipped);
+        assert_memory_equal(told, all + skipped, n_told * sizeof told[0]);
+    }
+    read_from(0);
+}
+
+static const struct told *told_of(uint32_t id, enum norm_document_outcome outcome)
+{
+    for (uint32_t i = 0; i < n_told; i++) {
+        if (told[i].id == id && told[i].outcome == outcome) {
+            return &told[i];
+        }
+    }
+    return NULL;
+}
+
+/* ---- tests ---- */
+
+static void a_document_over_many_batches_is_the_same_wherever_reading_begins(void **state)
+{
+    begin_stream(state);
+    put_document(1, body_of(1, 20001), 0, 3, NULL);
+    put_document(2, body_of(2, 300), 0, 3, NULL); /* within a batch */
+    put_document(3, body_of(3, 30002), 1, 2, NULL);
+    seal();
+    assert_same_from_everywhere();
+    for (uint32_t id = 1; id <= 3; id++) {
+        assert_non_null(told_of(id, NORM_DOCUMENT_HEAD));
+        assert_non_null(told_of(id, NORM_DOCUMENT_WHOLE));
+    }
+    assert_int_equal(n_told, 6);
+}
+
+static void a_lost_batch_is_told_once_and_the_next_document_is_whole(void **state)
+{
+    for (uint32_t lost = 0; lost < 7; lost++) {
+        begin_stream(state);
+        put_document(1, body_of(1, 20001), 0, 3, NULL); /* 21 records in 7 batches */
+        put_document(2, body_of(2, 5002), 0, 3, NULL);
+        seal();
+        is_lost[lost] = true;
+        assert_same_from_everywhere();
+        assert_null(told_of(1, NORM_DOCUMENT_WHOLE));
+        assert_non_null(told_of(2, NORM_DOCUMENT_WHOLE));
+        const struct told *broken = told_of(1, NORM_DOCUMENT_BROKEN);
+        if (lost == 0) {
+            assert_string_equal(broken == NULL ? told_of(0, NORM_DOCUMENT_BROKEN)->text : broken->text,
+                                "its beginning is missing");
+        } else if (lost < 6) {
+            assert_non_null(strstr(broken->text, " is missing"));
+        } else {
+            assert_null(broken); /* its last chunk is gone: the Loss tells */
+        }
+    }
+}
+
+static void spoil_hash(struct edge_document *head)
+{
+    head->sha256[5] ^= 1;
+}
+
+static void spoil_length(struct edge_document *head)
+{
+    head->len_bytes++;
+}
+
+static void spoil_encoding(struct edge_document *head)
+{
+    head->encoding = 2;
+}
+
+static void make_huge(struct edge_document *head)
+{
+    head->len_bytes = NORM_DOCUMENT_MAX_BYTES + 1;
+}
+
+static void make_long(struct edge_document *head)
+{
+    head->n_chunks = NORM_DOCUMENT_MAX_CHUNKS + 1;
+}
+
+static void wrong_bytes_are_told_and_stop_nothing(void **state)
+{
+    static const struct {
+        void (*change)(struct edge_document *head);
+        uint32_t encoding;
+        const char *text;
+    } CASES[] = {{spoil_hash, 0, "SHA-256"},    {spoil_hash, 1, "SHA-256"},     {spoil_length, 0, "SHA-256"},
+                 {spoil_length, 1, "unpacked"}, {spoil_encoding, 0, "encoded"}, {make_huge, 0, "too large"},
+                 {make_huge, 1, "too large"},   {make_long, 0, "too large"}};
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        begin_stream(state);
+        put_document(1, body_of(1, 4001), CASES[i].encoding, 2, CASES[i].change);
+        put_document(2, body_of(2, 4002), 0, 2, NULL);
+        seal();
+        assert_same_from_everywhere();
+        assert_non_null(strstr(told_of(1, NORM_DOCUMENT_BROKEN)->text, CASES[i].text));
+        assert_null(told_of(1, NORM_DOCUMENT_WHOLE));
+        assert_non_null(told_of(2, NORM_DOCUMENT_WHOLE));
+    }
+}
+
+static void refuse(struct edge_document *head)
+{
+    head->http_status = 429;
+}
+
+static void what_is_no_content_is_told_by_its_head_alone(void **state)
+{
+    begin_stream(state);
+    put_document(1, body_of(1, 4001), 0, 2, refuse);
+    seal();
+    assert_same_from_everywhere();
+    assert_int_equal(n_told, 1);
+    struct edge_document head = {.http_status = 200, .n_chunks = 1, .len_bytes = 9};
+    assert_int_equal(norm_document_kind_of(&head), NORM_DOCUMENT_CONTENT);
+    head.error[0] = 'x';
+    assert_int_equal(norm_document_kind_of(&head), NORM_DOCUMENT_FAULTY);
+    head = (struct edge_document){.http_status = 200, .len_bytes = 9};
+    assert_int_equal(norm_document_kind_of(&head), NORM_DOCUMENT_UNCHANGED);
+    head.len_bytes = 0;
+    assert_int_equal(norm_document_kind_of(&head), NORM_DOCUMENT_EMPTY);
+    head.http_status = 304;
+    assert_int_equal(norm_document_kind_of(&head), NORM_DOCUMENT_UNCHANGED);
+    head.http_status = 500;
+    assert_int_equal(norm_document_kind_of(&head), NORM_DOCUMENT_REFUSED);
+    head.http_status = 0;
+    assert_int_equal(norm_document_kind_of(&head), NORM_DOCUMENT_UNANSWERED);
+}
+
+static void another_boot_with_the_same_number_is_another_document(void **state)
+{
+    begin_stream(state);
+    put_document(1, body_of(1, 6001), 0, 3, NULL);
+    n_made -= 1; /* cut by a restart */
+    maker.next_seq -= 1;
+    n_pending = 0;
+    maker.boot_id++;
+    put_document(1, body_of(2, 6002), 0, 3, NULL);
+    seal();
+    assert_same_from_everywhere();
+    assert_int_equal(n_told, 3);
+    assert_int_equal(told[2].outcome, NORM_DOCUMENT_WHOLE);
+}
+
+static void a_ledger_that_is_away_gives_nothing_and_the_same_later(void **state)
+{
+    begin_stream(state);
+    put_document(1, body_of(1, 9001), 0, 3, NULL);
+    seal();
+    is_away = true;
+    read_from(2);
+    assert_int_equal(told[n_told - 1].outcome, NORM_DOCUMENT_UNREADABLE);
+    is_away = false;
+    assert_same_from_everywhere();
+    assert_non_null(told_of(1, NORM_DOCUMENT_WHOLE));
+}
+
+static void reading_in_order_reads_nothing_twice_but_the_document(void **state)
+{
+    begin_stream(state);
+    put_document(1, body_of(1, 40001), 0, 3, NULL);
+    seal();
+    read_from(0);
+    assert_int_equal(n_reads, 1);
+}
+
+static int start(void **state)
+{
+    (void)state;
+    documents.packed = malloc(NORM_DOCUMENT_MAX_BYTES);
+    documents.body = malloc(NORM_DOCUMENT_MAX_BYTES);
+    return documents.packed == NULL || documents.body == NULL;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    free(documents.packed);
+    free(documents.body);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_document_over_many_batches_is_the_same_wherever_reading_begins),
+        cmocka_unit_test(a_lost_batch_is_told_once_and_the_next_document_is_whole),
+        cmocka_unit_test(wrong_bytes_are_told_and_stop_nothing),
+        cmocka_unit_test(what_is_no_content_is_told_by_its_head_alone),
+        cmocka_unit_test(another_boot_with_the_same_number_is_another_document),
+        cmocka_unit_test(a_ledger_that_is_away_gives_nothing_and_the_same_later),
+        cmocka_unit_test(reading_in_order_reads_nothing_twice_but_the_document),
+    };
+    return cmocka_run_group_tests(tests, start, stop);
+}
