@@ -182,13 +182,21 @@ static bool begins_with(const char *text, const char *start)
     return strncmp(text, start, strlen(start)) == 0;
 }
 
+/* http:// at localhost or anywhere in 127.0.0.0/8, with a port: simulators of several hosts stand beside each
+ * other there. */
+static bool is_on_loopback(const char *url)
+{
+    static const char PREFIX[] = "http://127.";
+    size_t digits = begins_with(url, PREFIX) ? strspn(url + sizeof PREFIX - 1, "0123456789.") : 0;
+    return begins_with(url, "http://localhost:") || (digits > 0 && url[sizeof PREFIX - 1 + digits] == ':');
+}
+
 const char *feeds_url_check(const char *url)
 {
     static const struct feeds_zone utc = {.standard_s = 0};
     const struct feeds_window window = {0, 3600000};
     char out[FEEDS_REQUEST_MAX_CHARS + 1];
-    bool is_local = begins_with(url, "http://127.0.0.1:") || begins_with(url, "http://localhost:");
-    if (!begins_with(url, "https://") && !is_local) {
+    if (!begins_with(url, "https://") && !is_on_loopback(url)) {
         return "is no https:// URL";
     }
     for (const char *at = url; *at != '\0'; at++) {

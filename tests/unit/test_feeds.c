@@ -335,6 +335,9 @@ static void a_url_that_grows_too_long_is_refused(void **state)
     assert_non_null(feeds_url_check("https://h/a b"));
     assert_non_null(feeds_url_check("http://oasis.caiso.com/"));
     assert_null(feeds_url_check("http://127.0.0.1:8080/x"));
+    assert_null(feeds_url_check("http://127.0.0.7:8080/x")); /* simulators of several hosts */
+    assert_non_null(feeds_url_check("http://127.0.0.7.example.com:80/"));
+    assert_non_null(feeds_url_check("http://127.:80/"));
     char host[32];
     feeds_url_host("http://127.0.0.1:8080/x", host, sizeof host);
     assert_string_equal(host, "127.0.0.1");

@@ -25,5 +25,6 @@ int cli_topics(int argc, char **argv);
 int cli_schemas(int argc, char **argv);
 int cli_feeds_test(int argc, char **argv); /* `headrace feeds test` */
 int cli_sim_ais(int argc, char **argv);
+int cli_sim_iso(int argc, char **argv);
 
 #endif

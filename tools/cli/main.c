@@ -46,6 +46,7 @@ static const struct verb verbs[] = {
      "check [--registry URL]",
      "Check that this build's schemas read what was written before."},
     {{"sim", "ais"}, cli_sim_ais, "", "Simulate AIS traffic for many vessels."},
+    {{"sim", "iso"}, cli_sim_iso, "", "Simulate the servers of market operators."},
 };
 
 _Noreturn void hr_assert_failed(const char *expression, const char *file, int line)

@@ -7,10 +7,10 @@
 #include "tools/cli/options.h"
 #include "tools/cli/sim_fleet.h"
 #include "tools/cli/sim_output.h"
+#include "tools/cli/sim_stop.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -49,6 +49,8 @@ static const struct cli_usage USAGE = {
             "waits again when it goes away.",
 };
 
+static const volatile sig_atomic_t *stop_asked;
+
 struct simulation {
     uint64_t n_vessels;
     uint64_t rate;       /* 0: no pace */
@@ -61,24 +63,6 @@ struct simulation {
     struct cli_sim_output output;
 };
 
-static volatile sig_atomic_t stop_asked;
-
-static void ask_to_stop(int signal_number)
-{
-    (void)signal_number;
-    stop_asked = 1;
-}
-
-/* Without SA_RESTART, so that a wait is cut short. */
-static void catch_signals(void)
-{
-    struct sigaction ask = {.sa_handler = ask_to_stop};
-    struct sigaction ignore = {.sa_handler = SIG_IGN};
-    (void)sigaction(SIGINT, &ask, NULL);
-    (void)sigaction(SIGTERM, &ask, NULL);
-    (void)sigaction(SIGPIPE, &ignore, NULL);
-}
-
 static int64_t now_ns(void)
 {
     struct timespec now;
@@ -89,7 +73,7 @@ static int64_t now_ns(void)
 static void sleep_until(int64_t at_ns)
 {
     struct timespec at = {.tv_sec = at_ns / SECOND_NS, .tv_nsec = at_ns % SECOND_NS};
-    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL) == EINTR && !stop_asked) {
+    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL) == EINTR && !*stop_asked) {
     }
 }
 
@@ -120,7 +104,7 @@ static int64_t due_ns(const struct simulation *sim, uint64_t index)
 static struct hr_status run(struct simulation *sim)
 {
     int64_t start_ns = now_ns();
-    while (sim->n_messages < sim->n_wanted && !stop_asked) {
+    while (sim->n_messages < sim->n_wanted && !*stop_asked) {
         int64_t gone_ns = now_ns() - start_ns;
         if (sim->duration_ns != 0 && gone_ns >= sim->duration_ns) {
             break;
@@ -208,13 +192,13 @@ int cli_sim_ais(int argc, char **argv)
         return CLI_USAGE;
     }
     settle_count(&sim);
-    catch_signals();
+    stop_asked = cli_sim_stop_on_signals();
     sim.fleet = cli_fleet_new((uint32_t)sim.n_vessels, sim.seed);
     if (sim.fleet == NULL) {
         (void)fputs("headrace sim ais: out of memory\n", stderr);
         return CLI_FAILED;
     }
-    struct hr_status status = cli_sim_output_open(&sim.output, &stop_asked);
+    struct hr_status status = cli_sim_output_open(&sim.output, stop_asked);
     if (hr_is_ok(status)) {
         status = run(&sim);
     }
