@@ -1,12 +1,14 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """Faults between the ledger and Kafka: the aggregator killed at every named failpoint, a ledger restored from a backup, and
-a Kafka that has forgotten the cursor, the records, or both.
+a Kafka that has forgotten the cursor, the records, or both, or compacts the cursor's topic under its publisher.
 
 In each, what was acknowledged is in Kafka's read_committed view once and in order, and the ledger equals the topic.
 HEADRACE_LONG=1 kills at 200 random failpoints instead of 6."""
+import base64
 import collections
 import contextlib
+import json
 import pathlib
 import shutil
 import signal
@@ -208,6 +210,48 @@ class Faults(SystemTest):
         self.broker.run("forget", "--topics", CURSOR, "--whole")
         self.assertIn("next leaf 0", self.publish(origin, 600).log())  # nothing of it is there: all of it again
         self.assert_published(origin, 600)
+
+    def cursors(self, origin):
+        """(offset, next leaf) of each cursor of this log that Kafka still has."""
+        records = map(json.loads, self.broker.run("read", "--topics", CURSOR).splitlines())
+        return [(r["offset"], json.loads(base64.b64decode(r["value"]))["next_leaf"]) for r in records
+                if base64.b64decode(r["key"]).decode() == origin]
+
+    def wait_compacted(self, origin, n_written):
+        """Until most of the cursors that were written are gone."""
+        left = wait_for("Kafka to compact the cursor's topic", lambda: (c := self.cursors(origin)) and
+                        len(c) <= n_written // 2 and c, DEADLINE_S, lambda: f"{len(self.cursors(origin))} of {n_written}")
+        self.assertEqual(left, sorted(left))
+        return left
+
+    def test_a_publisher_goes_on_behind_a_cursor_topic_that_kafka_compacts(self):
+        """While the topic is compacted the aggregator is killed and ended; each start goes on at its last cursor."""
+        sender = Sender(self, self.site.enrol("gateway"))
+        aggregator = self.make_aggregator().start()
+        self.broker.run("compact", "--topics", CURSOR)
+        (origin,), = aggregator.query("SELECT origin FROM log_head")
+        n_written = n_left = 0
+        for failpoint in ("publish_before_commit:12", "publish_after_commit:12", None):
+            if failpoint is not None:
+                aggregator.stop()
+                aggregator.start(env={"HEADRACE_FAILPOINT": failpoint})
+                sender.send(aggregator)
+                self.assertEqual(aggregator.process.wait(DEADLINE_S), -signal.SIGKILL, f"{failpoint} was not reached")
+                n_written += 11
+            else:
+                sender.send(aggregator, 12)
+                wait_published(aggregator, DEADLINE_S)
+                self.assertEqual(aggregator.stop(), 0)
+            left = self.wait_compacted(origin, n_written)
+            aggregator.start()
+            recovered = aggregator.process.wait_event("kafka_recovered")
+            self.assertIn(f"next leaf {left[-1][1]} of ", json.dumps(recovered))
+            self.assertEqual(aggregator.process.events("kafka_cursor_missing"), [])
+            n_left = len(left)
+        sender.send(aggregator, 3)
+        wait_published(aggregator, DEADLINE_S)
+        print(f"{n_left} of more than {n_written} cursors were left", flush=True)
+        self.assert_ledger_equals_topic(aggregator, [sender])
 
 
 if __name__ == "__main__":
