@@ -5,6 +5,7 @@
 #include "aggregator/app/log.h"
 #include "aggregator/app/time.h"
 #include "aggregator/app/window.h"
+#include "proto/base/failpoint.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -174,6 +175,7 @@ static bool answer_new(struct app *app, struct feed_replay *replay, struct http_
         const char *cause = cause_of(status, &http);
         return answer_error(reply, http, cause);
     }
+    HR_FAILPOINT("replay_asked");
     APP_LOG(APP_INFO, "replay_asked", app_number("id", replay->id), app_text("feed", replay->feed),
             app_text("dry_run", replay->dry_run ? "true" : "false"));
     for (size_t i = 0; i < app->n_publishers; i++) {

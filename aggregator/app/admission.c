@@ -207,6 +207,7 @@ static void handle(struct app_admission *admission, struct app_item *item)
     switch (item->kind) {
     case APP_ITEM_BATCH:
         agg_submit(admission->core, &((struct app_batch *)item->owner)->batch);
+        HR_FAILPOINT("batch_submitted");
         break;
     case APP_ITEM_HEAD: {
         struct app_head *head = item->owner;

@@ -383,6 +383,12 @@ static bool is_taken_over(struct app *app)
 {
     struct hr_status status = app->ledger.is_writer(app->ledger.ctx);
     int away = APP_LEDGER_AWAY;
+    if (hr_is(status, HR_CORRUPT)) {
+        /* What was acknowledged is not there. The next start finds out who else knows of it. */
+        APP_LOG(APP_ERROR, "commits_lost",
+                app_text("text", "the ledger lacks what was committed; this process ends"));
+        _exit(APP_EXIT_LEDGER);
+    }
     if (hr_is(status, HR_DENIED)) {
         atomic_store(&app->admission.health, APP_LEDGER_FENCED);
     } else if (hr_is_ok(status)) {

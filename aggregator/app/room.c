@@ -3,6 +3,7 @@
 
 #include "aggregator/app/log.h"
 #include "aggregator/app/time.h"
+#include "proto/base/failpoint.h"
 
 enum { STEP_BATCHES = 256, TURN_MS = 200, TURN_EVERY_MS = 100, RETENTION_EVERY_MS = 1000, RETRY_MS = 10000 };
 
@@ -43,6 +44,9 @@ static struct hr_status prune(struct app_room *room, int64_t before_ms, bool whi
     while (goes_on) {
         uint64_t n = 0;
         struct hr_status status = ledger->prune(ledger->ctx, &limits, &n);
+        if (n > 0) {
+            HR_FAILPOINT("retention_pruned");
+        }
         if (hr_is(status, HR_FULL) || hr_is(status, HR_AGAIN)) {
             return hr_ok(); /* no space even for that, or the database is away: another time */
         }

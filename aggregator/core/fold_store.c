@@ -2,6 +2,7 @@
  *
  * The fold and the ledger: reading where it stands, storing what waits. */
 #include "aggregator/core/fold_internal.h"
+#include "proto/base/failpoint.h"
 
 #include <string.h>
 
@@ -90,6 +91,7 @@ struct hr_status agg_fold_load(struct agg_fold *fold, const struct sink_found *f
     agg_fold_reindex(fold);
     HR_TRY(reader->feeds->entries(reader->ctx, &all, take_entry, fold));
     fold->is_loaded = true;
+    HR_FAILPOINT("feed_loaded");
     return hr_ok();
 }
 
@@ -136,7 +138,10 @@ static struct hr_status write_all(struct agg_fold *fold)
     for (uint32_t i = 0; i < fold->n_positions; i++) {
         fold->store_positions[i].entry = fold->store_at[fold->positions[i].slot];
     }
-    return fold->config.writer->feeds->write(fold->config.writer->ctx, &change);
+    HR_FAILPOINT("feed_gathered");
+    HR_TRY(fold->config.writer->feeds->write(fold->config.writer->ctx, &change));
+    HR_FAILPOINT("feed_stored");
+    return hr_ok();
 }
 
 /* What is stored and needn't be at hand makes room. */

@@ -96,6 +96,7 @@ static struct hr_status recover_all(struct agg_publish *publish, struct sink_fou
         HR_TRY(config->ledger->first_leaf(config->ledger->ctx, &log.first_leaf));
     }
     *size = log.size;
+    HR_FAILPOINT("publish_sized");
     struct hr_status recovered =
         config->sink->recover(config->sink->ctx, &log, config->recover_timeout_ms, found);
     if (hr_is(recovered, HR_CORRUPT)) {
@@ -107,6 +108,7 @@ static struct hr_status recover_all(struct agg_publish *publish, struct sink_fou
         return hr_ok();
     }
     HR_TRY(compare_last(publish, &log, &found->cursor));
+    HR_FAILPOINT("publish_recovered");
     publish->next_leaf = found->cursor.next_leaf;
     if (config->fold == NULL) {
         return hr_ok();
@@ -194,6 +196,7 @@ static struct hr_status commit(struct agg_transaction *transaction)
     if (config->writer != NULL) {
         /* The hint only saves a reader of the database some work; the cursor in the sink is what counts. */
         hr_ignore(config->writer->set_hint(config->writer->ctx, config->sink->name, transaction->next_leaf));
+        HR_FAILPOINT("publish_hinted");
     }
     return hr_ok();
 }

@@ -75,6 +75,7 @@ static struct hr_status end_replay(struct agg_publish *publish, enum feed_state 
     struct agg_replay *replay = publish->config.replay;
     replay->row.state = state;
     HR_TRY(store_row(publish));
+    HR_FAILPOINT("replay_ended");
     publish->stats.replays++;
     replay->row.id = 0;
     replay->reach = 0;
@@ -139,6 +140,7 @@ static struct hr_status begin_row(struct agg_publish *publish)
     memcpy(row->normalizers, fold->normalizers, sizeof row->normalizers);
     struct hr_status stored = store_row(publish);
     row->state = hr_is_ok(stored) ? FEED_RUNNING : FEED_PENDING;
+    HR_FAILPOINT("replay_begun");
     return stored;
 }
 

@@ -149,7 +149,8 @@ struct ledger {
      * when it starts again). [writer thread] */
     HR_MUST_USE struct hr_status (*commit)(void *ctx, const struct ledger_commit *change);
     /* Does this process still write the log? HR_OK: yes. HR_DENIED: another writer took over, or it was
-     * opened for reading. HR_IO: it can't be told now. [any] */
+     * opened for reading. HR_CORRUPT: the log lacks leaves that this writer committed, as a promoted standby
+     * may; the process must end. HR_IO: it can't be told now. [any] */
     HR_MUST_USE struct hr_status (*is_writer)(void *ctx);
     /* Number of committed leaves. [any] */
     HR_MUST_USE struct hr_status (*size)(void *ctx, uint64_t *n_leaves);

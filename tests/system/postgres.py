@@ -13,10 +13,12 @@ class Postgres:
     """A server of the test's own, on a unix socket. It ends with the test, however that ends: its keeper waits for the end
     of our pipe."""
 
-    def __init__(self, folder):
-        self.data = pathlib.Path(folder) / "postgres"
-        self._keeper = subprocess.Popen([TOOL, "run", "--data", self.data], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        text=True)
+    def __init__(self, folder, name="postgres", primary=None):
+        """`primary`: a server that this one follows as its standby."""
+        self.data = pathlib.Path(folder) / name
+        of = ["--of", primary.data] if primary else []
+        self._keeper = subprocess.Popen([TOOL, "run", "--data", self.data, *of], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True)
         self.socket = self._keeper.stdout.readline().strip()
         if not self.socket.startswith("/"):
             raise AssertionError("no PostgreSQL server came up")
@@ -34,6 +36,10 @@ class Postgres:
 
     def start(self):
         self._run("start")
+
+    def promote(self):
+        """A standby becomes a server that takes writes."""
+        self._run("promote")
 
     def psql(self, sql, expect=0):
         """What psql prints for it, asked as the superuser: rows as lines, columns with |."""

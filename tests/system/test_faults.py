@@ -1,12 +1,14 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """Faults between the ledger and Kafka: the aggregator killed at every named failpoint, a ledger restored from a backup, and
-a Kafka that has forgotten the cursor, the records, or both.
+a Kafka that has forgotten the cursor, the records, or both, or compacts the cursor's topic under its publisher.
 
 In each, what was acknowledged is in Kafka's read_committed view once and in order, and the ledger equals the topic.
-HEADRACE_LONG=1 kills at 200 random failpoints instead of 6."""
+HEADRACE_LONG=1 kills at 200 random failpoints instead of 2."""
+import base64
 import collections
 import contextlib
+import json
 import pathlib
 import shutil
 import signal
@@ -22,10 +24,14 @@ from probe import Probe
 from publishing import DEADLINE_S, TOPICS, Publisher, assert_exactly_once
 
 # Each place of the way from a verified batch to the acknowledgement and to Kafka, and of the publisher's start.
-INTAKE = ["after_verify", "before_commit", "ledger_begun", "ledger_written", "after_commit", "after_ack"]
-PUBLISHING = ["publish_begun", "publish_put", "publish_before_commit", "kafka_cursor_put", "publish_after_commit"]
-STARTING = ["kafka_initialized", "kafka_fenced", "kafka_read_back"]
-N_RANDOM = 200 if LONG else 6
+INTAKE = ["after_verify", "batch_submitted", "before_commit", "ledger_begun", "ledger_written", "ledger_committed", "after_commit",
+          "after_ack"]
+PUBLISHING = ["publish_begun", "publish_put", "publish_before_commit", "kafka_cursor_put", "publish_after_commit",
+              "publish_hinted"]
+FEEDS = ["feed_gathered", "feed_stored"]  # once a second and less
+STARTING = ["publish_sized", "kafka_initialized", "kafka_fenced", "kafka_read_back", "publish_recovered", "feed_loaded"]
+RETENTION = ["retention_deleting", "retention_pruned"]
+N_RANDOM = 200 if LONG else 2
 RETRY_AFTER_S = 1
 CURSOR = "headrace.cursor"
 
@@ -80,17 +86,18 @@ class Faults(SystemTest):
         self.random = seeded(self.id())
         self.site = Site(self.folder)
 
-    def make_aggregator(self):
+    def make_aggregator(self, ledger=None):
         sinks = self.broker.sinks() + "  transaction_max_batches: 4\n"
-        return self.own(Aggregator(self.site, sinks=sinks, limits={"retry_after": f"{RETRY_AFTER_S}s"}))
+        return self.own(Aggregator(self.site, sinks=sinks, limits={"retry_after": f"{RETRY_AFTER_S}s"}, ledger=ledger))
 
-    def assert_ledger_equals_topic(self, aggregator, senders):
-        """And both hold what was acknowledged, and nothing else."""
+    def assert_ledger_equals_topic(self, aggregator, senders, first_leaf=0):
+        """And both hold what was acknowledged, and nothing else; the ledger from that leaf on."""
         (log,), = aggregator.query("SELECT origin FROM log_head")
         topics = Topics(self, self.broker, log)
         n_records = topics.assert_exactly_once()
         rows = aggregator.query("SELECT leaf, device, seq, lower(hex(digest)) FROM batch")
         in_topic = {(leaf, b.device, b.batch_seq, b.digest) for leaf, b in topics.raw.items()}
+        rows += [row for row in in_topic if row[0] < first_leaf]
         self.assertEqual(sorted(set(rows) ^ in_topic)[:5], [], "in the ledger or in Kafka, not in both")
         acked = {(s.device.device_id, seq, digest) for s in senders for seq, digest in s.acked.items()}
         self.assertEqual({row[1:] for row in in_topic}, acked)
@@ -99,12 +106,8 @@ class Faults(SystemTest):
 
     # ---- the aggregator dies ----
 
-    def test_the_aggregator_is_killed_at_every_failpoint(self):
-        aggregator = self.make_aggregator()
-        sender = Sender(self, self.site.enrol("gateway"))
-        plan = [f"{name}:1" for name in STARTING] + [f"{name}:{2 + self.random.randrange(3)}" for name in INTAKE + PUBLISHING]
-        plan += [f"{self.random.choice(INTAKE + PUBLISHING)}:{1 + self.random.randrange(12)}" for _ in range(N_RANDOM)]
-        self.random.shuffle(plan)
+    def kill_at(self, aggregator, sender, plan):
+        """Kills it at each of these places, while the sender sends; how often at which."""
         kills = collections.Counter()
         for failpoint in plan:
             aggregator.start(ready=False, env={"HEADRACE_FAILPOINT": failpoint})
@@ -113,12 +116,38 @@ class Faults(SystemTest):
                 sender.send(aggregator)
             self.assertEqual(aggregator.process.wait(DEADLINE_S), -signal.SIGKILL, f"{failpoint} was not reached")
             kills[failpoint.split(":")[0]] += 1
+        return kills
+
+    def test_the_aggregator_is_killed_at_every_failpoint(self):
+        aggregator = self.make_aggregator()
+        sender = Sender(self, self.site.enrol("gateway"))
+        plan = [f"{name}:1" for name in STARTING + FEEDS]
+        plan += [f"{name}:{2 + self.random.randrange(3)}" for name in INTAKE + PUBLISHING]
+        plan += [f"{self.random.choice(INTAKE + PUBLISHING)}:{1 + self.random.randrange(12)}" for _ in range(N_RANDOM)]
+        self.random.shuffle(plan)
+        kills = self.kill_at(aggregator, sender, plan)
         aggregator.start()
         sender.send(aggregator, 3)
         wait_published(aggregator, DEADLINE_S)
-        self.assertEqual(set(kills), {*INTAKE, *PUBLISHING, *STARTING})
+        self.assertEqual(set(kills), {*INTAKE, *PUBLISHING, *FEEDS, *STARTING})
         print(f"killed {kills.total()} times: {dict(kills)}", flush=True)
         self.assert_ledger_equals_topic(aggregator, [sender])
+
+    def test_the_aggregator_is_killed_while_retention_deletes(self):
+        """What is gone from the ledger is in Kafka, and what is not in Kafka is not gone."""
+        ledger = f"ledger:\n  sqlite: {self.folder}/aggregator/ledger.db\n  retention: 1s\n"
+        aggregator = self.make_aggregator(ledger)
+        sender = Sender(self, self.site.enrol("gateway"))
+        kills = self.kill_at(aggregator, sender, [f"{name}:{k}" for k in (1, 2) for name in RETENTION])
+        aggregator.start()
+        sender.send(aggregator, 3)
+        wait_published(aggregator, DEADLINE_S)
+        self.assertEqual(aggregator.stop(), 0)
+        (first_leaf,), = aggregator.query("SELECT first_leaf FROM log_head")
+        self.assertGreater(first_leaf, 0)
+        self.assertEqual(aggregator.query("SELECT min(leaf) FROM batch"), [(first_leaf,)])
+        print(f"killed {kills.total()} times: {dict(kills)}; leaves below {first_leaf} are deleted", flush=True)
+        self.assert_ledger_equals_topic(aggregator, [sender], first_leaf)
 
     # ---- yesterday's backup ----
 
@@ -208,6 +237,48 @@ class Faults(SystemTest):
         self.broker.run("forget", "--topics", CURSOR, "--whole")
         self.assertIn("next leaf 0", self.publish(origin, 600).log())  # nothing of it is there: all of it again
         self.assert_published(origin, 600)
+
+    def cursors(self, origin):
+        """(offset, next leaf) of each cursor of this log that Kafka still has."""
+        records = map(json.loads, self.broker.run("read", "--topics", CURSOR).splitlines())
+        return [(r["offset"], json.loads(base64.b64decode(r["value"]))["next_leaf"]) for r in records
+                if base64.b64decode(r["key"]).decode() == origin]
+
+    def wait_compacted(self, origin, n_written):
+        """Until most of the cursors that were written are gone."""
+        left = wait_for("Kafka to compact the cursor's topic", lambda: (c := self.cursors(origin)) and
+                        len(c) <= n_written // 2 and c, DEADLINE_S, lambda: f"{len(self.cursors(origin))} of {n_written}")
+        self.assertEqual(left, sorted(left))
+        return left
+
+    def test_a_publisher_goes_on_behind_a_cursor_topic_that_kafka_compacts(self):
+        """While the topic is compacted the aggregator is killed and ended; each start goes on at its last cursor."""
+        sender = Sender(self, self.site.enrol("gateway"))
+        aggregator = self.make_aggregator().start()
+        self.broker.run("compact", "--topics", CURSOR)
+        (origin,), = aggregator.query("SELECT origin FROM log_head")
+        n_written = n_left = 0
+        for failpoint in ("publish_before_commit:12", "publish_after_commit:12", None):
+            if failpoint is not None:
+                aggregator.stop()
+                aggregator.start(env={"HEADRACE_FAILPOINT": failpoint})
+                sender.send(aggregator)
+                self.assertEqual(aggregator.process.wait(DEADLINE_S), -signal.SIGKILL, f"{failpoint} was not reached")
+                n_written += 11
+            else:
+                sender.send(aggregator, 12)
+                wait_published(aggregator, DEADLINE_S)
+                self.assertEqual(aggregator.stop(), 0)
+            left = self.wait_compacted(origin, n_written)
+            aggregator.start()
+            recovered = aggregator.process.wait_event("kafka_recovered")
+            self.assertIn(f"next leaf {left[-1][1]} of ", json.dumps(recovered))
+            self.assertEqual(aggregator.process.events("kafka_cursor_missing"), [])
+            n_left = len(left)
+        sender.send(aggregator, 3)
+        wait_published(aggregator, DEADLINE_S)
+        print(f"{n_left} of more than {n_written} cursors were left", flush=True)
+        self.assert_ledger_equals_topic(aggregator, [sender])
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ static struct ledger_pg_answer run_change(struct ledger_postgres *ledger, const 
     HR_FAILPOINT("ledger_sent");
     struct ledger_pg_answer answer =
         ledger_pg_pipeline_wait(&pipeline, ledger_pg_now_ms() + ledger->commit_timeout_ms);
+    HR_FAILPOINT("ledger_answered");
     if (answer.outcome == LEDGER_PG_DONE && ledger->writer.is_doubtful) {
         ledger_pg_disconnect(&ledger->writer);
         answer.outcome = LEDGER_PG_LOST;

@@ -87,10 +87,11 @@ static struct hr_status is_writer(void *ctx)
     ledger_pg_put_text(&params, ledger->writer_name);
     PGresult *result = NULL;
     struct ledger_pg_answer answer = {.outcome = LEDGER_PG_LOST};
+    uint64_t n_committed = atomic_load(&ledger->n_leaves);
     lock_reader(ledger);
     if (hr_is_ok(ledger_pg_keep_reader(ledger, CHECK_MS))) {
-        answer = ledger_pg_query(&ledger->reader, "SELECT (writer = $1)::int::bigint FROM log_head", &params,
-                                 ledger_pg_now_ms() + CHECK_MS, &result);
+        answer = ledger_pg_query(&ledger->reader, "SELECT (writer = $1)::int::bigint, size FROM log_head",
+                                 &params, ledger_pg_now_ms() + CHECK_MS, &result);
     }
     unlock_reader(ledger);
     if (answer.outcome != LEDGER_PG_DONE || PQntuples(result) != 1) {
@@ -98,7 +99,13 @@ static struct hr_status is_writer(void *ctx)
         return hr_status_of(HR_IO);
     }
     bool is_ours = ledger_pg_u64(result, 0, 0) == 1;
+    uint64_t n_there = ledger_pg_u64(result, 0, 1);
     PQclear(result);
+    if (is_ours && n_there < n_committed) {
+        ledger_say(&ledger->report, "the log has %llu leaves where this writer left %llu",
+                   (unsigned long long)n_there, (unsigned long long)n_committed);
+        return hr_status_of(HR_CORRUPT);
+    }
     return hr_status_of(is_ours ? HR_OK : HR_DENIED);
 }
 

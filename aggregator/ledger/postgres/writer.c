@@ -4,6 +4,7 @@
  * transaction of an older connection, wherever it is stuck, can commit any more; and both wait behind its row
  * lock, so that what they read is the truth. */
 #include "aggregator/ledger/postgres/internal.h"
+#include "proto/base/failpoint.h"
 
 #include <poll.h>
 #include <stdio.h>
@@ -226,6 +227,7 @@ static struct hr_status take_over_once(struct ledger_postgres *ledger, uint64_t 
     HR_TRY(ledger_pg_check_schema(&ledger->writer, deadline_ms, &version));
     HR_TRY(ledger_pg_migrate(ledger, version, deadline_ms));
     HR_TRY(take_head(ledger, deadline_ms));
+    HR_FAILPOINT("ledger_head_taken");
     ledger->writer.is_doubtful = false;
     answer = ledger_pg_script(&ledger->writer, "COMMIT", deadline_ms);
     HR_TRY(ledger_pg_status(&answer));

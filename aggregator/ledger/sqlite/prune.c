@@ -2,6 +2,7 @@
  *
  * Retention: the oldest batches go, a few at a time; feed entries, evidence and stream states stay. */
 #include "aggregator/ledger/sqlite/internal.h"
+#include "proto/base/failpoint.h"
 
 struct prune {
     const struct ledger_prune *limits;
@@ -53,6 +54,7 @@ static struct hr_status prune_body(struct ledger_sqlite *ledger, void *ctx)
     HR_TRY(run_with(ledger, WRITE_PRUNE_HEAD, prune->next_first, 0, 1));
     HR_TRY(run_with(ledger, WRITE_PRUNE_ANCHORS, prune->first_leaf, prune->next_first, 2));
     HR_TRY(run_with(ledger, WRITE_PRUNE_SPANS, prune->next_first, 0, 1));
+    HR_FAILPOINT("retention_deleting");
     return run_with(ledger, WRITE_PRUNE_BATCHES, prune->next_first, 0, 1);
 }
 

@@ -88,7 +88,9 @@ static struct hr_status run(struct ledger_sqlite *ledger,
     HR_FAILPOINT("ledger_begun");
     HR_TRY(body(ledger, ctx));
     HR_FAILPOINT("ledger_written");
-    return ledger_run(ledger, ledger->writes[WRITE_COMMIT], "committing");
+    HR_TRY(ledger_run(ledger, ledger->writes[WRITE_COMMIT], "committing"));
+    HR_FAILPOINT("ledger_committed");
+    return hr_ok();
 }
 
 static struct hr_status run_locked(struct ledger_sqlite *ledger,
