@@ -49,6 +49,7 @@ static const struct event_row event_rows[] = {
     [AGG_EVENT_KEY_SWITCH_REFUSED] = {"key_switch_refused", APP_WARN},
     [AGG_EVENT_DEVICE_STATE] = {"device_state", APP_INFO},
     [AGG_EVENT_REGISTRY_REFUSED] = {"registry_refused", APP_ERROR},
+    [AGG_EVENT_REGISTRY_OUTDATED] = {"registry_outdated", APP_WARN},
     [AGG_EVENT_LEDGER_FULL] = {"group_refused", APP_DEBUG}, /* note_room tells it once */
     [AGG_EVENT_LEDGER_AWAY] = {"ledger_away", APP_ERROR},
     [AGG_EVENT_FENCED] = {"ledger_fenced", APP_ERROR},
