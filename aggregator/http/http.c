@@ -109,13 +109,42 @@ static bool is_json(struct MHD_Connection *connection)
     return type != NULL && strncmp(type, wanted, len) == 0 && (type[len] == '\0' || type[len] == ';');
 }
 
+static bool is_local(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    struct sockaddr_storage address = {0};
+    /* A name that somebody made to lead here would let a page in a browser of this machine ask. */
+    const char *host = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST);
+    bool is_localhost = host != NULL && strncmp(host, "localhost", strlen("localhost")) == 0 &&
+                        strchr(":", host[strlen("localhost")]) != NULL;
+    bool is_named =
+        host != NULL && !is_localhost && host[0] != '[' && host[strspn(host, "0123456789.:")] != '\0';
+    if (info == NULL || info->client_addr == NULL || is_named) {
+        return false;
+    }
+    bool is_v6 = info->client_addr->sa_family == AF_INET6;
+    memcpy(&address, info->client_addr, is_v6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in));
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+    memcpy(&v4, &address, sizeof v4);
+    memcpy(&v6, &address, sizeof v6);
+    if (is_v6) {
+        return IN6_IS_ADDR_LOOPBACK(&v6.sin6_addr) ||
+               (IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr) && v6.sin6_addr.s6_addr[12] == IN_LOOPBACKNET);
+    }
+    return address.ss_family == AF_INET && ntohl(v4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+}
+
 /* What none of the fixed pages is. */
-static struct page admin_page(struct http_server *server, const char *url, bool is_post,
-                              const struct upload *upload)
+static struct page admin_page(struct http_server *server, struct MHD_Connection *connection, const char *url,
+                              bool is_post, const struct upload *upload)
 {
     static const char missing[] = "no such page; /healthz, /readyz and /metrics are here";
-    const struct http_request request = {
-        .is_post = is_post, .path = url, .body = hr_bytes_of(upload->bytes, upload->len_bytes)};
+    const struct http_request request = {.is_post = is_post,
+                                         .is_local = is_local(connection),
+                                         .path = url,
+                                         .body = hr_bytes_of(upload->bytes, upload->len_bytes)};
     struct http_reply reply = {.text = server->reply, .capacity_bytes = sizeof(server->reply)};
     if (server->config.admin == NULL || !server->config.admin(server->config.ctx, &request, &reply)) {
         return page_of(MHD_HTTP_NOT_FOUND, missing);
@@ -134,11 +163,11 @@ static struct page post_page(struct http_server *server, struct MHD_Connection *
     if (upload->is_too_long) {
         return page_of(MHD_HTTP_CONTENT_TOO_LARGE, "the body is too long");
     }
-    return admin_page(server, url, true, upload);
+    return admin_page(server, connection, url, true, upload);
 }
 
-static struct page page_for(struct http_server *server, const char *url, const char *method,
-                            const struct upload *upload)
+static struct page page_for(struct http_server *server, struct MHD_Connection *connection, const char *url,
+                            const char *method, const struct upload *upload)
 {
     if (!is_method(method, MHD_HTTP_METHOD_GET) && !is_method(method, MHD_HTTP_METHOD_HEAD)) {
         return page_of(MHD_HTTP_METHOD_NOT_ALLOWED, "GET, HEAD and POST only");
@@ -157,7 +186,7 @@ static struct page page_for(struct http_server *server, const char *url, const c
                              readiness.ready ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE,
                              "application/json"};
     }
-    return admin_page(server, url, false, upload);
+    return admin_page(server, connection, url, false, upload);
 }
 
 static void take_body(struct upload *upload, const char *bytes, size_t len_bytes)
@@ -195,8 +224,9 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
         *upload_len_bytes = 0;
         return MHD_YES;
     }
-    struct page page = is_method(method, MHD_HTTP_METHOD_POST) ? post_page(server, connection, url, *state)
-                                                               : page_for(server, url, method, *state);
+    struct page page = is_method(method, MHD_HTTP_METHOD_POST)
+                           ? post_page(server, connection, url, *state)
+                           : page_for(server, connection, url, method, *state);
     if (page.response == NULL) {
         return MHD_NO;
     }

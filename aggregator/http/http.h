@@ -33,7 +33,8 @@ enum { HTTP_MAX_BODY_BYTES = 4096, HTTP_MAX_REPLY_BYTES = 65536 };
 
 /* A request to the admin API; borrowed during the call. */
 struct http_request {
-    bool is_post; /* else GET */
+    bool is_post;  /* else GET */
+    bool is_local; /* from a loopback address of this machine, and asked by number or as localhost */
     const char *path;
     struct hr_bytes body;
 };

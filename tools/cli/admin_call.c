@@ -33,6 +33,16 @@ bool cli_admin_parse(const char *url, struct cli_admin *out)
     return good;
 }
 
+bool cli_admin_of_config(const struct config_aggregator *config, struct cli_admin *out)
+{
+    bool is_any = strcmp(config->http.address, "0.0.0.0") == 0;
+    if (config->has_http) {
+        (void)snprintf(out->host, sizeof out->host, "%s", is_any ? "127.0.0.1" : config->http.address);
+        (void)snprintf(out->port, sizeof out->port, "%u", config->http.port);
+    }
+    return config->has_http;
+}
+
 static int connect_to(const struct cli_admin *admin, char why[ADMIN_WHY_CHARS])
 {
     const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};

@@ -4,6 +4,8 @@
 #ifndef CLI_ADMIN_CALL_H
 #define CLI_ADMIN_CALL_H
 
+#include "aggregator/config/config.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -21,6 +23,10 @@ struct cli_admin_reply {
 
 /* Takes "http://HOST:PORT" apart; false when it is anything else. */
 bool cli_admin_parse(const char *url, struct cli_admin *out);
+
+/* The aggregator of this configuration; false: it has no http section. An address that means any is asked
+ * over loopback. */
+bool cli_admin_of_config(const struct config_aggregator *config, struct cli_admin *out);
 
 /* GET, or POST when there is a body. False: nobody answered; `why` says what happened. */
 bool cli_admin_call(const struct cli_admin *admin, const char *path, const char *body,
