@@ -8,8 +8,9 @@
  *     POST /devices/ID/decision     quarantine, release, revoke, retire (decision.h)
  *     GET  /devices/ID/audit[/after/N], /audit[/after/N]    who changed what
  *
- * A page has at most 64 rows; the next is the one after the last row's id, and an empty one is the end. The
- * registry is for this machine alone. */
+ * A page has at most 64 rows; the next is the one after the last row's id, and an empty one is the end. Over
+ * TLS a viewer may look, an operator ask for replays and decide what can be undone, an admin everything. In
+ * plain the registry is for this machine alone. */
 #ifndef APP_ADMIN_H
 #define APP_ADMIN_H
 

@@ -220,9 +220,17 @@ static bool answer_decision(struct app *app, uint64_t device_id, const struct ht
     if (!hr_is_ok(app_decision_parse(request->body, &wanted, why))) {
         return app_reply_error(reply, APP_BAD, why);
     }
+    bool can_be_undone = wanted.kind == AGG_QUARANTINE || wanted.kind == AGG_RELEASE;
+    if (request->peer.role < (can_be_undone ? HTTP_ROLE_OPERATOR : HTTP_ROLE_ADMIN)) {
+        return app_reply_error(reply, APP_FORBIDDEN,
+                               can_be_undone ? "a certificate with the role operator or admin may do that"
+                                             : "a certificate with the role admin may do that");
+    }
     char actor[LEDGER_NAME_MAX_CHARS + 1];
-    (void)snprintf(actor, sizeof actor, "local%s%s", wanted.operator_name[0] != '\0' ? ":" : "",
-                   wanted.operator_name);
+    bool is_certified = request->peer.name[0] != '\0';
+    const char *name = is_certified ? request->peer.name : wanted.operator_name;
+    (void)snprintf(actor, sizeof actor, "%s%s%s", is_certified ? "operator" : "local",
+                   name[0] != '\0' ? ":" : "", name);
     const struct agg_decision decision = {.device_id = device_id,
                                           .kind = wanted.kind,
                                           .actor = actor,
@@ -306,8 +314,8 @@ bool app_admin_devices(struct app *app, const struct http_request *request, stru
     if (!is_audit && !take_word(&path, "/devices")) {
         return false;
     }
-    if (!request->is_local) {
-        return app_reply_error(reply, APP_FORBIDDEN, "the registry is shown to this machine alone");
+    if (request->peer.role == HTTP_ROLE_NONE) {
+        return app_reply_error(reply, APP_FORBIDDEN, "in plain the registry is shown to this machine alone");
     }
     if (!request->is_post && take_page(path, &after)) {
         return is_audit ? answer_audit(app, 0, after, reply) : answer_devices(app, after, reply);

@@ -8,6 +8,7 @@ import json
 import os
 import pty
 import re
+import ssl
 import subprocess
 import unittest
 import urllib.error
@@ -31,9 +32,13 @@ class RegistryTest(harness.SystemTest):
         self.id = str(self.device.device_id)
         self.stream = wire.Stream(self.device.device_id)
         self.key = wire.Key(self.device.record_key)
-        self.aggregator = self.own(harness.Aggregator(self.site, ledger=ledger))
-        self.aggregator.start()
+        self.ledger = ledger
         self.probe = None
+        self.start()
+
+    def start(self):
+        self.aggregator = self.own(harness.Aggregator(self.site, ledger=self.ledger))
+        self.aggregator.start()
 
     def headrace(self, *words, expect=0):
         return self.site.headrace(*words, "--config", self.aggregator.config, expect=expect)
@@ -218,6 +223,106 @@ class SqliteTest(RegistryTest):
         status, text = self.ask(path, good[:-1] + ', "operator": "maria@example"}')
         self.assertEqual((status, json.loads(text)["after"]), (200, "quarantined"))
         self.assertEqual(self.audit(self.id)[-1]["actor"], "local:maria@example")
+
+
+class OperatorTest(RegistryTest):
+    """The admin API over mutual TLS."""
+
+    def begin(self, ledger=None):
+        self.admin_port = harness.free_port()
+        super().begin(ledger)
+
+    def start(self):
+        server = self.site.ca / harness.SERVER_NAME
+        self.aggregator = self.own(harness.Aggregator(self.site, extra=(
+            f"admin:\n  address: 127.0.0.1\n  port: {self.admin_port}\n  certificate: {server}.crt\n  key: {server}.key\n"
+            f"  operator_ca: {self.site.ca / 'operator-ca.crt'}\n")))
+        self.aggregator.start()
+
+    def operator(self, name, role, *more):
+        self.site.headrace("ca", "operator", "--dir", self.site.ca, "--name", name, "--role", role, *more)
+        return self.site.ca / f"operator-{name}"
+
+    def ask_as(self, identity, *words, expect=0, ca=None, host="127.0.0.1"):
+        return self.site.headrace(*words, "--admin", f"https://{host}:{self.admin_port}", "--identity", identity, "--ca",
+                                  ca or self.site.ca / "server-ca.crt", expect=expect)
+
+    def test_a_role_may_do_what_it_is_for_and_the_name_stands_in_the_audit(self):
+        self.begin()
+        anna, otto, maria = self.operator("anna", "viewer"), self.operator("otto", "operator"), self.operator("maria", "admin")
+        why = ("--reason", "test")
+        rows = json.loads(self.ask_as(anna, "device", "list", "--json").stdout)
+        self.assertEqual([r["device_id"] for r in rows], [self.device.device_id])
+        refused = self.ask_as(anna, "device", "quarantine", self.id, *why, expect=1)
+        self.assertIn("role operator or admin may do that (403)", refused.stderr)
+        self.ask_as(otto, "device", "quarantine", self.id, *why)
+        self.assertIn("role admin may do that (403)",
+                      self.ask_as(otto, "device", "revoke", self.id, *why, "--yes", expect=1).stderr)
+        self.ask_as(otto, "device", "release", self.id, *why)
+        self.ask_as(maria, "device", "revoke", self.id, *why, "--yes", host="localhost")
+        rows = json.loads(self.ask_as(anna, "audit", self.id, "--json").stdout)
+        self.assertEqual([(r["actor"], r["action"]) for r in rows],
+                         [("registry", "registered"), ("operator:otto", "quarantined"), ("operator:otto", "released"),
+                          ("operator:maria", "revoked")])
+
+    def test_who_is_no_operator_gets_nothing(self):
+        self.begin()
+        anna = self.operator("anna", "viewer")
+        # A device of ours, a server of ours, and an operator of another authority.
+        other = self.folder / "other"
+        self.site.headrace("ca", "init", "--dir", other)
+        self.site.headrace("ca", "operator", "--dir", other, "--name", "eve", "--role", "admin")
+        for stranger in (self.device.folder / "device", self.site.ca / harness.SERVER_NAME, other / "operator-eve"):
+            told = self.ask_as(stranger, "device", "list", expect=1).stderr
+            self.assertRegex(told, r"certificate opens this|no TLS|ended in the middle|no aggregator", stranger)
+        expired = self.expired(anna)
+        self.assertIn("certificate opens this", self.ask_as(expired, "device", "list", expect=1).stderr)
+        # No certificate at all, for no page.
+        context = ssl.create_default_context(cafile=self.site.ca / "server-ca.crt")
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        for path in ("/devices", "/metrics", "/healthz"):
+            with self.assertRaises((urllib.error.HTTPError, OSError)) as refused:
+                urllib.request.urlopen(f"https://127.0.0.1:{self.admin_port}{path}", context=context, timeout=60)
+            if isinstance(refused.exception, urllib.error.HTTPError):
+                self.assertEqual(refused.exception.code, 403)
+        # And no operator tells his secrets to a server that is none of ours.
+        told = self.ask_as(anna, "device", "list", ca=other / "server-ca.crt", expect=1).stderr
+        self.assertIn("the certificate of 127.0.0.1", told)
+        self.assertIn("https wants --identity", self.site.headrace("device", "list", "--admin",
+                                                                   f"https://127.0.0.1:{self.admin_port}", expect=1).stderr)
+        self.ask_as(anna, "device", "list")
+
+    def expired(self, identity):
+        """The identity with a certificate that was valid once."""
+        out = self.folder / "expired"
+        out.with_suffix(".key").write_bytes(identity.with_suffix(".key").read_bytes())
+        state = self.folder / "openssl-ca"
+        (state / "new").mkdir(parents=True)
+        (state / "index").write_text("")
+        (state / "serial").write_text("01\n")
+        (state / "conf").write_text(
+            "[ca]\ndefault_ca=x\n[x]\n"
+            f"database={state}/index\nserial={state}/serial\nnew_certs_dir={state}/new\n"
+            "default_md=sha256\npolicy=p\nx509_extensions=e\n[p]\ncommonName=supplied\norganizationalUnitName=supplied\n"
+            "[e]\nkeyUsage=critical,digitalSignature\nextendedKeyUsage=clientAuth\n")
+        harness.run("openssl", "req", "-new", "-key", identity.with_suffix(".key"), "-subj", "/OU=viewer/CN=anna", "-out",
+                    state / "request")
+        harness.run("openssl", "ca", "-batch", "-config", state / "conf", "-cert", self.site.ca / "operator-ca.crt", "-keyfile",
+                    self.site.ca / "operator-ca.key", "-in", state / "request", "-out", out.with_suffix(".crt"), "-notext",
+                    "-startdate", "20200101000000Z", "-enddate", "20210101000000Z")
+        return out
+
+    def test_an_authority_of_before_there_were_operators_gets_their_issuer(self):
+        self.begin()
+        for name in ("operator-ca.key", "operator-ca.crt"):
+            (self.site.ca / name).unlink()
+        self.operator("anna", "viewer", "--days", "7")
+        harness.run("openssl", "verify", "-partial_chain", "-trusted", self.site.ca / "operator-ca.crt",
+                    self.site.ca / "operator-anna.crt")
+        self.assertEqual((self.site.ca / "operator-anna.key").stat().st_mode & 0o777, 0o600)
+        for bad in (("--name", "a b"), ("--role", "king"), ("--days", "0")):
+            words = {"--name": "x", "--role": "viewer", "--days": "7", **dict([bad])}
+            self.site.headrace("ca", "operator", "--dir", self.site.ca, *[w for pair in words.items() for w in pair], expect=3)
 
 
 class PostgresTest(RegistryTest):

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One call to an aggregator's admin API, over plain HTTP/1.1 on a connection of its own. */
+ * One call to an aggregator's admin API, HTTP/1.1 on a connection of its own, in plain or over mutual TLS. */
 #ifndef CLI_ADMIN_CALL_H
 #define CLI_ADMIN_CALL_H
 
@@ -12,8 +12,13 @@
 enum { ADMIN_HOST_MAX_CHARS = 255, ADMIN_REPLY_MAX_BYTES = 128 * 1024, ADMIN_WHY_CHARS = 400 };
 
 struct cli_admin {
+    bool is_tls;
     char host[ADMIN_HOST_MAX_CHARS + 1];
     char port[8];
+    /* Over TLS; PEM files, borrowed. */
+    const char *certificate;
+    const char *key;
+    const char *server_ca;
 };
 
 struct cli_admin_reply {
@@ -21,7 +26,7 @@ struct cli_admin_reply {
     char body[ADMIN_REPLY_MAX_BYTES]; /* NUL-terminated */
 };
 
-/* Takes "http://HOST:PORT" apart; false when it is anything else. */
+/* Takes "http://HOST:PORT" or "https://HOST:PORT" apart; false when it is anything else. */
 bool cli_admin_parse(const char *url, struct cli_admin *out);
 
 /* The aggregator of this configuration; false: it has no http section. An address that means any is asked

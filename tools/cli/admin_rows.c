@@ -3,9 +3,33 @@
 
 #include "aggregator/config/config.h"
 #include "aggregator/http/json.h"
+#include "tools/cli/files.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+/* What https needs besides. */
+static bool find_identity(const char *verb, const struct cli_arguments *arguments, struct cli_admin *out)
+{
+    static struct cli_path certificate;
+    static struct cli_path key;
+    const char *identity = cli_option_or(arguments, CLI_ADMIN_IDENTITY, getenv("HEADRACE_IDENTITY"));
+    out->server_ca = cli_option_or(arguments, CLI_ADMIN_CA, getenv("HEADRACE_SERVER_CA"));
+    if (identity == NULL || out->server_ca == NULL) {
+        (void)fprintf(
+            stderr,
+            "headrace %s: https wants --identity PATH and --ca FILE; `headrace ca operator` makes an "
+            "identity\n",
+            verb);
+        return false;
+    }
+    int n = snprintf(certificate.text, sizeof certificate.text, "%s.crt", identity);
+    (void)snprintf(key.text, sizeof key.text, "%s.key", identity);
+    out->certificate = certificate.text;
+    out->key = key.text;
+    return n > 0 && (size_t)n < sizeof certificate.text;
+}
 
 bool cli_admin_find(const char *verb, const struct cli_arguments *arguments, struct cli_admin *out)
 {
@@ -13,11 +37,11 @@ bool cli_admin_find(const char *verb, const struct cli_arguments *arguments, str
     static struct conf_report mistakes;
     const char *url = cli_option_or(arguments, CLI_ADMIN_URL, NULL);
     if (url != NULL) {
-        bool good = cli_admin_parse(url, out);
-        if (!good) {
-            (void)fprintf(stderr, "headrace %s: --admin is http://HOST:PORT\n", verb);
+        if (!cli_admin_parse(url, out)) {
+            (void)fprintf(stderr, "headrace %s: --admin is http://HOST:PORT or https://HOST:PORT\n", verb);
+            return false;
         }
-        return good;
+        return !out->is_tls || find_identity(verb, arguments, out);
     }
     const char *path = cli_option_or(arguments, CLI_ADMIN_CONFIG, CLI_ADMIN_DEFAULT_CONFIG);
     if (!hr_is_ok(config_load(path, &config, &mistakes))) {

@@ -12,15 +12,26 @@
 #include <stdint.h>
 
 /* The options that each of these verbs has, first in its table and in this order. */
-enum cli_admin_option { CLI_ADMIN_URL, CLI_ADMIN_CONFIG, CLI_ADMIN_JSON, CLI_ADMIN_N_COMMON };
+enum cli_admin_option {
+    CLI_ADMIN_URL,
+    CLI_ADMIN_CONFIG,
+    CLI_ADMIN_JSON,
+    CLI_ADMIN_IDENTITY,
+    CLI_ADMIN_CA,
+    CLI_ADMIN_N_COMMON
+};
 
 #define CLI_ADMIN_DEFAULT_CONFIG "/etc/headrace/aggregator.yaml"
 #define CLI_ADMIN_COMMON_OPTIONS                                                                             \
     [CLI_ADMIN_URL] = {"--admin", "URL", false, 0,                                                           \
-                       "http://HOST:PORT of the aggregator; default: the configuration's."},                 \
+                       "http[s]://HOST:PORT of the aggregator; default: the configuration's http section."}, \
     [CLI_ADMIN_CONFIG] = {"--config", "YAML", false, 0,                                                      \
                           "The aggregator's configuration; default " CLI_ADMIN_DEFAULT_CONFIG "."},          \
-    [CLI_ADMIN_JSON] = {"--json", NULL, false, 0, "JSON instead of a table."}
+    [CLI_ADMIN_JSON] = {"--json", NULL, false, 0, "JSON instead of a table."},                               \
+    [CLI_ADMIN_IDENTITY] = {"--identity", "PATH", false, 0,                                                  \
+                            "For https: PATH.crt and PATH.key are yours; default $HEADRACE_IDENTITY."},      \
+    [CLI_ADMIN_CA] = {"--ca", "FILE", false, 0,                                                              \
+                      "For https: who signs aggregators (server-ca.crt); default $HEADRACE_SERVER_CA."}
 
 /* Finds the aggregator by the options; false: the mistake was told. */
 bool cli_admin_find(const char *verb, const struct cli_arguments *arguments, struct cli_admin *out);

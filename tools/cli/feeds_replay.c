@@ -60,7 +60,7 @@ static bool find_admin(struct cli_feeds *feeds, struct cli_admin *out)
 {
     const char *url = cli_option_or(feeds->arguments, ADMIN, NULL);
     if (url != NULL) {
-        if (!cli_admin_parse(url, out)) {
+        if (!cli_admin_parse(url, out) || out->is_tls) {
             (void)fail("--admin is http://HOST:PORT");
             return false;
         }

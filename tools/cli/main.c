@@ -16,7 +16,10 @@ struct verb {
 };
 
 static const struct verb verbs[] = {
-    {{"ca"}, cli_ca, "init|server", "Make the certificate authority, and server certificates."},
+    {{"ca"},
+     cli_ca,
+     "init|server|operator",
+     "Make the certificate authority; certificates of servers and operators."},
     {{"device"},
      cli_device,
      "enrol|list|show|quarantine|release|revoke|retire",
