@@ -3,76 +3,19 @@
 
 #include "aggregator/app/app.h"
 #include "aggregator/app/log.h"
+#include "aggregator/app/reply.h"
 #include "aggregator/app/time.h"
 #include "aggregator/app/window.h"
 #include "proto/base/failpoint.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define PATH "/reprocess"
 
-enum { OK = 200, ACCEPTED = 202, BAD = 400, NOT_FOUND = 404, TOO_MANY = 429, UNAVAILABLE = 503 };
-
-/* What fits of a reply; what does not fit is left out at the end of a whole row. */
-struct text {
-    struct http_reply *reply;
-    size_t len;
-};
-
-static bool add(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static bool add(struct text *text, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    size_t room = text->reply->capacity_bytes - text->len;
-    int n = vsnprintf(text->reply->text + text->len, room, format, arguments);
-    va_end(arguments);
-    bool fits = n >= 0 && (size_t)n < room;
-    text->len += fits ? (size_t)n : 0;
-    text->reply->text[text->len] = '\0';
-    return fits;
-}
-
-/* Quotes what came from outside; control characters can't be in it. */
-static void add_quoted(struct text *text, const char *value)
-{
-    (void)add(text, "\"");
-    for (; *value != '\0'; value++) {
-        bool needs = *value == '"' || *value == '\\';
-        (void)add(text, needs ? "\\%c" : "%c", (unsigned char)*value < 0x20 ? '?' : *value);
-    }
-    (void)add(text, "\"");
-}
-
-static bool answer_error(struct http_reply *reply, unsigned status, const char *why)
-{
-    struct text text = {.reply = reply};
-    reply->status = status;
-    (void)add(&text, "{\"error\":");
-    add_quoted(&text, why);
-    (void)add(&text, "}\n");
-    return true;
-}
-
-static void add_time(struct text *text, const char *key, int64_t utc_ms)
-{
-    time_t seconds = (time_t)(utc_ms / 1000);
-    struct tm parts;
-    char date[24];
-    if (gmtime_r(&seconds, &parts) == NULL || strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S", &parts) == 0) {
-        (void)add(text, "\"%s\":%" PRId64, key, utc_ms);
-        return;
-    }
-    (void)add(text, "\"%s\":\"%s.%03uZ\"", key, date, (unsigned)(utc_ms % 1000));
-}
-
-static void add_replay(struct text *text, const struct feed_replay *replay)
+static void add_replay(struct app_reply *text, const struct feed_replay *replay)
 {
     static const char *const states[] = {[FEED_PENDING] = "pending",
                                          [FEED_RUNNING] = "running",
@@ -82,27 +25,27 @@ static void add_replay(struct text *text, const struct feed_replay *replay)
     uint64_t n_done =
         replay->next_leaf < replay->end_leaf ? replay->next_leaf - replay->first_leaf : n_leaves;
     bool has_name = (size_t)replay->state < HR_ARRAY_LEN(states);
-    (void)add(text, "{\"id\":%" PRIu64 ",\"sink\":\"%s\",\"feed\":", replay->id, replay->sink);
-    add_quoted(text, replay->feed);
-    (void)add(text, ",");
-    add_time(text, "from", replay->from_ms);
-    (void)add(text, ",");
-    add_time(text, "to", replay->to_ms);
-    (void)add(text, ",");
-    add_time(text, "asked", replay->asked_ms);
-    (void)add(text,
-              ",\"dry_run\":%s,\"state\":\"%s\",\"leaves\":%" PRIu64 ",\"leaves_done\":%" PRIu64
-              ",\"events\":%" PRIu64 ",\"changed\":%" PRIu64 ",\"normalizers\":\"%s\",\"reason\":",
-              replay->dry_run ? "true" : "false", has_name ? states[replay->state] : "?", n_leaves, n_done,
-              replay->n_events, replay->n_changed, replay->normalizers);
-    add_quoted(text, replay->reason);
-    (void)add(text, "}");
+    (void)app_reply_add(text, "{\"id\":%" PRIu64 ",\"sink\":\"%s\",\"feed\":", replay->id, replay->sink);
+    app_reply_quoted(text, replay->feed);
+    (void)app_reply_add(text, ",");
+    app_reply_time(text, "from", replay->from_ms);
+    (void)app_reply_add(text, ",");
+    app_reply_time(text, "to", replay->to_ms);
+    (void)app_reply_add(text, ",");
+    app_reply_time(text, "asked", replay->asked_ms);
+    (void)app_reply_add(text,
+                        ",\"dry_run\":%s,\"state\":\"%s\",\"leaves\":%" PRIu64 ",\"leaves_done\":%" PRIu64
+                        ",\"events\":%" PRIu64 ",\"changed\":%" PRIu64 ",\"normalizers\":\"%s\",\"reason\":",
+                        replay->dry_run ? "true" : "false", has_name ? states[replay->state] : "?", n_leaves,
+                        n_done, replay->n_events, replay->n_changed, replay->normalizers);
+    app_reply_quoted(text, replay->reason);
+    (void)app_reply_add(text, "}");
 }
 
 /* ---- GET ---- */
 
 struct listing {
-    struct text text;
+    struct app_reply text;
     uint64_t id; /* 0: all */
     uint32_t n_rows;
     bool is_full;
@@ -117,7 +60,7 @@ static void list_replay(void *ctx, const struct feed_replay *replay)
     enum { ROW_MAX_BYTES = 1024, END_BYTES = 64 };
     listing->is_full = listing->text.reply->capacity_bytes - listing->text.len < ROW_MAX_BYTES + END_BYTES;
     if (!listing->is_full) {
-        (void)add(&listing->text, listing->n_rows++ > 0 ? "," : "");
+        (void)app_reply_add(&listing->text, listing->n_rows++ > 0 ? "," : "");
         add_replay(&listing->text, replay);
     }
 }
@@ -125,16 +68,16 @@ static void list_replay(void *ctx, const struct feed_replay *replay)
 static bool answer_list(struct app *app, uint64_t id, struct http_reply *reply)
 {
     struct listing listing = {.text = {.reply = reply}, .id = id};
-    (void)add(&listing.text, "{\"replays\":[");
+    (void)app_reply_add(&listing.text, "{\"replays\":[");
     struct hr_status status = app->ledger.feeds->replays(app->ledger.ctx, NULL, list_replay, &listing);
     if (!hr_is_ok(status)) {
-        return answer_error(reply, UNAVAILABLE, "the ledger can't be read now");
+        return app_reply_error(reply, APP_UNAVAILABLE, "the ledger can't be read now");
     }
     if (id != 0 && listing.n_rows == 0) {
-        return answer_error(reply, NOT_FOUND, "there is no such replay");
+        return app_reply_error(reply, APP_NOT_FOUND, "there is no such replay");
     }
-    (void)add(&listing.text, "],\"truncated\":%s}\n", listing.is_full ? "true" : "false");
-    reply->status = OK;
+    (void)app_reply_add(&listing.text, "],\"truncated\":%s}\n", listing.is_full ? "true" : "false");
+    reply->status = APP_OK;
     return true;
 }
 
@@ -156,7 +99,7 @@ static bool is_known_feed(const struct app *app, const char *feed, char *known, 
 
 static const char *cause_of(struct hr_status status, unsigned *http)
 {
-    *http = hr_is(status, HR_FULL) ? TOO_MANY : UNAVAILABLE;
+    *http = hr_is(status, HR_FULL) ? APP_TOO_MANY : APP_UNAVAILABLE;
     return hr_is(status, HR_FULL)     ? "as many replays as may wait are waiting, or the ledger is full"
            : hr_is(status, HR_DENIED) ? "another process writes this ledger"
                                       : "the ledger can't be written now";
@@ -171,9 +114,9 @@ static bool answer_new(struct app *app, struct feed_replay *replay, struct http_
     struct hr_status status =
         app->ledger.feeds->add_replay(app->ledger.ctx, replay, sinks, app->n_publishers, &replay->id);
     if (!hr_is_ok(status)) {
-        unsigned http = UNAVAILABLE;
+        unsigned http = APP_UNAVAILABLE;
         const char *cause = cause_of(status, &http);
-        return answer_error(reply, http, cause);
+        return app_reply_error(reply, http, cause);
     }
     HR_FAILPOINT("replay_asked");
     APP_LOG(APP_INFO, "replay_asked", app_number("id", replay->id), app_text("feed", replay->feed),
@@ -182,7 +125,8 @@ static bool answer_new(struct app *app, struct feed_replay *replay, struct http_
         app_publisher_replay(&app->publishers[i]);
     }
     (void)answer_list(app, replay->id, reply);
-    reply->status = reply->status == OK ? ACCEPTED : reply->status; /* asked twice, it publishes no more */
+    reply->status =
+        reply->status == APP_OK ? APP_ACCEPTED : reply->status; /* asked twice, it publishes no more */
     return true;
 }
 
@@ -193,12 +137,12 @@ static bool answer_post(struct app *app, const struct http_request *request, str
     char known[4 * FEED_NAME_MAX_CHARS];
     int64_t now_ms = app_clock()->utc_ms(app_clock()->ctx);
     if (!hr_is_ok(app_window_parse(request->body, now_ms, &replay, why))) {
-        return answer_error(reply, BAD, why);
+        return app_reply_error(reply, APP_BAD, why);
     }
     if (!is_known_feed(app, replay.feed, known, sizeof known)) {
         char text[sizeof known + 64];
         (void)snprintf(text, sizeof text, "no such feed; there are %s", known);
-        return answer_error(reply, NOT_FOUND, text);
+        return app_reply_error(reply, APP_NOT_FOUND, text);
     }
     return answer_new(app, &replay, reply);
 }
@@ -208,9 +152,13 @@ bool app_admin(void *ctx, const struct http_request *request, struct http_reply 
     struct app *app = ctx;
     size_t len = sizeof(PATH) - 1;
     if (strncmp(request->path, PATH, len) != 0) {
-        return false;
+        return app_admin_devices(app, request, reply);
     }
     const char *rest = request->path + len;
+    if (request->is_post && request->peer.role == HTTP_ROLE_VIEWER) {
+        return app_reply_error(reply, APP_FORBIDDEN,
+                               "a certificate with the role operator or admin may do that");
+    }
     if (request->is_post) {
         return *rest == '\0' && answer_post(app, request, reply);
     }

@@ -1,13 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The admin API: POST /reprocess asks for a replay, GET /reprocess lists them, GET /reprocess/ID shows one.
- */
+ * The admin API.
+ *
+ *     POST /reprocess               asks for a replay; GET lists them, GET /reprocess/ID shows one
+ *     GET  /devices[/after/ID]      a page of the registry
+ *     GET  /devices/ID              one device, with its record keys
+ *     POST /devices/ID/decision     quarantine, release, revoke, retire (decision.h)
+ *     GET  /devices/ID/audit[/after/N], /audit[/after/N]    who changed what
+ *
+ * A page has at most 64 rows; the next is the one after the last row's id, and an empty one is the end. Over
+ * TLS a viewer may look, an operator ask for replays and decide what can be undone, an admin everything. In
+ * plain the registry is for this machine alone. */
 #ifndef APP_ADMIN_H
 #define APP_ADMIN_H
 
 #include "aggregator/http/http.h"
 
+struct app;
+
 /* For http_config.admin; ctx is the app. */
 bool app_admin(void *ctx, const struct http_request *request, struct http_reply *reply);
+
+/* The part of it under /devices and /audit; false: the path is none of these. */
+bool app_admin_devices(struct app *app, const struct http_request *request, struct http_reply *reply);
 
 #endif

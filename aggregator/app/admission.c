@@ -49,6 +49,7 @@ static const struct event_row event_rows[] = {
     [AGG_EVENT_KEY_SWITCH_REFUSED] = {"key_switch_refused", APP_WARN},
     [AGG_EVENT_DEVICE_STATE] = {"device_state", APP_INFO},
     [AGG_EVENT_REGISTRY_REFUSED] = {"registry_refused", APP_ERROR},
+    [AGG_EVENT_REGISTRY_OUTDATED] = {"registry_outdated", APP_WARN},
     [AGG_EVENT_LEDGER_FULL] = {"group_refused", APP_DEBUG}, /* note_room tells it once */
     [AGG_EVENT_LEDGER_AWAY] = {"ledger_away", APP_ERROR},
     [AGG_EVENT_FENCED] = {"ledger_fenced", APP_ERROR},
@@ -151,6 +152,15 @@ static struct hr_status commit(struct app_admission *admission, const struct led
     return status;
 }
 
+static void settle_decisions(struct app_admission *admission, struct hr_status status)
+{
+    while (admission->decisions != NULL) {
+        struct app_decision *decision = admission->decisions;
+        admission->decisions = *app_decision_next(decision);
+        app_decision_settle(decision, status);
+    }
+}
+
 static void close_group(struct app_admission *admission)
 {
     admission->group_since_ms = 0;
@@ -161,6 +171,7 @@ static void close_group(struct app_admission *admission)
     bool has_batches = change != NULL && change->n_batches > 0;
     struct hr_status status = change != NULL ? commit(admission, change) : hr_ok();
     agg_group_settle(admission->core, status);
+    settle_decisions(admission, status);
     HR_FAILPOINT("after_ack");
     if (hr_is_ok(status) && has_batches) {
         admission->committed(admission->ctx);
@@ -219,6 +230,14 @@ static void handle(struct app_admission *admission, struct app_item *item)
         struct app_device *device = item->owner;
         register_device(admission, &device->device);
         free(device);
+        break;
+    }
+    case APP_ITEM_DECISION: {
+        struct app_decision *decision = item->owner;
+        if (app_decision_make(decision, admission->core)) {
+            *app_decision_next(decision) = admission->decisions;
+            admission->decisions = decision;
+        }
         break;
     }
     }

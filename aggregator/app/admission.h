@@ -6,6 +6,7 @@
 #ifndef APP_ADMISSION_H
 #define APP_ADMISSION_H
 
+#include "aggregator/app/decision.h"
 #include "aggregator/app/intake.h"
 #include "aggregator/app/room.h"
 #include "aggregator/app/tenants.h"
@@ -33,8 +34,9 @@ struct app_admission {
     pthread_t thread;
     uint64_t group_since_ms; /* of the open group; 0: none */
     uint64_t next_tick_ms;
-    bool devices_changing; /* in the open group */
-    atomic_int health;     /* enum app_ledger_health */
+    bool devices_changing;          /* in the open group */
+    struct app_decision *decisions; /* that wait for it */
+    atomic_int health;              /* enum app_ledger_health */
     /* A sink holds what the ledger has lost. Nothing more is taken: its leaves would be those of other
      * batches that are published already, and it would never be. */
     atomic_bool is_behind;

@@ -45,11 +45,15 @@ struct app {
     size_t n_publishers;
 
     struct http_server *http;
+    struct http_server *admin; /* over TLS */
     struct http_metric metrics[APP_MAX_METRICS];
     size_t n_metrics;
     atomic_bool serving;
 };
 
+/* Starts what listens for HTTP, in plain and over TLS, as configured. HR_IO: told in the log. */
+HR_MUST_USE struct hr_status app_web_start(struct app *app);
+void app_web_stop(struct app *app);
 /* Fills app->metrics. */
 void app_metrics_fill(struct app *app);
 /* For http_config.readiness. ctx is the app. */

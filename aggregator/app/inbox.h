@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What comes to the core thread, in the order in which it came: judged batches, questions and registry
- * entries. One taker, any number of givers. */
+ * What comes to the core thread, in the order in which it came: judged batches, questions, registry
+ * entries and decisions. One taker, any number of givers. */
 #ifndef APP_INBOX_H
 #define APP_INBOX_H
 
@@ -10,12 +10,12 @@
 #include <pthread.h>
 #include <stdint.h>
 
-enum app_item_kind { APP_ITEM_BATCH, APP_ITEM_HEAD, APP_ITEM_DEVICE };
+enum app_item_kind { APP_ITEM_BATCH, APP_ITEM_HEAD, APP_ITEM_DEVICE, APP_ITEM_DECISION };
 
 /* Part of whatever is sent. */
 struct app_item {
     enum app_item_kind kind;
-    void *owner; /* the whole: a struct app_batch, app_head or app_device */
+    void *owner; /* the whole: a struct app_batch, app_head, app_device or app_decision */
     struct app_item *next;
 };
 

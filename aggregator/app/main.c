@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "aggregator/app/admin.h"
 #include "aggregator/app/app.h"
 #include "aggregator/app/exit.h"
 #include "aggregator/app/log.h"
@@ -299,31 +298,6 @@ static struct hr_status start_publishers(struct app *app)
     return hr_ok();
 }
 
-static struct hr_status start_http(struct app *app)
-{
-    app_metrics_fill(app);
-    if (!app->config.has_http) {
-        return hr_ok();
-    }
-    const struct http_config http = {.address = app->config.http.address,
-                                     .port = app->config.http.port,
-                                     .max_connections = app->config.http.max_connections,
-                                     .metrics = app->metrics,
-                                     .n_metrics = app->n_metrics,
-                                     .readiness = app_readiness,
-                                     .admin = app_admin,
-                                     .ctx = app};
-    char why[128] = "";
-    struct hr_status status = http_start(&http, &app->http, why, sizeof(why));
-    if (hr_is_ok(status)) {
-        APP_LOG(APP_INFO, "http_listening", app_text("address", app->config.http.address),
-                app_number("port", http_port(app->http)));
-    } else {
-        APP_LOG(APP_ERROR, "http", app_text("why", why));
-    }
-    return status;
-}
-
 /* Everything that can fail, in the order in which each needs the one before. The I/O thread comes last:
  * nobody is answered before all of it stands. */
 static struct hr_status start(struct app *app)
@@ -340,7 +314,7 @@ static struct hr_status start(struct app *app)
     HR_TRY(start_publishers(app));
     HR_TRY(follow_registry(app));
     HR_TRY(app_room_start(&app->room));
-    HR_TRY(start_http(app));
+    HR_TRY(app_web_start(app));
     return hr_status_of(pthread_create(&app->io_thread, NULL, run_io, app) == 0 ? HR_OK : HR_IO);
 }
 
@@ -366,9 +340,7 @@ static void stop(struct app *app)
     for (size_t i = 0; i < app->n_publishers; i++) {
         app_publisher_stop(&app->publishers[i]);
     }
-    if (app->http != NULL) {
-        http_stop(app->http);
-    }
+    app_web_stop(app);
     source_coap_close(app->source);
     app->ledger.close(app->ledger.ctx);
     verify_keyring_free(app->keyring);

@@ -76,7 +76,7 @@ static const char *check_listen(const char *text)
                : "is not coaps://ADDRESS[:PORT] or coaps+tcp://ADDRESS[:PORT] with a numeric address";
 }
 
-static const char *check_address(const char *text)
+const char *config_check_address(const char *text)
 {
     return is_numeric_address(text) ? NULL : "is no numeric address";
 }
@@ -284,7 +284,7 @@ static const struct conf_field http_fields[] = {
      .type = CONF_STRING,
      CONF_AT(struct config_http, address),
      .fallback = "127.0.0.1",
-     .check_text = check_address,
+     .check_text = config_check_address,
      .help = "Numeric; loopback unless you mean it otherwise: there is no login."},
     {.key = "port",
      .type = CONF_UINT,
@@ -426,6 +426,11 @@ static const struct conf_field aggregator_fields[] = {
      CONF_SECTION_AT(struct config_aggregator, http, has_http),
      .table = &http_table,
      .help = "/healthz, /readyz and /metrics; nothing listens when it is absent."},
+    {.key = "admin",
+     .type = CONF_SECTION,
+     CONF_SECTION_AT(struct config_aggregator, admin, has_admin),
+     .table = &config_admin_table,
+     .help = "The same and the admin API over mutual TLS, for operators with certificates."},
     {.key = "limits",
      .type = CONF_SECTION,
      CONF_AT(struct config_aggregator, limits),

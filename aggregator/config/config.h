@@ -82,6 +82,15 @@ struct config_http {
     uint32_t max_connections;
 };
 
+struct config_admin {
+    char address[CONFIG_NAME_MAX_CHARS + 1];
+    uint16_t port;
+    char certificate[CONFIG_PATH_MAX_CHARS + 1];
+    char key[CONFIG_PATH_MAX_CHARS + 1];
+    char operator_ca[CONFIG_PATH_MAX_CHARS + 1];
+    uint32_t max_connections;
+};
+
 struct config_limits {
     uint32_t max_devices;
     uint32_t max_sessions;
@@ -116,6 +125,8 @@ struct config_aggregator {
     struct config_schema_registry schema_registry;
     bool has_http;
     struct config_http http;
+    bool has_admin;
+    struct config_admin admin;
     struct config_limits limits;
     uint32_t verify_threads;
     enum config_log_level log_level;

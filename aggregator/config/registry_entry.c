@@ -28,6 +28,11 @@ struct entry {
 /* By enum ledger_device_state. */
 static const char *const state_names[] = {"enrolled", "active", "quarantined", "revoked", "retired", NULL};
 
+const char *config_registry_state_name(enum ledger_device_state state)
+{
+    return (size_t)state < HR_ARRAY_LEN(state_names) - 1 ? state_names[state] : "?";
+}
+
 /* What stands before the point in every P-256 SubjectPublicKeyInfo: id-ecPublicKey, prime256v1, a bit string,
  * and the mark of an uncompressed point (RFC 5480 section 2). */
 static const uint8_t spki_prefix[] = {0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2A, 0x86, 0x48,

@@ -22,6 +22,9 @@ HR_MUST_USE struct hr_status config_registry_load(const char *path, struct ledge
 /* Writes the entry as YAML that config_registry_load reads back to the same struct. */
 void config_registry_print(const struct ledger_device *device, FILE *out);
 
+/* "active", as it stands in an entry; "?" for a number that is no state. Static storage. */
+const char *config_registry_state_name(enum ledger_device_state state);
+
 /* The table, for the JSON Schema. */
 const struct conf_table *config_registry_table(void);
 

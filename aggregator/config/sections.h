@@ -7,6 +7,10 @@
 #include "aggregator/config/config.h"
 
 extern const struct conf_table config_ledger_table;
+extern const struct conf_table config_admin_table;
+
+/* For conf_field.check_text. */
+const char *config_check_address(const char *text);
 
 /* Complains when a file is named and can't be read. */
 void config_check_file(struct conf_place *place, const char *key, const char *path);

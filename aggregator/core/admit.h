@@ -55,6 +55,7 @@ enum agg_event_kind {
     AGG_EVENT_KEY_SWITCH_REFUSED,
     AGG_EVENT_DEVICE_STATE, /* text: the new state; sessions of a revoked device are to be dropped */
     AGG_EVENT_REGISTRY_REFUSED,
+    AGG_EVENT_REGISTRY_OUTDATED, /* an entry says otherwise than text, but its revision is not above n */
     AGG_EVENT_LEDGER_FULL,
     AGG_EVENT_LEDGER_AWAY, /* the database can't be reached; nothing is lost, collectors wait */
     AGG_EVENT_FENCED,      /* another writer took over: nothing is accepted any more */
@@ -118,6 +119,37 @@ void agg_head(struct agg_core *core, struct source_ticket ticket, uint64_t certi
  * that the core put in quarantine stays there until somebody decides. State ENROLLED and ACTIVE both mean
  * "may send". */
 HR_MUST_USE struct hr_status agg_register(struct agg_core *core, const struct ledger_device *entry);
+
+/* What a person may decide about a device (PROTOCOL 2.2). */
+enum agg_decision_kind {
+    AGG_QUARANTINE, /* a device that may send */
+    AGG_RELEASE,    /* one in quarantine */
+    AGG_REVOKE,     /* any but a retired one; it comes back only by a registry entry of higher revision */
+    AGG_RETIRE,     /* any; likewise */
+    AGG_N_DECISIONS,
+};
+
+struct agg_decision {
+    uint64_t device_id;
+    enum agg_decision_kind kind;
+    const char *actor;  /* who decides; 63 characters at most stand in the audit entry */
+    const char *reason; /* likewise */
+    bool dry_run;       /* tells what would come of it, and changes nothing */
+};
+
+struct agg_decided {
+    enum ledger_device_state before;
+    enum ledger_device_state after;
+    uint32_t revision; /* behind the decision */
+    bool is_new;       /* false: the device was there already, nothing is staged and no entry written */
+};
+
+/* Takes a decision into the open group, with its audit entry: the device's next batch is judged by it. HR_OK:
+ * *out is filled. HR_AGAIN: the group is full. HR_NOT_FOUND: no such device. HR_DENIED: not from the state
+ * that the device is in, out->before. HR_FULL: its revision is the highest there is. After any but HR_OK the
+ * device is as before. */
+HR_MUST_USE struct hr_status agg_decide(struct agg_core *core, const struct agg_decision *decision,
+                                        struct agg_decided *out);
 
 /* Answers and drops held batches whose time has come. Call about every 100 ms. */
 void agg_tick(struct agg_core *core);

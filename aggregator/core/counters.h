@@ -37,6 +37,7 @@
       "Control records under a signature that don't parse")                                                  \
     X(DEVICES_QUARANTINED, "devices_quarantined_total", "Devices put in quarantine by the core")             \
     X(REGISTRY_APPLIED, "registry_entries_applied_total", "Registry entries taken over")                     \
+    X(DECISIONS, "registry_decisions_total", "Decisions of operators about devices")                         \
     X(REGISTRY_REFUSED, "registry_entries_refused_total", "Registry entries that contradict the ledger")     \
     X(LEDGER_READ_ERRORS, "ledger_read_errors_total", "Ledger lookups that failed")                          \
     X(CLOCK_STEPS, "clock_steps_total", "Backward steps of the aggregator's clock by more than a second")

@@ -106,7 +106,9 @@ bool agg_group_is_full(const struct agg_core *core)
            group->n_waiting + turn + 1 > GROUP_MAX_ANSWERS || group->n_streams + 1 > GROUP_MAX_STREAMS ||
            group->n_losses + AGG_BATCH_MAX_LOSSES > GROUP_MAX_LOSSES ||
            group->n_conflicts + 3 > GROUP_MAX_CONFLICTS ||
-           group->n_anchors + turn * AGG_BATCH_MAX_ANCHORS > GROUP_MAX_ANCHORS;
+           group->n_anchors + turn * AGG_BATCH_MAX_ANCHORS > GROUP_MAX_ANCHORS ||
+           group->n_audits + turn + 2 >
+               GROUP_MAX_AUDITS; /* a switch of each, its first batch, a quarantine */
 }
 
 static uint32_t n_entries_changed(const struct agg_group *group)
@@ -149,7 +151,9 @@ const struct ledger_commit *agg_group_take(struct agg_core *core)
                                            .losses = group->losses,
                                            .n_losses = group->n_losses,
                                            .anchors = group->anchors,
-                                           .n_anchors = group->n_anchors};
+                                           .n_anchors = group->n_anchors,
+                                           .audits = group->audits,
+                                           .n_audits = group->n_audits};
     return &group->change;
 }
 
@@ -171,7 +175,7 @@ static void close_undo(struct agg_core *core, bool is_committed)
         group->pending_counts[i] = 0;
     }
     group->n_undo = group->n_batches = group->n_streams = group->n_losses = 0;
-    group->n_conflicts = group->n_anchors = 0;
+    group->n_conflicts = group->n_anchors = group->n_audits = 0;
 }
 
 static void answer_waiting(struct agg_core *core, bool is_committed)

@@ -18,6 +18,7 @@ enum {
     GROUP_MAX_LOSSES = 64,
     GROUP_MAX_CONFLICTS = 64,
     GROUP_MAX_ANCHORS = 512,
+    GROUP_MAX_AUDITS = 512,
     N_STATUSES = WIRE_ACK_STREAM_AHEAD + 1,
     SACK_BITS = 32,
 };
@@ -71,7 +72,7 @@ struct agg_group {
     bool is_taken; /* between take and settle */
     struct ledger_commit change;
     uint64_t pending_counts[AGG_N_COUNTERS]; /* added when the group has committed */
-    uint32_t n_undo, n_batches, n_streams, n_losses, n_conflicts, n_anchors, n_waiting;
+    uint32_t n_undo, n_batches, n_streams, n_losses, n_conflicts, n_anchors, n_audits, n_waiting;
     struct agg_undo undo[GROUP_MAX_DEVICES];
     struct ledger_batch batches[LEDGER_COMMIT_MAX_BATCHES];
     struct ledger_stream streams[GROUP_MAX_STREAMS];
@@ -79,6 +80,7 @@ struct agg_group {
     struct ledger_loss losses[GROUP_MAX_LOSSES];
     struct ledger_conflict conflicts[GROUP_MAX_CONFLICTS];
     struct ledger_anchor anchors[GROUP_MAX_ANCHORS];
+    struct ledger_audit audits[GROUP_MAX_AUDITS];
     struct agg_waiting waiting[GROUP_MAX_ANSWERS];
 };
 
@@ -162,6 +164,22 @@ void agg_hold_drain_all(struct agg_core *core);
 /* ---- loss.c ---- */
 /* Moves the stream over the holes that the batch's Loss records state. True: it moved. */
 bool agg_loss_apply(struct agg_core *core, struct agg_device *device, struct agg_batch *batch);
+
+/* ---- audit.c ---- */
+/* Who did what, and why; an actor or reason of 63 characters at most, an action of 15. */
+struct agg_cause {
+    const char *actor;
+    const char *action;
+    const char *reason;
+};
+/* Stages the audit entry of a change that is made: from `before` (NULL: the device was not known) to what the
+ * device is now. */
+void agg_audit(struct agg_core *core, const struct agg_device *device, const struct ledger_device *before,
+               const struct agg_cause *cause);
+
+/* ---- registry.c ---- */
+/* Tells the device's state and revision. */
+void agg_announce(struct agg_core *core, const struct agg_device *device, enum agg_event_kind kind);
 
 /* ---- keys.c ---- */
 /* OK, or why the batch's key may not sign there: UNKNOWN_KEY, REVOKED, BAD_SIGNATURE. */

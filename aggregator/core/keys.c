@@ -92,6 +92,7 @@ void agg_key_switch(struct agg_core *core, struct agg_device *device, const stru
         return;
     }
     agg_touch_entry(core, device);
+    const struct ledger_device before = *entry;
     uint32_t stream = batch->parts.header.stream;
     for (uint32_t i = 0; i < entry->n_keys; i++) {
         struct ledger_key *old = &entry->keys[i];
@@ -110,6 +111,8 @@ void agg_key_switch(struct agg_core *core, struct agg_device *device, const stru
                                .to_seq = UINT32_MAX};
     memcpy(key->spki, key_switch->spki, sizeof key_switch->spki);
     core->ports.key_added(core->ports.ctx, device->device_id, key);
+    const struct agg_cause cause = {"device", "key_switched", ""};
+    agg_audit(core, device, &before, &cause);
     agg_count_staged(core, AGG_COUNT_KEY_SWITCHES, 1);
     agg_emit(core, AGG_EVENT_KEY_SWITCHED, batch, key_switch->to_epoch, NULL);
 }

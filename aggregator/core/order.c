@@ -41,13 +41,19 @@ void agg_conflict(struct agg_core *core, struct agg_device *device, struct agg_b
                                          .envelope = batch->envelope};
     memcpy(conflict->known_digest, known, WIRE_DIGEST_BYTES);
     struct ledger_device *entry = &device->state.entry;
-    if (entry->state != LEDGER_DEVICE_QUARANTINED) {
+    const struct ledger_device before = *entry;
+    bool is_new = entry->state != LEDGER_DEVICE_QUARANTINED;
+    if (is_new) {
         agg_count_staged(core, AGG_COUNT_DEVICES_QUARANTINED, 1);
         agg_emit(core, AGG_EVENT_DEVICE_STATE, batch, 0, "quarantined");
     }
     entry->state = LEDGER_DEVICE_QUARANTINED;
     memset(entry->reason, 0, sizeof entry->reason);
     memcpy(entry->reason, conflict->kind, strlen(conflict->kind));
+    if (is_new) {
+        const struct agg_cause cause = {"aggregator", "quarantined", conflict->kind};
+        agg_audit(core, device, &before, &cause);
+    }
     agg_count_staged(core, is_fork ? AGG_COUNT_FORKS : AGG_COUNT_EQUIVOCATIONS, 1);
     agg_emit(core, is_fork ? AGG_EVENT_FORK : AGG_EVENT_EQUIVOCATION, batch, 0, NULL);
     agg_finish_later(core, device, batch, status, is_answered);
@@ -156,7 +162,10 @@ static void stage(struct agg_core *core, struct agg_device *device, struct agg_b
     memcpy(staged->digest, batch->digest, WIRE_DIGEST_BYTES);
     if (device->state.entry.state == LEDGER_DEVICE_ENROLLED) {
         agg_touch_entry(core, device);
+        const struct ledger_device before = device->state.entry;
+        const struct agg_cause cause = {"device", "activated", ""};
         device->state.entry.state = LEDGER_DEVICE_ACTIVE;
+        agg_audit(core, device, &before, &cause);
         agg_emit(core, AGG_EVENT_DEVICE_STATE, batch, 0, "active");
     }
     watch_clock(core, batch);

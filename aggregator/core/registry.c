@@ -50,11 +50,21 @@ static struct hr_status merge_keys(struct ledger_device *merged, const struct le
     return hr_ok();
 }
 
+static bool may_send(const struct ledger_device *entry)
+{
+    return entry->state == LEDGER_DEVICE_ENROLLED || entry->state == LEDGER_DEVICE_ACTIVE;
+}
+
+/* Does an entry that changes nothing say otherwise than what is known? */
+static bool is_outdated(const struct ledger_device *known, const struct ledger_device *entry)
+{
+    return known->state != entry->state && !(may_send(known) && may_send(entry));
+}
+
 static void merge_state(struct ledger_device *merged, const struct ledger_device *entry, bool has_sent)
 {
-    bool may_send = entry->state == LEDGER_DEVICE_ENROLLED || entry->state == LEDGER_DEVICE_ACTIVE;
     merged->state = entry->state;
-    if (may_send) {
+    if (may_send(entry)) {
         merged->state = has_sent ? LEDGER_DEVICE_ACTIVE : LEDGER_DEVICE_ENROLLED;
     }
     memcpy(merged->name, entry->name, sizeof merged->name);
@@ -63,7 +73,7 @@ static void merge_state(struct ledger_device *merged, const struct ledger_device
     merged->revision = entry->revision;
 }
 
-static void announce(struct agg_core *core, const struct agg_device *device, enum agg_event_kind kind)
+void agg_announce(struct agg_core *core, const struct agg_device *device, enum agg_event_kind kind)
 {
     static const char *const names[] = {[LEDGER_DEVICE_ENROLLED] = "enrolled",
                                         [LEDGER_DEVICE_ACTIVE] = "active",
@@ -75,6 +85,21 @@ static void announce(struct agg_core *core, const struct agg_device *device, enu
                               .n = device->state.entry.revision,
                               .text = names[device->state.entry.state]};
     core->ports.event(core->ports.ctx, &event);
+}
+
+static void audit_entry(struct agg_core *core, const struct agg_device *device,
+                        const struct ledger_device *before)
+{
+    static const char *const actions[] = {[LEDGER_DEVICE_ENROLLED] = "released",
+                                          [LEDGER_DEVICE_ACTIVE] = "released",
+                                          [LEDGER_DEVICE_QUARANTINED] = "quarantined",
+                                          [LEDGER_DEVICE_REVOKED] = "revoked",
+                                          [LEDGER_DEVICE_RETIRED] = "retired"};
+    const struct ledger_device *now = &device->state.entry;
+    bool is_decided = before != NULL && before->state != now->state;
+    const char *action = before == NULL ? "registered" : is_decided ? actions[now->state] : "changed";
+    const struct agg_cause cause = {"registry", action, now->reason};
+    agg_audit(core, device, before, &cause);
 }
 
 static void add_keys(struct agg_core *core, const struct agg_device *device)
@@ -95,25 +120,30 @@ struct hr_status agg_register(struct agg_core *core, const struct ledger_device 
     }
     bool is_new = !device->state.is_known;
     if (!is_new && entry->revision <= device->state.entry.revision) {
+        if (is_outdated(&device->state.entry, entry)) {
+            agg_announce(core, device, AGG_EVENT_REGISTRY_OUTDATED);
+        }
         return hr_ok();
     }
     struct ledger_device merged = device->state.entry;
     struct hr_status status = merge_keys(&merged, entry);
     if (!hr_is_ok(status)) {
         agg_count(core, AGG_COUNT_REGISTRY_REFUSED, 1);
-        announce(core, device, AGG_EVENT_REGISTRY_REFUSED);
+        agg_announce(core, device, AGG_EVENT_REGISTRY_REFUSED);
         return status;
     }
     merge_state(&merged, entry, device->state.n_streams > 0);
     agg_touch_entry(core, device);
+    const struct ledger_device before = device->state.entry;
     bool is_state_new = is_new || merged.state != device->state.entry.state;
     device->state.entry = merged;
     device->state.is_known = true;
     agg_refresh_session_state(device);
+    audit_entry(core, device, is_new ? NULL : &before);
     add_keys(core, device);
     agg_count_staged(core, AGG_COUNT_REGISTRY_APPLIED, 1);
     if (is_state_new) {
-        announce(core, device, AGG_EVENT_DEVICE_STATE);
+        agg_announce(core, device, AGG_EVENT_DEVICE_STATE);
     }
     return hr_ok();
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "aggregator/http/http.h"
 
+#include "aggregator/http/tls.h"
 #include "proto/base/assert.h"
 
 #include <arpa/inet.h>
@@ -25,6 +26,7 @@ struct upload {
 struct http_server {
     struct http_config config;
     char reply[HTTP_MAX_REPLY_BYTES];
+    struct http_material *material; /* NULL: in plain */
     struct MHD_Daemon *daemon;
     uint16_t port;
 };
@@ -109,13 +111,53 @@ static bool is_json(struct MHD_Connection *connection)
     return type != NULL && strncmp(type, wanted, len) == 0 && (type[len] == '\0' || type[len] == ';');
 }
 
+static bool is_local(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    struct sockaddr_storage address = {0};
+    /* A name that somebody made to lead here would let a page in a browser of this machine ask. */
+    const char *host = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST);
+    bool is_localhost = host != NULL && strncmp(host, "localhost", strlen("localhost")) == 0 &&
+                        strchr(":", host[strlen("localhost")]) != NULL;
+    bool is_named =
+        host != NULL && !is_localhost && host[0] != '[' && host[strspn(host, "0123456789.:")] != '\0';
+    if (info == NULL || info->client_addr == NULL || is_named) {
+        return false;
+    }
+    bool is_v6 = info->client_addr->sa_family == AF_INET6;
+    memcpy(&address, info->client_addr, is_v6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in));
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+    memcpy(&v4, &address, sizeof v4);
+    memcpy(&v6, &address, sizeof v6);
+    if (is_v6) {
+        return IN6_IS_ADDR_LOOPBACK(&v6.sin6_addr) ||
+               (IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr) && v6.sin6_addr.s6_addr[12] == IN_LOOPBACKNET);
+    }
+    return address.ss_family == AF_INET && ntohl(v4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+}
+
 /* What none of the fixed pages is. */
-static struct page admin_page(struct http_server *server, const char *url, bool is_post,
-                              const struct upload *upload)
+static struct http_peer peer_of(const struct http_server *server, struct MHD_Connection *connection)
+{
+    if (server->material == NULL) {
+        return (struct http_peer){.role = is_local(connection) ? HTTP_ROLE_ADMIN : HTTP_ROLE_NONE};
+    }
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+    return info != NULL && info->tls_session != NULL ? http_peer_of(info->tls_session)
+                                                     : (struct http_peer){.role = HTTP_ROLE_NONE};
+}
+
+static struct page admin_page(struct http_server *server, const struct http_peer *peer, const char *url,
+                              bool is_post, const struct upload *upload)
 {
     static const char missing[] = "no such page; /healthz, /readyz and /metrics are here";
-    const struct http_request request = {
-        .is_post = is_post, .path = url, .body = hr_bytes_of(upload->bytes, upload->len_bytes)};
+    const struct http_request request = {.is_post = is_post,
+                                         .peer = *peer,
+                                         .path = url,
+                                         .body = hr_bytes_of(upload->bytes, upload->len_bytes)};
     struct http_reply reply = {.text = server->reply, .capacity_bytes = sizeof(server->reply)};
     if (server->config.admin == NULL || !server->config.admin(server->config.ctx, &request, &reply)) {
         return page_of(MHD_HTTP_NOT_FOUND, missing);
@@ -125,8 +167,8 @@ static struct page admin_page(struct http_server *server, const char *url, bool 
         "application/json"};
 }
 
-static struct page post_page(struct http_server *server, struct MHD_Connection *connection, const char *url,
-                             const struct upload *upload)
+static struct page post_page(struct http_server *server, struct MHD_Connection *connection,
+                             const struct http_peer *peer, const char *url, const struct upload *upload)
 {
     if (!is_json(connection)) {
         return page_of(MHD_HTTP_UNSUPPORTED_MEDIA_TYPE, "a body is application/json here");
@@ -134,11 +176,11 @@ static struct page post_page(struct http_server *server, struct MHD_Connection *
     if (upload->is_too_long) {
         return page_of(MHD_HTTP_CONTENT_TOO_LARGE, "the body is too long");
     }
-    return admin_page(server, url, true, upload);
+    return admin_page(server, peer, url, true, upload);
 }
 
-static struct page page_for(struct http_server *server, const char *url, const char *method,
-                            const struct upload *upload)
+static struct page page_for(struct http_server *server, const struct http_peer *peer, const char *url,
+                            const char *method, const struct upload *upload)
 {
     if (!is_method(method, MHD_HTTP_METHOD_GET) && !is_method(method, MHD_HTTP_METHOD_HEAD)) {
         return page_of(MHD_HTTP_METHOD_NOT_ALLOWED, "GET, HEAD and POST only");
@@ -157,7 +199,18 @@ static struct page page_for(struct http_server *server, const char *url, const c
                              readiness.ready ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE,
                              "application/json"};
     }
-    return admin_page(server, url, false, upload);
+    return admin_page(server, peer, url, false, upload);
+}
+
+static struct page answer(struct http_server *server, struct MHD_Connection *connection, const char *url,
+                          const char *method, const struct upload *upload)
+{
+    const struct http_peer peer = peer_of(server, connection);
+    if (server->material != NULL && peer.role == HTTP_ROLE_NONE) {
+        return page_of(MHD_HTTP_FORBIDDEN, "an operator's certificate opens this");
+    }
+    return is_method(method, MHD_HTTP_METHOD_POST) ? post_page(server, connection, &peer, url, upload)
+                                                   : page_for(server, &peer, url, method, upload);
 }
 
 static void take_body(struct upload *upload, const char *bytes, size_t len_bytes)
@@ -195,8 +248,7 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
         *upload_len_bytes = 0;
         return MHD_YES;
     }
-    struct page page = is_method(method, MHD_HTTP_METHOD_POST) ? post_page(server, connection, url, *state)
-                                                               : page_for(server, url, method, *state);
+    struct page page = answer(server, connection, url, method, *state);
     if (page.response == NULL) {
         return MHD_NO;
     }
@@ -245,20 +297,34 @@ struct hr_status http_start(const struct http_config *config, struct http_server
         return hr_status_of(HR_IO);
     }
     server->config = *config;
+    struct MHD_OptionItem tls[HTTP_TLS_OPTIONS] = {{MHD_OPTION_END, 0, NULL}};
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ERROR_LOG;
+    if (config->tls != NULL) {
+        struct hr_status status = http_material_read(config->tls, &server->material, why, why_capacity);
+        if (!hr_is_ok(status)) {
+            free(server);
+            return status;
+        }
+        http_material_options(server->material, tls);
+        flags |= MHD_USE_TLS;
+    }
     if (address.ss_family == AF_INET6) {
         flags |= MHD_USE_IPv6;
     }
     errno = 0;
-    server->daemon =
-        MHD_start_daemon(flags, config->port, NULL, NULL, on_request, server, MHD_OPTION_EXTERNAL_LOGGER,
-                         drop_library_log, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
-                         MHD_OPTION_SOCK_ADDR, &address, MHD_OPTION_CONNECTION_LIMIT, config->max_connections,
-                         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)CONNECTION_TIMEOUT_S,
-                         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_BYTES, MHD_OPTION_END);
+    server->daemon = MHD_start_daemon(
+        flags, config->port, NULL, NULL, on_request, server, MHD_OPTION_EXTERNAL_LOGGER, drop_library_log,
+        NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_SOCK_ADDR, &address,
+        MHD_OPTION_CONNECTION_LIMIT, config->max_connections, MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)CONNECTION_TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_BYTES,
+        MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
     if (server->daemon == NULL) {
         (void)snprintf(why, why_capacity, "can't listen on %s port %u: %s", config->address,
-                       (unsigned)config->port, errno != 0 ? strerror(errno) : "refused by libmicrohttpd");
+                       (unsigned)config->port,
+                       errno != 0            ? strerror(errno)
+                       : config->tls != NULL ? "refused by libmicrohttpd; do certificate and key fit?"
+                                             : "refused by libmicrohttpd");
+        http_material_free(server->material);
         free(server);
         return hr_status_of(HR_IO);
     }
@@ -276,5 +342,6 @@ uint16_t http_port(const struct http_server *server)
 void http_stop(struct http_server *server)
 {
     MHD_stop_daemon(server->daemon);
+    http_material_free(server->material);
     free(server);
 }

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * /healthz, /readyz and /metrics (Prometheus text format 0.0.4), for one host's monitoring, and the admin
- * API: few connections, small bodies. There is no login, so it listens on loopback unless told otherwise; and
- * a body is taken as application/json only, which a page in somebody's browser can't send here unasked. The
- * room owns libmicrohttpd; its thread is its own. */
+ * API: few connections, small bodies. Over mutual TLS an operator's certificate says who asks and what he may
+ * do, and who has none gets nothing. In plain there is no login, so it listens on loopback unless told
+ * otherwise. A body is taken as application/json only, which a page in somebody's browser can't send here
+ * unasked. The room owns libmicrohttpd; its thread is its own. */
 #ifndef AGG_HTTP_H
 #define AGG_HTTP_H
 
+#include "aggregator/http/peer/peer.h"
 #include "proto/base/bytes.h"
 #include "proto/base/status.h"
 
@@ -34,6 +36,9 @@ enum { HTTP_MAX_BODY_BYTES = 4096, HTTP_MAX_REPLY_BYTES = 65536 };
 /* A request to the admin API; borrowed during the call. */
 struct http_request {
     bool is_post; /* else GET */
+    /* Over TLS who asks, with a name. In plain without one: HTTP_ROLE_ADMIN for a loopback address of this
+     * machine that asked by number or as localhost, else HTTP_ROLE_NONE. */
+    struct http_peer peer;
     const char *path;
     struct hr_bytes body;
 };
@@ -44,9 +49,17 @@ struct http_reply {
     size_t capacity_bytes;
 };
 
+/* PEM files. */
+struct http_tls {
+    const char *certificate;
+    const char *key;
+    const char *operator_ca; /* signs the certificates of operators, and nobody else's */
+};
+
 struct http_config {
-    const char *address; /* numeric */
-    uint16_t port;       /* 0: any free one */
+    const struct http_tls *tls; /* read at start; NULL: in plain */
+    const char *address;        /* numeric */
+    uint16_t port;              /* 0: any free one */
     uint32_t max_connections;
     const struct http_metric *metrics; /* kept */
     size_t n_metrics;
@@ -59,7 +72,7 @@ struct http_config {
 
 struct http_server;
 
-/* HR_IO: the address can't be bound; the cause is in `why`. */
+/* HR_IO: the address can't be bound or a file of tls not be used; the cause is in `why`. */
 HR_MUST_USE struct hr_status http_start(const struct http_config *config, struct http_server **out, char *why,
                                         size_t why_capacity);
 uint16_t http_port(const struct http_server *server);

@@ -18,6 +18,7 @@ enum {
     LEDGER_SPKI_MAX_BYTES = 91,
     LEDGER_NAME_MAX_CHARS = 63,
     LEDGER_DEVICE_MAX_KEYS = 8,
+    LEDGER_AUDIT_MAX_CHARS = 15, /* of an action */
 };
 
 struct ledger_batch {
@@ -72,6 +73,30 @@ struct ledger_device {
     char reason[LEDGER_NAME_MAX_CHARS + 1]; /* why the state is what it is */
 };
 
+/* A device was changed: by whom, when, from what to what, and why. Stored in the transaction that makes the
+ * change, and never altered or deleted. */
+struct ledger_audit {
+    uint64_t id; /* given by the ledger, rising in the order of commit */
+    uint64_t device_id;
+    int64_t at_utc_ms;
+    char actor[LEDGER_NAME_MAX_CHARS + 1]; /* who decided: an operator, "registry", "device", "aggregator" */
+    char action[LEDGER_AUDIT_MAX_CHARS + 1];
+    bool is_first; /* the device was not known before, old_state says nothing */
+    enum ledger_device_state old_state;
+    enum ledger_device_state new_state;
+    uint32_t revision; /* of the device, behind the change */
+    /* SHA-256 of the SubjectPublicKeyInfo of the newest record key that is not revoked; zeros: none. */
+    uint8_t old_key[WIRE_DIGEST_BYTES];
+    uint8_t new_key[WIRE_DIGEST_BYTES];
+    char reason[LEDGER_NAME_MAX_CHARS + 1];
+};
+
+/* A page of a list: at most max_rows rows, from the one behind `after` on; 0: from the first. */
+struct ledger_page {
+    uint64_t after;
+    uint32_t max_rows;
+};
+
 /* Two signed headers that can't both be true, or any other refusal worth keeping. */
 struct ledger_conflict {
     uint64_t device_id;
@@ -111,6 +136,8 @@ struct ledger_commit {
     size_t n_losses;
     const struct ledger_anchor *anchors;
     size_t n_anchors;
+    const struct ledger_audit *audits; /* their ids are not looked at */
+    size_t n_audits;
 };
 
 /* What retention may take: the oldest batches, up to the first that one of these keeps. */
@@ -190,6 +217,17 @@ struct ledger {
     HR_MUST_USE struct hr_status (*losses)(void *ctx, uint64_t device_id,
                                            void (*each)(void *each_ctx, const struct ledger_loss *row),
                                            void *each_ctx);
+    /* The registry as it is committed: calls each for a page of devices, by id (those above 2^63 - 1 are not
+     * listed), and of the audit entries of one device (0: all), by entry. HR_OK also when the page is empty.
+     * HR_NOT_FOUND: a SQLite ledger of an older schema, opened for reading. HR_IO: it can't be read now.
+     * [any thread; one at a time with the calls for the reader thread, for which it waits] */
+    HR_MUST_USE struct hr_status (*list_devices)(void *ctx, const struct ledger_page *page,
+                                                 void (*each)(void *each_ctx,
+                                                              const struct ledger_device *device),
+                                                 void *each_ctx);
+    HR_MUST_USE struct hr_status (*list_audits)(void *ctx, uint64_t device_id, const struct ledger_page *page,
+                                                void (*each)(void *each_ctx, const struct ledger_audit *row),
+                                                void *each_ctx);
     /* A hint of how far publishing got, per sink name; may be behind, is never trusted. [reader thread] */
     HR_MUST_USE struct hr_status (*set_hint)(void *ctx, const char *sink, uint64_t next_leaf);
     HR_MUST_USE struct hr_status (*get_hint)(void *ctx, const char *sink, uint64_t *next_leaf);

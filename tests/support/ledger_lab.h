@@ -33,5 +33,7 @@ struct hr_status ledger_lab_commit(uint64_t device_id, uint32_t stream, uint32_t
 int ledger_suite_run_state(void);
 /* The third: feeds, replays and retention. Likewise. */
 int ledger_suite_run_feeds(void);
+/* The fourth: the registry by page, and audit entries. Likewise. */
+int ledger_suite_run_registry(void);
 
 #endif

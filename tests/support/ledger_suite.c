@@ -239,5 +239,5 @@ int ledger_suite_run(const struct ledger_suite *which)
         SUITE_TEST(a_writer_that_was_taken_over_commits_nothing_any_more),
     };
     return cmocka_run_group_tests_name(which->name, tests, NULL, NULL) + ledger_suite_run_state() +
-           ledger_suite_run_feeds();
+           ledger_suite_run_feeds() + ledger_suite_run_registry();
 }

@@ -19,3 +19,7 @@ set_tests_properties(test_aggregator_input PROPERTIES LABELS "system;tsan")
 add_test(NAME test_aggregator_threads
          COMMAND /usr/bin/python3 -W ignore::ResourceWarning ${CMAKE_SOURCE_DIR}/tests/system/test_aggregator_threads.py)
 set_tests_properties(test_aggregator_threads PROPERTIES LABELS system TIMEOUT 600 ENVIRONMENT HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin)
+
+# Decisions about devices and their audit entries, with either ledger.
+add_test(NAME test_registry COMMAND /usr/bin/python3 -W ignore::ResourceWarning ${CMAKE_SOURCE_DIR}/tests/system/test_registry.py)
+set_tests_properties(test_registry PROPERTIES LABELS system COST 5 TIMEOUT 600 ENVIRONMENT HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin)

@@ -36,7 +36,7 @@ class AuthorityTest(harness.SystemTest):
     def test_private_keys_are_for_their_owner_alone(self):
         device = self.site.enrol("gw1")
         keys = [*self.site.ca.glob("*.key"), device.key, device.record_key]
-        self.assertEqual(len(keys), 6)
+        self.assertEqual(len(keys), 7)
         for key in keys:
             self.assertEqual(stat.S_IMODE(os.stat(key).st_mode), 0o600, key)
 

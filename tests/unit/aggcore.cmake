@@ -3,7 +3,7 @@ if(NOT HEADRACE_AGGREGATOR)
 endif()
 
 # The ledger's suite, for every ledger; the VFS that fails on order is SQLite's.
-hr_library(hr_test_ledger SOURCES support/ledger_suite.c support/ledger_suite_state.c support/ledger_suite_feeds.c
+hr_library(hr_test_ledger SOURCES support/ledger_suite.c support/ledger_suite_state.c support/ledger_suite_feeds.c support/ledger_suite_registry.c
            support/temp_folder.c
            DEPENDS hr_test_support hr_base hr_wire hr_edge PRIVATE_DEPENDS dep::cmocka)
 hr_library(hr_test_fault_vfs SOURCES support/fault_vfs.c
@@ -27,6 +27,7 @@ hr_test(test_admit LABEL unit tsan SOURCES unit/test_admit.c DEPENDS hr_test_cor
 hr_test(test_admit_loss LABEL unit tsan SOURCES unit/test_admit_loss.c DEPENDS hr_test_core)
 hr_test(test_admit_registry LABEL unit tsan SOURCES unit/test_admit_registry.c
         DEPENDS hr_test_core fw_crypto dep::sqlite3)
+hr_test(test_admit_decide LABEL unit tsan SOURCES unit/test_admit_decide.c DEPENDS hr_test_core agg_verify)
 hr_test(test_notes LABEL unit SOURCES unit/test_notes.c DEPENDS agg_core agg_normalize hr_base hr_test_support)
 hr_test(test_publish_ahead LABEL unit SOURCES unit/test_publish_ahead.c support/temp_folder.c
         DEPENDS agg_core agg_normalize agg_schema agg_ledger_sqlite hr_test_batches)

@@ -261,6 +261,20 @@ static void assert_refused(const char *statement)
     assert_string_equal(sqlstate, "P0001");
 }
 
+static void an_audit_entry_can_be_neither_changed_nor_deleted(void **state)
+{
+    (void)state;
+    struct ledger ledger;
+    assert_ok(open_ledger(NULL, &ledger));
+    const struct ledger_audit row = {.device_id = 7, .actor = "maria", .action = "revoked"};
+    const struct ledger_commit change = {.audits = &row, .n_audits = 1};
+    assert_ok(ledger.commit(ledger.ctx, &change));
+    ledger.close(ledger.ctx);
+    assert_refused("UPDATE audit SET actor = 'nobody'");
+    assert_refused("DELETE FROM audit");
+    assert_refused("TRUNCATE audit");
+}
+
 static void a_committed_batch_can_be_neither_changed_nor_deleted(void **state)
 {
     (void)state;
@@ -337,6 +351,7 @@ int main(void)
         POSTGRES_TEST(a_reader_needs_a_ledger),
         POSTGRES_TEST(a_reader_reads_beside_the_writer_and_writes_nothing),
         POSTGRES_TEST(a_committed_batch_can_be_neither_changed_nor_deleted),
+        POSTGRES_TEST(an_audit_entry_can_be_neither_changed_nor_deleted),
         POSTGRES_TEST(two_logs_live_in_one_database),
         POSTGRES_TEST(a_server_that_forgets_commits_is_refused),
     };

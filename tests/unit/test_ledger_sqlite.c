@@ -149,7 +149,7 @@ static void the_bound_of_the_file_is_a_full_disk(void **state)
 {
     (void)state;
     struct ledger_sqlite_config with = config();
-    with.max_bytes = (uint64_t)256 * 1024;
+    with.max_bytes = (uint64_t)320 * 1024;
     struct ledger ledger;
     assert_ok(ledger_sqlite_open(&with, &ledger));
     uint32_t n = 0;
@@ -158,7 +158,7 @@ static void the_bound_of_the_file_is_a_full_disk(void **state)
         status = commit_one(&ledger, ++n);
     }
     assert_int_equal(status.code, HR_FULL);
-    assert_in_range(n, 50, 256);
+    assert_in_range(n, 50, 320);
     assert_int_equal(size_of(&ledger), n);
     assert_int_equal(stored_cum(&ledger), n - 1);
     ledger.close(ledger.ctx);
@@ -272,6 +272,19 @@ static void a_folder_that_is_not_there_is_an_io_error(void **state)
     memcpy(path, saved, sizeof saved);
 }
 
+static void an_audit_entry_can_be_neither_changed_nor_deleted(void **state)
+{
+    (void)state;
+    struct ledger ledger;
+    assert_ok(open_ledger(NULL, &ledger));
+    const struct ledger_audit row = {.device_id = 7, .actor = "maria", .action = "revoked"};
+    const struct ledger_commit change = {.audits = &row, .n_audits = 1};
+    assert_ok(ledger.commit(ledger.ctx, &change));
+    ledger.close(ledger.ctx);
+    assert_int_equal(run_sql("UPDATE audit SET actor = 'nobody'"), SQLITE_CONSTRAINT);
+    assert_int_equal(run_sql("DELETE FROM audit"), SQLITE_CONSTRAINT);
+}
+
 static void a_committed_batch_can_be_neither_changed_nor_deleted(void **state)
 {
     (void)state;
@@ -341,6 +354,7 @@ int main(void)
         SQLITE_TEST(a_ledger_of_a_newer_build_is_refused),
         SQLITE_TEST(a_folder_that_is_not_there_is_an_io_error),
         SQLITE_TEST(a_committed_batch_can_be_neither_changed_nor_deleted),
+        SQLITE_TEST(an_audit_entry_can_be_neither_changed_nor_deleted),
         SQLITE_TEST(a_reader_reads_beside_the_writer_and_writes_nothing),
     };
     int n_failed = ledger_suite_run(&suite);

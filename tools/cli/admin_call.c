@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/cli/admin_call.h"
 
+#include "tools/cli/admin_tls.h"
+
 #include <errno.h>
 #include <netdb.h>
 #include <stdio.h>
@@ -14,11 +16,13 @@ enum { TIMEOUT_S = 60, REQUEST_MAX_BYTES = 2048 };
 
 bool cli_admin_parse(const char *url, struct cli_admin *out)
 {
-    static const char scheme[] = "http://";
-    if (strncmp(url, scheme, sizeof scheme - 1) != 0) {
+    static const char *const schemes[] = {"http://", "https://"};
+    bool is_tls = strncmp(url, schemes[1], strlen(schemes[1])) == 0;
+    size_t scheme_len = strlen(schemes[is_tls ? 1 : 0]);
+    if (strncmp(url, schemes[is_tls ? 1 : 0], scheme_len) != 0) {
         return false;
     }
-    const char *host = url + sizeof scheme - 1;
+    const char *host = url + scheme_len;
     bool is_bracketed = *host == '[';
     host += is_bracketed ? 1 : 0;
     size_t len = strcspn(host, is_bracketed ? "]" : ":/");
@@ -27,10 +31,22 @@ bool cli_admin_parse(const char *url, struct cli_admin *out)
     bool good = len > 0 && len < sizeof out->host && port_len > 0 && port_len < 6 &&
                 (rest[1 + port_len] == '\0' || strcmp(rest + 1 + port_len, "/") == 0);
     if (good) {
+        *out = (struct cli_admin){.is_tls = is_tls};
         (void)snprintf(out->host, sizeof out->host, "%.*s", (int)len, host);
         (void)snprintf(out->port, sizeof out->port, "%.*s", (int)port_len, rest + 1);
     }
     return good;
+}
+
+bool cli_admin_of_config(const struct config_aggregator *config, struct cli_admin *out)
+{
+    bool is_any = strcmp(config->http.address, "0.0.0.0") == 0;
+    if (config->has_http) {
+        *out = (struct cli_admin){.is_tls = false};
+        (void)snprintf(out->host, sizeof out->host, "%s", is_any ? "127.0.0.1" : config->http.address);
+        (void)snprintf(out->port, sizeof out->port, "%u", config->http.port);
+    }
+    return config->has_http;
 }
 
 static int connect_to(const struct cli_admin *admin, char why[ADMIN_WHY_CHARS])
@@ -63,10 +79,17 @@ static int connect_to(const struct cli_admin *admin, char why[ADMIN_WHY_CHARS])
     return fd;
 }
 
-static bool send_all(int fd, const char *bytes, size_t len)
+/* Over which a call goes; tls NULL: in plain. */
+struct channel {
+    int fd;
+    struct cli_tls *tls;
+};
+
+static bool send_all(const struct channel *to, const char *bytes, size_t len)
 {
     while (len > 0) {
-        ssize_t n = send(fd, bytes, len, MSG_NOSIGNAL);
+        ssize_t n =
+            to->tls != NULL ? cli_tls_send(to->tls, bytes, len) : send(to->fd, bytes, len, MSG_NOSIGNAL);
         if (n <= 0) {
             return false;
         }
@@ -77,11 +100,13 @@ static bool send_all(int fd, const char *bytes, size_t len)
 }
 
 /* Everything up to the end of the connection. */
-static bool receive_all(int fd, char *out, size_t capacity, size_t *len)
+static bool receive_all(const struct channel *from, char *out, size_t capacity, size_t *len)
 {
     *len = 0;
     for (;;) {
-        ssize_t n = recv(fd, out + *len, capacity - 1 - *len, 0);
+        size_t room = capacity - 1 - *len;
+        ssize_t n = from->tls != NULL ? cli_tls_receive(from->tls, out + *len, room)
+                                      : recv(from->fd, out + *len, room, 0);
         if (n < 0 || (n > 0 && *len + (size_t)n == capacity - 1)) {
             return false;
         }
@@ -93,8 +118,8 @@ static bool receive_all(int fd, char *out, size_t capacity, size_t *len)
     }
 }
 
-static bool exchange(int fd, const struct cli_admin *admin, const char *path, const char *body,
-                     struct cli_admin_reply *reply)
+static bool exchange(const struct channel *over, const struct cli_admin *admin, const char *path,
+                     const char *body, struct cli_admin_reply *reply)
 {
     char request[REQUEST_MAX_BYTES];
     int n = body == NULL ? snprintf(request, sizeof request,
@@ -105,8 +130,8 @@ static bool exchange(int fd, const struct cli_admin *admin, const char *path, co
                                     "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
                                     path, admin->host, admin->port, strlen(body), body);
     size_t len = 0;
-    if (n < 0 || (size_t)n >= sizeof request || !send_all(fd, request, (size_t)n) ||
-        !receive_all(fd, reply->body, sizeof reply->body, &len)) {
+    if (n < 0 || (size_t)n >= sizeof request || !send_all(over, request, (size_t)n) ||
+        !receive_all(over, reply->body, sizeof reply->body, &len)) {
         return false;
     }
     static const char version[] = "HTTP/1.1 ";
@@ -126,12 +151,21 @@ bool cli_admin_call(const struct cli_admin *admin, const char *path, const char 
     if (fd < 0) {
         return false;
     }
-    bool good = exchange(fd, admin, path, body, reply);
+    struct channel over = {.fd = fd};
+    if (admin->is_tls) {
+        over.tls = cli_tls_open(fd, admin, why);
+        if (over.tls == NULL) {
+            (void)close(fd);
+            return false;
+        }
+    }
+    bool good = exchange(&over, admin, path, body, reply);
     if (!good) {
         (void)snprintf(why, ADMIN_WHY_CHARS,
                        "what answers at %s port %s is no aggregator, or ended in the middle", admin->host,
                        admin->port);
     }
+    cli_tls_close(over.tls);
     (void)close(fd);
     return good;
 }

@@ -2,20 +2,22 @@
  *
  * The certificate authority's directory:
  *
- *     root.crt root.key              signs the two below; keep the key offline
+ *     root.crt root.key              signs the three below; keep the key offline
  *     device-ca.crt device-ca.key    signs devices; what an aggregator trusts (client_ca)
  *     server-ca.crt server-ca.key    signs aggregators; what a collector trusts (ca)
+ *     operator-ca.crt operator-ca.key    signs operators; what an aggregator trusts for its admin API
  *
- * Two issuers, so that nothing that may sign devices can make a server that devices believe, nor the other
- * way round. */
+ * Three issuers, so that nothing that may sign devices can make a server that devices believe, or an
+ * operator, nor any other way round. */
 #ifndef CLI_AUTHORITY_H
 #define CLI_AUTHORITY_H
 
 #include "tools/cli/files.h"
 #include "tools/cli/x509.h"
 
-#define CLI_ISSUER_DEVICES "device-ca"
-#define CLI_ISSUER_SERVERS "server-ca"
+#define CLI_ISSUER_DEVICES   "device-ca"
+#define CLI_ISSUER_SERVERS   "server-ca"
+#define CLI_ISSUER_OPERATORS "operator-ca"
 
 /* A key made and certified by the issuer of that name in the directory. */
 struct cli_certified {

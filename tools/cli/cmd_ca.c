@@ -7,8 +7,11 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
-enum { ROOT_DAYS = 15 * 365, ISSUER_DAYS = 10 * 365, SERVER_DAYS = 730 };
+enum { ROOT_DAYS = 15 * 365, ISSUER_DAYS = 10 * 365, SERVER_DAYS = 730, OPERATOR_DAYS = 365 };
+
+enum { CLI_NAME_CHARS = 80 };
 
 struct pair {
     struct cli_path key;
@@ -81,11 +84,11 @@ static struct hr_status make_and_write(const char *directory, const char *file_n
 
 static struct hr_status init(const char *directory, const char *name, bool force)
 {
-    static const char *const files[] = {"root", CLI_ISSUER_DEVICES, CLI_ISSUER_SERVERS};
-    char common_names[3][96];
-    struct cli_path paths[6];
+    static const char *const files[] = {"root", CLI_ISSUER_DEVICES, CLI_ISSUER_SERVERS, CLI_ISSUER_OPERATORS};
+    char common_names[HR_ARRAY_LEN(files)][96];
+    struct cli_path paths[2 * HR_ARRAY_LEN(files)];
     for (size_t i = 0; i < HR_ARRAY_LEN(files); i++) {
-        static const char *const what[] = {"root", "devices", "servers"};
+        static const char *const what[] = {"root", "devices", "servers", "operators"};
         struct pair at;
         HR_TRY(pair_at(directory, files[i], &at));
         paths[2 * i] = at.key;
@@ -117,7 +120,7 @@ static int cli_ca_init(int argc, char **argv)
         {"--force", NULL, false, 1, "Replace an authority. Everything it signed is then worthless."},
     };
     static const struct cli_usage usage = {"ca init", NULL, options, HR_ARRAY_LEN(options),
-                                           "Makes a root, an issuer for devices and an issuer for servers. "
+                                           "Makes a root, and issuers for devices, servers and operators. "
                                            "Keys have mode 0600. The root's key is\n"
                                            "needed again only for new issuers: keep it offline."};
     struct cli_arguments given;
@@ -174,6 +177,77 @@ static int cli_ca_server(int argc, char **argv)
                : CLI_FAILED;
 }
 
+/* An authority of before there were operators gets their issuer when its root is at hand. */
+static struct hr_status make_operators_issuer(const char *directory)
+{
+    struct pair at;
+    HR_TRY(pair_at(directory, CLI_ISSUER_OPERATORS, &at));
+    if (access(at.certificate.text, F_OK) == 0) {
+        return hr_ok();
+    }
+    const struct cli_certificate wanted = {
+        .role = CLI_ROLE_ISSUER, .common_name = "headrace operators", .days = ISSUER_DAYS};
+    return make_and_write(directory, CLI_ISSUER_OPERATORS, "root", &wanted, false);
+}
+
+static struct hr_status make_operator(const char *directory, const char *name, const char *role, int days,
+                                      bool force)
+{
+    char file[CLI_NAME_CHARS];
+    struct pair at;
+    const struct cli_certificate wanted = {
+        .role = CLI_ROLE_OPERATOR, .common_name = name, .unit = role, .days = days};
+    (void)snprintf(file, sizeof file, "operator-%s", name);
+    HR_TRY(pair_at(directory, file, &at));
+    if (!force) {
+        HR_TRY(cli_files_absent(&at.key, 1));
+    }
+    HR_TRY(make_operators_issuer(directory));
+    return make_and_write(directory, file, CLI_ISSUER_OPERATORS, &wanted, force);
+}
+
+static bool is_operator_role(const char *text)
+{
+    return strcmp(text, "viewer") == 0 || strcmp(text, "operator") == 0 || strcmp(text, "admin") == 0;
+}
+
+static int cli_ca_operator(int argc, char **argv)
+{
+    enum { DIR, NAME, ROLE, DAYS, FORCE };
+    enum { MAX_DAYS = 3650, MAX_NAME_CHARS = 48 };
+    static const struct cli_option options[] = {
+        {"--dir", "DIR", true, 1, "The authority's directory, from `ca init`."},
+        {"--name", "NAME", true, 1, "The operator's name; stands in audit entries."},
+        {"--role", "ROLE", true, 1,
+         "viewer: looks. operator: also replays, quarantine, release. admin: also revokes and retires."},
+        {"--days", "N", false, 1, "How long the certificate is valid; default 365."},
+        {"--force", NULL, false, 1, "Replace the files of an earlier certificate."},
+    };
+    static const struct cli_usage usage = {
+        "ca operator", NULL, options, HR_ARRAY_LEN(options),
+        "Makes an operator's key and certificate for the admin API, DIR/operator-NAME.key and .crt. A\n"
+        "certificate can't be called back: give it as few days as will do."};
+    struct cli_arguments given;
+    enum cli_parsed parsed = cli_options_parse(&usage, argc, argv, &given);
+    if (parsed != CLI_PARSED) {
+        return parsed == CLI_HELPED ? CLI_OK : CLI_USAGE;
+    }
+    const char *name = given.values[NAME][0];
+    const char *role = given.values[ROLE][0];
+    uint64_t days = OPERATOR_DAYS;
+    bool has_days = given.n_values[DAYS] > 0;
+    if (!cli_is_name(name) || strlen(name) > MAX_NAME_CHARS || !is_operator_role(role) ||
+        (has_days && (!cli_number(given.values[DAYS][0], MAX_DAYS, &days) || days == 0))) {
+        (void)fputs("headrace ca operator: --name is up to 48 letters, digits, '.', '-' and '_'; --role is "
+                    "viewer, operator or admin; --days is 1 to 3650\n",
+                    stderr);
+        return CLI_USAGE;
+    }
+    struct hr_status made =
+        make_operator(given.values[DIR][0], name, role, (int)days, given.n_values[FORCE] > 0);
+    return hr_is_ok(made) ? CLI_OK : CLI_FAILED;
+}
+
 int cli_ca(int argc, char **argv)
 {
     if (argc >= 2 && strcmp(argv[1], "init") == 0) {
@@ -182,8 +256,12 @@ int cli_ca(int argc, char **argv)
     if (argc >= 2 && strcmp(argv[1], "server") == 0) {
         return cli_ca_server(argc - 1, argv + 1);
     }
+    if (argc >= 2 && strcmp(argv[1], "operator") == 0) {
+        return cli_ca_operator(argc - 1, argv + 1);
+    }
     (void)fputs("usage: headrace ca init --dir DIR [--name NAME]\n"
-                "       headrace ca server --dir DIR --name NAME [--san NAME|IP ...]\n",
+                "       headrace ca server --dir DIR --name NAME [--san NAME|IP ...]\n"
+                "       headrace ca operator --dir DIR --name NAME --role viewer|operator|admin [--days N]\n",
                 stderr);
     return CLI_USAGE;
 }

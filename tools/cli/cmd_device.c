@@ -61,32 +61,70 @@ static int cli_device_decide(int argc, char **argv, const char *verb, enum ledge
     return hr_is_ok(decide(given.values[REGISTRY][0], device_id, state, reason)) ? CLI_OK : CLI_FAILED;
 }
 
-int cli_device(int argc, char **argv)
+static bool has_word(int argc, char **argv, const char *word)
+{
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], word) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Without --registry a running aggregator is asked; `activate` is of files alone. */
+static int decide_by(int argc, char **argv, bool *is_decision)
 {
     static const struct {
         const char *verb;
         enum ledger_device_state state;
+        bool needs_yes;
+        bool is_of_files;
     } decisions[] = {
-        {"activate", LEDGER_DEVICE_ACTIVE},
-        {"quarantine", LEDGER_DEVICE_QUARANTINED},
-        {"revoke", LEDGER_DEVICE_REVOKED},
-        {"retire", LEDGER_DEVICE_RETIRED},
+        {"activate", LEDGER_DEVICE_ACTIVE, false, true},
+        {"release", LEDGER_DEVICE_ACTIVE, false, false},
+        {"revoke", LEDGER_DEVICE_REVOKED, true, false},
+        {"retire", LEDGER_DEVICE_RETIRED, true, false},
+        {"quarantine", LEDGER_DEVICE_QUARANTINED, false, false},
     };
+    for (size_t i = 0; i < HR_ARRAY_LEN(decisions); i++) {
+        if (strcmp(argv[0], decisions[i].verb) != 0) {
+            continue;
+        }
+        *is_decision = true;
+        return decisions[i].is_of_files || has_word(argc, argv, "--registry")
+                   ? cli_device_decide(argc, argv, argv[0], decisions[i].state)
+                   : cli_device_decide_online(argc, argv, argv[0], decisions[i].needs_yes);
+    }
+    *is_decision = false;
+    return CLI_USAGE;
+}
+
+int cli_device(int argc, char **argv)
+{
     const char *verb = argc >= 2 ? argv[1] : "";
     if (strcmp(verb, "enrol") == 0) {
         return cli_device_enrol(argc - 1, argv + 1);
     }
-    if (strcmp(verb, "show") == 0) {
-        return cli_device_show(argc - 1, argv + 1);
+    if (strcmp(verb, "list") == 0) {
+        return cli_device_list(argc - 1, argv + 1);
     }
-    for (size_t i = 0; i < HR_ARRAY_LEN(decisions); i++) {
-        if (strcmp(verb, decisions[i].verb) == 0) {
-            return cli_device_decide(argc - 1, argv + 1, verb, decisions[i].state);
-        }
+    if (strcmp(verb, "show") == 0) {
+        bool is_of_registry = has_word(argc, argv, "--admin") || has_word(argc, argv, "--config");
+        return is_of_registry ? cli_device_registered(argc - 1, argv + 1)
+                              : cli_device_show(argc - 1, argv + 1);
+    }
+    bool is_decision = false;
+    int decided = argc >= 2 ? decide_by(argc - 1, argv + 1, &is_decision) : CLI_USAGE;
+    if (is_decision) {
+        return decided;
     }
     (void)fputs(
         "usage: headrace device enrol --ca DIR --registry DIR --out DIR --name NAME [--board BOARD] [...]\n"
+        "       headrace device list [--state STATE] [--name TEXT] [--json]\n"
+        "       headrace device show DEVICE_ID --admin URL|--config YAML\n"
         "       headrace device show MEMORY\n"
+        "       headrace device quarantine|release|revoke|retire DEVICE_ID --reason TEXT [--dry-run] "
+        "[--yes]\n"
         "       headrace device activate|quarantine|revoke|retire DEVICE_ID --registry DIR --reason TEXT\n",
         stderr);
     return CLI_USAGE;

@@ -60,7 +60,7 @@ static bool find_admin(struct cli_feeds *feeds, struct cli_admin *out)
 {
     const char *url = cli_option_or(feeds->arguments, ADMIN, NULL);
     if (url != NULL) {
-        if (!cli_admin_parse(url, out)) {
+        if (!cli_admin_parse(url, out) || out->is_tls) {
             (void)fail("--admin is http://HOST:PORT");
             return false;
         }
@@ -73,13 +73,10 @@ static bool find_admin(struct cli_feeds *feeds, struct cli_admin *out)
     if (!cli_feeds_load_config(feeds)) {
         return false;
     }
-    if (!feeds->config->has_http) {
+    if (!cli_admin_of_config(feeds->config, out)) {
         (void)fail("the configuration has no http section, so nobody can be asked");
         return false;
     }
-    bool is_any = strcmp(feeds->config->http.address, "0.0.0.0") == 0;
-    (void)snprintf(out->host, sizeof out->host, "%s", is_any ? "127.0.0.1" : feeds->config->http.address);
-    (void)snprintf(out->port, sizeof out->port, "%u", feeds->config->http.port);
     return true;
 }
 

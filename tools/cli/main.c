@@ -16,11 +16,15 @@ struct verb {
 };
 
 static const struct verb verbs[] = {
-    {{"ca"}, cli_ca, "init|server", "Make the certificate authority, and server certificates."},
+    {{"ca"},
+     cli_ca,
+     "init|server|operator",
+     "Make the certificate authority; certificates of servers and operators."},
     {{"device"},
      cli_device,
-     "enrol|show|activate|quarantine|revoke|retire",
-     "Enrol a device; show a board's memory; decide about a device."},
+     "enrol|list|show|quarantine|release|revoke|retire",
+     "Enrol a device; look into the registry; decide about a device."},
+    {{"audit"}, cli_audit, "[DEVICE_ID]", "Who changed what of a device, when and why."},
     {{"feeds", "lint"}, cli_feeds_lint, "[FILE ...]", "Check the files that say what is polled."},
     {{"spool"}, cli_spool, "inspect|verify FILE", "Look into a collector's spool."},
     {{"feeds", "test"},

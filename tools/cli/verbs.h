@@ -4,6 +4,7 @@
 #ifndef CLI_VERBS_H
 #define CLI_VERBS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* A device id fits a YAML integer and a person's patience. */
@@ -11,5 +12,10 @@
 
 int cli_device_enrol(int argc, char **argv);
 int cli_device_show(int argc, char **argv);
+int cli_device_list(int argc, char **argv);
+/* `device show` of a device in the registry, where the other one looks into a file. */
+int cli_device_registered(int argc, char **argv);
+/* By a running aggregator; needs_yes: it can't be undone. */
+int cli_device_decide_online(int argc, char **argv, const char *decision, bool needs_yes);
 
 #endif

@@ -163,11 +163,17 @@ static bool set_serial(X509 *certificate)
     return set;
 }
 
-static bool set_names(X509 *certificate, const char *common_name, X509 *issuer)
+static bool add_name(X509_NAME *subject, const char *kind, const char *value)
+{
+    return X509_NAME_add_entry_by_txt(subject, kind, MBSTRING_UTF8, (const unsigned char *)value, -1, -1,
+                                      0) == 1;
+}
+
+static bool set_names(X509 *certificate, const struct cli_certificate *wanted, X509 *issuer)
 {
     X509_NAME *subject = X509_get_subject_name(certificate);
-    return X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8, (const unsigned char *)common_name, -1,
-                                      -1, 0) == 1 &&
+    return (wanted->unit == NULL || add_name(subject, "OU", wanted->unit)) &&
+           add_name(subject, "CN", wanted->common_name) &&
            X509_set_issuer_name(certificate, X509_get_subject_name(issuer)) == 1;
 }
 
@@ -235,13 +241,17 @@ static const struct profile profiles[] = {
                           {NID_ext_key_usage, "clientAuth"},
                           {NID_authority_key_identifier, "keyid"}},
                          3},
+    [CLI_ROLE_OPERATOR] = {{{NID_key_usage, "critical,digitalSignature"},
+                            {NID_ext_key_usage, "clientAuth"},
+                            {NID_authority_key_identifier, "keyid"}},
+                           3},
 };
 
 static bool fill_certificate(X509 *certificate, const struct cli_certificate *wanted, EVP_PKEY *subject_key,
                              X509 *issuer)
 {
     bool filled = X509_set_version(certificate, X509_VERSION_3) == 1 && set_serial(certificate) &&
-                  set_names(certificate, wanted->common_name, issuer) &&
+                  set_names(certificate, wanted, issuer) &&
                   X509_gmtime_adj(X509_getm_notBefore(certificate), -BACKDATE_S) != NULL &&
                   X509_gmtime_adj(X509_getm_notAfter(certificate), (long)wanted->days * DAY_S) != NULL &&
                   X509_set_pubkey(certificate, subject_key) == 1;

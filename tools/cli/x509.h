@@ -27,15 +27,17 @@ struct cli_der {
 };
 
 enum cli_role {
-    CLI_ROLE_ROOT,   /* signs itself, and issuers */
-    CLI_ROLE_ISSUER, /* signs devices or servers; path length 0 */
-    CLI_ROLE_SERVER, /* extended key usage serverAuth */
-    CLI_ROLE_DEVICE, /* extended key usage clientAuth */
+    CLI_ROLE_ROOT,     /* signs itself, and issuers */
+    CLI_ROLE_ISSUER,   /* signs devices or servers; path length 0 */
+    CLI_ROLE_SERVER,   /* extended key usage serverAuth */
+    CLI_ROLE_DEVICE,   /* extended key usage clientAuth */
+    CLI_ROLE_OPERATOR, /* likewise, with the unit */
 };
 
 struct cli_certificate {
     enum cli_role role;
     const char *common_name;
+    const char *unit;         /* organizational unit; NULL: none. Of an operator: what he may do */
     const char *const *names; /* of a server: DNS names and IP addresses */
     size_t n_names;
     int days;

@@ -48,6 +48,8 @@ static const struct ledger_pg_statement statements[] = {
                " VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (device, boot_id, leaf) DO UPDATE SET"
                " (uptime_ms, utc_ms, err_ms, source) = (excluded.uptime_ms, excluded.utc_ms, excluded.err_ms,"
                " excluded.source)"},
+    {"audit", "INSERT INTO audit (device, at_ms, actor, action, old_state, new_state, revision, old_key,"
+              " new_key, reason) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"},
     {"hint", "INSERT INTO hint (sink, next_leaf) VALUES ($1, $2)"
              " ON CONFLICT (sink) DO UPDATE SET next_leaf = excluded.next_leaf"},
 };
@@ -250,6 +252,22 @@ static void send_anchor(struct ledger_pg_pipeline *pipeline, const struct ledger
     ledger_pg_pipeline_send(pipeline, "anchor", &params);
 }
 
+static void send_audit(struct ledger_pg_pipeline *pipeline, const struct ledger_audit *row)
+{
+    struct ledger_pg_params params = {.n = 0};
+    ledger_pg_put_u64(&params, row->device_id);
+    ledger_pg_put_u64(&params, (uint64_t)row->at_utc_ms);
+    ledger_pg_put_text(&params, row->actor);
+    ledger_pg_put_text(&params, row->action);
+    ledger_pg_put_u64(&params, row->is_first ? UINT64_MAX : (uint64_t)row->old_state); /* -1 */
+    ledger_pg_put_u64(&params, (uint64_t)row->new_state);
+    ledger_pg_put_u64(&params, row->revision);
+    ledger_pg_put_bytes(&params, hr_bytes_of(row->old_key, sizeof row->old_key));
+    ledger_pg_put_bytes(&params, hr_bytes_of(row->new_key, sizeof row->new_key));
+    ledger_pg_put_text(&params, row->reason);
+    ledger_pg_pipeline_send(pipeline, "audit", &params);
+}
+
 static void send_hints(struct ledger_postgres *ledger, struct ledger_pg_pipeline *pipeline)
 {
     struct ledger_hint hints[LEDGER_MAX_SINKS];
@@ -291,6 +309,9 @@ struct hr_status ledger_pg_send_change(struct ledger_postgres *ledger, struct le
     for (size_t i = 0; i < change->n_anchors; i++) {
         HR_ASSERT(change->anchors[i].batch_index < change->n_batches);
         send_anchor(pipeline, &change->anchors[i], first_leaf + change->anchors[i].batch_index);
+    }
+    for (size_t i = 0; i < change->n_audits; i++) {
+        send_audit(pipeline, &change->audits[i]);
     }
     send_hints(ledger, pipeline);
     ledger_pg_pipeline_send(pipeline, "commit", &none);

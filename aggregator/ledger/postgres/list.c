@@ -158,10 +158,70 @@ static struct hr_status list_losses(void *ctx, uint64_t device_id,
                 &params, visit_loss, &visit);
 }
 
+static struct hr_status list_devices(void *ctx, const struct ledger_page *page,
+                                     void (*each)(void *each_ctx, const struct ledger_device *device),
+                                     void *each_ctx)
+{
+    struct ledger_device_rows rows = {.each = each, .each_ctx = each_ctx};
+    struct ledger_pg_params params = {.n = 0};
+    ledger_pg_put_u64(&params, page->after);
+    ledger_pg_put_u64(&params, page->max_rows);
+    HR_TRY(list(ctx,
+                "SELECT device, name, tenant, state, revision, reason, epoch, spki, from_stream, from_seq,"
+                " to_stream, to_seq, revoked FROM (SELECT * FROM device WHERE device > $1::bigint"
+                " ORDER BY device LIMIT $2::bigint) AS page LEFT JOIN device_key USING (device)"
+                " ORDER BY device, epoch",
+                &params, visit_device, &rows));
+    ledger_device_rows_end(&rows);
+    return hr_ok();
+}
+
+struct audit_visit {
+    void (*each)(void *each_ctx, const struct ledger_audit *row);
+    void *each_ctx;
+};
+
+static void visit_audit(void *ctx, const PGresult *result, int row)
+{
+    const struct audit_visit *visit = ctx;
+    int64_t old_state = ledger_signed_of(ledger_pg_u64(result, row, 5));
+    struct ledger_audit audit = {.id = ledger_pg_u64(result, row, 0),
+                                 .device_id = ledger_pg_u64(result, row, 1),
+                                 .at_utc_ms = ledger_signed_of(ledger_pg_u64(result, row, 2)),
+                                 .is_first = old_state < 0,
+                                 .old_state = (enum ledger_device_state)(old_state < 0 ? 0 : old_state),
+                                 .new_state = (enum ledger_device_state)ledger_pg_u32(result, row, 6),
+                                 .revision = ledger_pg_u32(result, row, 7)};
+    ledger_pg_text(result, row, 3, audit.actor, sizeof audit.actor);
+    ledger_pg_text(result, row, 4, audit.action, sizeof audit.action);
+    ledger_digest_of(ledger_pg_bytes(result, row, 8), audit.old_key);
+    ledger_digest_of(ledger_pg_bytes(result, row, 9), audit.new_key);
+    ledger_pg_text(result, row, 10, audit.reason, sizeof audit.reason);
+    visit->each(visit->each_ctx, &audit);
+}
+
+static struct hr_status list_audits(void *ctx, uint64_t device_id, const struct ledger_page *page,
+                                    void (*each)(void *each_ctx, const struct ledger_audit *row),
+                                    void *each_ctx)
+{
+    struct audit_visit visit = {each, each_ctx};
+    struct ledger_pg_params params = {.n = 0};
+    ledger_pg_put_u64(&params, page->after);
+    ledger_pg_put_u64(&params, page->max_rows);
+    ledger_pg_put_u64(&params, device_id);
+    return list(ctx,
+                "SELECT id, device, at_ms, actor, action, old_state, new_state, revision, old_key, new_key,"
+                " reason FROM audit WHERE $3::bigint IN (0, device) AND id > $1::bigint ORDER BY id"
+                " LIMIT $2::bigint",
+                &params, visit_audit, &visit);
+}
+
 void ledger_pg_fill_lists(struct ledger *out)
 {
     out->load_streams = load_streams;
     out->load_devices = load_devices;
     out->conflicts = list_conflicts;
     out->losses = list_losses;
+    out->list_devices = list_devices;
+    out->list_audits = list_audits;
 }

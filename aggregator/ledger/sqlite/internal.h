@@ -23,6 +23,7 @@ enum {
     LEDGER_BUSY_MS = 5000,
     LEDGER_FOLDER_MAX_CHARS = 511,
     LEDGER_FEEDS_VERSION = 2, /* of the schema that has feeds */
+    LEDGER_AUDIT_VERSION = 3, /* of the schema that has audit entries */
 };
 
 extern const struct ledger_migrations ledger_sqlite_migrations;
@@ -40,6 +41,7 @@ enum ledger_write {
     WRITE_CONFLICT,
     WRITE_LOSS,
     WRITE_ANCHOR,
+    WRITE_AUDIT,
     WRITE_HINT,
     WRITE_FIND_DIGEST,
     WRITE_FIND_COVERED,
@@ -84,6 +86,7 @@ struct ledger_sqlite {
     char folder[LEDGER_FOLDER_MAX_CHARS + 1]; /* that the file lies in */
     bool is_broken; /* a commit of unknown outcome: the file is not touched any more */
     bool has_feeds; /* a reader of an older schema has none */
+    bool has_audit; /* likewise */
     int lock_fd;
     char origin[LEDGER_ORIGIN_CHARS + 1];
     const struct ledger_birth *birth; /* while it is opened */
@@ -190,10 +193,26 @@ ledger_load_streams(void *ctx, void (*each)(void *each_ctx, const struct ledger_
 HR_MUST_USE struct hr_status
 ledger_load_devices(void *ctx, void (*each)(void *each_ctx, const struct ledger_device *device),
                     void *each_ctx);
+/* The columns of the query are device, name, tenant, state, revision, reason, and those of its keys from
+ * epoch on; rows of a device follow each other. The statement is finished afterwards. */
+HR_MUST_USE struct hr_status
+ledger_each_device(const struct ledger_sqlite *ledger, sqlite3 *db, sqlite3_stmt *statement,
+                   void (*each)(void *each_ctx, const struct ledger_device *device), void *each_ctx);
 HR_MUST_USE struct hr_status ledger_find_digest(void *ctx, uint64_t device_id, uint32_t stream, uint32_t seq,
                                                 uint8_t digest[WIRE_DIGEST_BYTES]);
 HR_MUST_USE struct hr_status ledger_get_hint(void *ctx, const char *sink, uint64_t *next_leaf);
 HR_MUST_USE struct hr_status ledger_is_writer(void *ctx);
+
+/* ---- audit.c: the registry as it is committed, and its history ---- */
+/* In a body: stores the audit entries of a change. */
+HR_MUST_USE struct hr_status ledger_write_audits(const struct ledger_sqlite *ledger,
+                                                 const struct ledger_commit *change);
+HR_MUST_USE struct hr_status
+ledger_list_devices(void *ctx, const struct ledger_page *page,
+                    void (*each)(void *each_ctx, const struct ledger_device *device), void *each_ctx);
+HR_MUST_USE struct hr_status ledger_list_audits(void *ctx, uint64_t device_id, const struct ledger_page *page,
+                                                void (*each)(void *each_ctx, const struct ledger_audit *row),
+                                                void *each_ctx);
 
 /* ---- inspect.c: conflicts and losses of struct ledger ---- */
 HR_MUST_USE struct hr_status ledger_conflicts(void *ctx, uint64_t device_id,

@@ -192,6 +192,7 @@ static struct hr_status open_writer(struct ledger_sqlite *ledger, const struct l
     HR_TRY(read_head(ledger, ledger->writer));
     HR_TRY(ledger_prepare_writes(ledger));
     ledger->has_feeds = true;
+    ledger->has_audit = true;
     HR_TRY(open_connection(ledger, config, SQLITE_OPEN_READONLY, &ledger->reader));
     return ledger_prepare_reads(ledger);
 }
@@ -206,6 +207,7 @@ static struct hr_status open_reader(struct ledger_sqlite *ledger, const struct l
         return hr_status_of(HR_CORRUPT);
     }
     ledger->has_feeds = version >= LEDGER_FEEDS_VERSION;
+    ledger->has_audit = version >= LEDGER_AUDIT_VERSION;
     HR_TRY(read_head(ledger, ledger->reader));
     return ledger_prepare_reads(ledger);
 }
@@ -290,6 +292,8 @@ static struct hr_status open_with(const struct ledger_sqlite_config *config, str
                            .find_digest = ledger_find_digest,
                            .conflicts = ledger_conflicts,
                            .losses = ledger_losses,
+                           .list_devices = ledger_list_devices,
+                           .list_audits = ledger_list_audits,
                            .set_hint = ledger_set_hint,
                            .get_hint = ledger_get_hint,
                            .first_leaf = ledger_first_leaf,

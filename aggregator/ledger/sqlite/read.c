@@ -242,12 +242,21 @@ static void visit_device(void *ctx, sqlite3_stmt *row)
     ledger_device_rows_add(ctx, &device, key_of_row(row, &key) ? &key : NULL);
 }
 
+struct hr_status ledger_each_device(const struct ledger_sqlite *ledger, sqlite3 *db, sqlite3_stmt *statement,
+                                    void (*each)(void *each_ctx, const struct ledger_device *device),
+                                    void *each_ctx)
+{
+    struct ledger_device_rows rows = {.each = each, .each_ctx = each_ctx};
+    HR_TRY(ledger_each_row(ledger, db, statement, visit_device, &rows));
+    ledger_device_rows_end(&rows);
+    return hr_ok();
+}
+
 struct hr_status ledger_load_devices(void *ctx,
                                      void (*each)(void *each_ctx, const struct ledger_device *device),
                                      void *each_ctx)
 {
     struct ledger_sqlite *ledger = ctx;
-    struct ledger_device_rows rows = {.each = each, .each_ctx = each_ctx};
     sqlite3 *db = connection_for_loading(ledger);
     sqlite3_stmt *statement = NULL;
     HR_TRY(ledger_prepare(
@@ -256,9 +265,7 @@ struct hr_status ledger_load_devices(void *ctx,
         " to_stream, to_seq, revoked FROM device LEFT JOIN device_key USING (device)"
         " ORDER BY device, epoch",
         &statement));
-    HR_TRY(ledger_each_row(ledger, db, statement, visit_device, &rows));
-    ledger_device_rows_end(&rows);
-    return hr_ok();
+    return ledger_each_device(ledger, db, statement, each, each_ctx);
 }
 
 static struct hr_status find_place(const struct ledger_sqlite *ledger, sqlite3_stmt *statement,

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "aggregator/app/decision.h"
+
+#include "aggregator/app/time.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct app_decision {
+    struct app_item item;
+    struct app_decision *next;
+    atomic_int n_holders; /* the asking thread and the core thread; the last one frees */
+    pthread_mutex_t lock;
+    pthread_cond_t answered;
+    bool is_answered;
+    struct hr_status status;
+    struct agg_decided decided;
+    struct agg_decision decision;
+    char actor[LEDGER_NAME_MAX_CHARS + 1];
+    char reason[LEDGER_NAME_MAX_CHARS + 1];
+};
+
+static void let_go(struct app_decision *decision)
+{
+    if (atomic_fetch_sub(&decision->n_holders, 1) == 1) {
+        (void)pthread_cond_destroy(&decision->answered);
+        (void)pthread_mutex_destroy(&decision->lock);
+        free(decision);
+    }
+}
+
+static struct app_decision *make(const struct agg_decision *from)
+{
+    struct app_decision *decision = calloc(1, sizeof *decision);
+    if (decision == NULL) {
+        return NULL;
+    }
+    decision->item = (struct app_item){.kind = APP_ITEM_DECISION, .owner = decision};
+    decision->decision = *from;
+    (void)snprintf(decision->actor, sizeof decision->actor, "%s", from->actor);
+    (void)snprintf(decision->reason, sizeof decision->reason, "%s", from->reason);
+    decision->decision.actor = decision->actor;
+    decision->decision.reason = decision->reason;
+    atomic_store(&decision->n_holders, 2);
+    (void)pthread_mutex_init(&decision->lock, NULL);
+    app_cond_init(&decision->answered);
+    return decision;
+}
+
+struct hr_status app_decision_ask(struct app_inbox *inbox, const struct agg_decision *wanted,
+                                  uint32_t wait_ms, struct agg_decided *out)
+{
+    struct app_decision *decision = make(wanted);
+    if (decision == NULL) {
+        return hr_status_of(HR_AGAIN);
+    }
+    struct hr_status status = app_inbox_put(inbox, &decision->item);
+    if (!hr_is_ok(status)) {
+        let_go(decision);
+        let_go(decision);
+        return status;
+    }
+    struct timespec deadline = app_deadline_in_ms(wait_ms);
+    int waited = 0;
+    (void)pthread_mutex_lock(&decision->lock);
+    while (!decision->is_answered && waited == 0) {
+        waited = pthread_cond_timedwait(&decision->answered, &decision->lock, &deadline);
+    }
+    status = decision->is_answered ? decision->status : hr_status_of(HR_IO);
+    if (hr_is_ok(status) || hr_is(status, HR_DENIED)) {
+        *out = decision->decided;
+    }
+    (void)pthread_mutex_unlock(&decision->lock);
+    let_go(decision);
+    return status;
+}
+
+static void answer(struct app_decision *decision)
+{
+    (void)pthread_mutex_lock(&decision->lock);
+    decision->is_answered = true;
+    (void)pthread_cond_signal(&decision->answered);
+    (void)pthread_mutex_unlock(&decision->lock);
+    let_go(decision);
+}
+
+bool app_decision_make(struct app_decision *decision, struct agg_core *core)
+{
+    decision->status = agg_decide(core, &decision->decision, &decision->decided);
+    bool waits = agg_group_waiting(core) > 0;
+    if (!waits) {
+        answer(decision);
+    }
+    return waits;
+}
+
+void app_decision_settle(struct app_decision *decision, struct hr_status group)
+{
+    if (!hr_is_ok(group)) {
+        /* It may have been judged by what is undone now. */
+        decision->status = hr_status_of(hr_is(group, HR_FULL) ? HR_FULL : HR_AGAIN);
+    }
+    answer(decision);
+}
+
+struct app_decision **app_decision_next(struct app_decision *decision)
+{
+    return &decision->next;
+}

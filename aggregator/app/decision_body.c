@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "aggregator/app/decision.h"
+
+#include "aggregator/http/json.h"
+#include "proto/base/assert.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { HAS_DECISION = 1, HAS_REASON = 2, HAS_DRY_RUN = 4, HAS_OPERATOR = 8 };
+
+static const struct {
+    const char *key;
+    unsigned bit;
+    enum http_json_type type;
+    const char *wants;
+} keys[] = {
+    {"decision", HAS_DECISION, HTTP_JSON_STRING, " is quarantine, release, revoke or retire"},
+    {"reason", HAS_REASON, HTTP_JSON_STRING, " is one line of 1 to 63 bytes"},
+    {"dry_run", HAS_DRY_RUN, HTTP_JSON_BOOLEAN, " is true or false"},
+    {"operator", HAS_OPERATOR, HTTP_JSON_STRING,
+     " is a name of up to 48 letters, digits, '.', '-', '_' and '@'"},
+};
+
+static struct hr_status refuse(char why[APP_DECISION_WHY_CHARS], const char *which, const char *what)
+{
+    (void)snprintf(why, APP_DECISION_WHY_CHARS, "%.31s%s", which, what);
+    return hr_status_of(HR_MALFORMED);
+}
+
+static bool take_kind(const char *text, enum agg_decision_kind *out)
+{
+    static const char *const names[AGG_N_DECISIONS] = {[AGG_QUARANTINE] = "quarantine",
+                                                       [AGG_RELEASE] = "release",
+                                                       [AGG_REVOKE] = "revoke",
+                                                       [AGG_RETIRE] = "retire"};
+    for (size_t i = 0; i < HR_ARRAY_LEN(names); i++) {
+        if (strcmp(names[i], text) == 0) {
+            *out = (enum agg_decision_kind)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool take_line(const char *text, char *out, size_t capacity)
+{
+    size_t len = strlen(text);
+    for (size_t i = 0; i < len; i++) {
+        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7F) {
+            return false;
+        }
+    }
+    bool fits = len > 0 && len < capacity;
+    memcpy(out, text, fits ? len + 1 : 0);
+    return fits;
+}
+
+static bool is_name(const char *text)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_@";
+    return text[strspn(text, allowed)] == '\0';
+}
+
+static bool take_value(unsigned bit, const struct http_json_member *member, struct app_decision_text *out)
+{
+    switch (bit) {
+    case HAS_DECISION:
+        return take_kind(member->text, &out->kind);
+    case HAS_REASON:
+        return take_line(member->text, out->reason, sizeof out->reason);
+    case HAS_OPERATOR:
+        return is_name(member->text) &&
+               take_line(member->text, out->operator_name, sizeof out->operator_name);
+    default:
+        out->dry_run = member->flag;
+        return true;
+    }
+}
+
+static struct hr_status take_member(const struct http_json_member *member, unsigned *has,
+                                    struct app_decision_text *out, char why[APP_DECISION_WHY_CHARS])
+{
+    size_t i = 0;
+    while (i < HR_ARRAY_LEN(keys) && strcmp(keys[i].key, member->key) != 0) {
+        i++;
+    }
+    if (i == HR_ARRAY_LEN(keys)) {
+        return refuse(why, member->key, " is no key here: decision, reason, dry_run and operator are");
+    }
+    if ((*has & keys[i].bit) != 0) {
+        return refuse(why, member->key, " stands there twice");
+    }
+    *has |= keys[i].bit;
+    bool good = member->type == keys[i].type && take_value(keys[i].bit, member, out);
+    return good ? hr_ok() : refuse(why, member->key, keys[i].wants);
+}
+
+struct hr_status app_decision_parse(struct hr_bytes body, struct app_decision_text *out,
+                                    char why[APP_DECISION_WHY_CHARS])
+{
+    struct app_decision_text text = {.dry_run = false};
+    struct http_json json = http_json_over(body);
+    struct http_json_member member;
+    unsigned has = 0;
+    struct hr_status status = http_json_next(&json, &member);
+    for (; hr_is_ok(status); status = http_json_next(&json, &member)) {
+        HR_TRY(take_member(&member, &has, &text, why));
+    }
+    if (!hr_is(status, HR_CLOSED)) {
+        return refuse(why, "", "the body is no JSON object of plain values");
+    }
+    if ((has & HAS_DECISION) == 0 || (has & HAS_REASON) == 0) {
+        return refuse(why, (has & HAS_DECISION) == 0 ? "decision" : "reason", " is missing");
+    }
+    *out = text;
+    return hr_ok();
+}

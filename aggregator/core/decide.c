@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "aggregator/core/internal.h"
+
+#include <string.h>
+
+#define FROM(state) (1u << (unsigned)(state))
+#define MAY_SEND    (FROM(LEDGER_DEVICE_ENROLLED) | FROM(LEDGER_DEVICE_ACTIVE))
+
+/* PROTOCOL 2.2. What was revoked comes back by enrolling it again, never by a word. */
+static const struct transition {
+    unsigned from; /* a bit for each state */
+    enum ledger_device_state to;
+    const char *action;
+} transitions[AGG_N_DECISIONS] = {
+    [AGG_QUARANTINE] = {MAY_SEND, LEDGER_DEVICE_QUARANTINED, "quarantined"},
+    [AGG_RELEASE] = {FROM(LEDGER_DEVICE_QUARANTINED), LEDGER_DEVICE_ACTIVE, "released"},
+    [AGG_REVOKE] = {MAY_SEND | FROM(LEDGER_DEVICE_QUARANTINED), LEDGER_DEVICE_REVOKED, "revoked"},
+    [AGG_RETIRE] = {MAY_SEND | FROM(LEDGER_DEVICE_QUARANTINED) | FROM(LEDGER_DEVICE_REVOKED),
+                    LEDGER_DEVICE_RETIRED, "retired"},
+};
+
+/* Is the device where the decision would bring it? */
+static bool is_there(enum ledger_device_state state, const struct transition *transition)
+{
+    return transition->to == LEDGER_DEVICE_ACTIVE ? (FROM(state) & MAY_SEND) != 0 : state == transition->to;
+}
+
+static void apply(struct agg_core *core, struct agg_device *device, const struct agg_decision *decision,
+                  enum ledger_device_state to)
+{
+    const struct transition *transition = &transitions[decision->kind];
+    struct ledger_device *entry = &device->state.entry;
+    const struct ledger_device before = *entry;
+    size_t len = strlen(decision->reason);
+    agg_touch_entry(core, device);
+    entry->state = to;
+    entry->revision++;
+    memset(entry->reason, 0, sizeof entry->reason);
+    memcpy(entry->reason, decision->reason, len < sizeof entry->reason ? len : sizeof entry->reason - 1);
+    agg_refresh_session_state(device);
+    const struct agg_cause cause = {decision->actor, transition->action, decision->reason};
+    agg_audit(core, device, &before, &cause);
+    if (to == LEDGER_DEVICE_QUARANTINED) {
+        agg_hold_drop_all(core, device, WIRE_ACK_QUARANTINED);
+    } else if ((FROM(to) & MAY_SEND) == 0) {
+        agg_hold_drop_all(core, device, WIRE_ACK_REVOKED);
+    }
+    agg_count_staged(core, AGG_COUNT_DECISIONS, 1);
+    agg_announce(core, device, AGG_EVENT_DEVICE_STATE);
+}
+
+struct hr_status agg_decide(struct agg_core *core, const struct agg_decision *decision,
+                            struct agg_decided *out)
+{
+    HR_ASSERT((size_t)decision->kind < AGG_N_DECISIONS);
+    const struct transition *transition = &transitions[decision->kind];
+    if (agg_group_is_full(core)) {
+        return hr_status_of(HR_AGAIN);
+    }
+    struct agg_device *device = agg_find(core, decision->device_id);
+    if (device == NULL || !device->state.is_known) {
+        return hr_status_of(HR_NOT_FOUND);
+    }
+    const struct ledger_device *entry = &device->state.entry;
+    bool is_released = transition->to == LEDGER_DEVICE_ACTIVE && device->state.n_streams == 0;
+    *out = (struct agg_decided){.before = entry->state, .after = entry->state, .revision = entry->revision};
+    if (is_there(entry->state, transition)) {
+        return hr_ok();
+    }
+    if ((transition->from & FROM(entry->state)) == 0) {
+        return hr_status_of(HR_DENIED);
+    }
+    if (entry->revision == UINT32_MAX) {
+        return hr_status_of(HR_FULL);
+    }
+    out->after = is_released ? LEDGER_DEVICE_ENROLLED : transition->to;
+    out->revision = entry->revision + 1;
+    out->is_new = true;
+    if (!decision->dry_run) {
+        apply(core, device, decision, out->after);
+    }
+    return hr_ok();
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The registry as it is committed, page by page, and the audit entries that tell how it came to be so. */
+#include "aggregator/ledger/sqlite/internal.h"
+
+struct hr_status ledger_write_audits(const struct ledger_sqlite *ledger, const struct ledger_commit *change)
+{
+    sqlite3_stmt *statement = ledger->writes[WRITE_AUDIT];
+    for (size_t i = 0; i < change->n_audits; i++) {
+        const struct ledger_audit *row = &change->audits[i];
+        ledger_bind_u64(statement, 1, row->device_id);
+        ledger_bind_i64(statement, 2, row->at_utc_ms);
+        ledger_bind_text(statement, 3, row->actor);
+        ledger_bind_text(statement, 4, row->action);
+        ledger_bind_i64(statement, 5, row->is_first ? -1 : (int64_t)row->old_state);
+        ledger_bind_i64(statement, 6, (int64_t)row->new_state);
+        ledger_bind_u64(statement, 7, row->revision);
+        ledger_bind_bytes(statement, 8, hr_bytes_of(row->old_key, sizeof row->old_key));
+        ledger_bind_bytes(statement, 9, hr_bytes_of(row->new_key, sizeof row->new_key));
+        ledger_bind_text(statement, 10, row->reason);
+        HR_TRY(ledger_run(ledger, statement, "storing an audit entry"));
+    }
+    return hr_ok();
+}
+
+/* ---- lists ---- */
+
+static struct hr_status prepare_page(struct ledger_sqlite *ledger, const char *sql,
+                                     const struct ledger_page *page, sqlite3_stmt **out)
+{
+    HR_TRY(ledger_prepare(ledger, ledger->reader, sql, out));
+    ledger_bind_u64(*out, 1, page->after);
+    ledger_bind_u64(*out, 2, page->max_rows);
+    return hr_ok();
+}
+
+struct hr_status ledger_list_devices(void *ctx, const struct ledger_page *page,
+                                     void (*each)(void *each_ctx, const struct ledger_device *device),
+                                     void *each_ctx)
+{
+    struct ledger_sqlite *ledger = ctx;
+    sqlite3_stmt *statement = NULL;
+    ledger_lock_reader(ledger);
+    struct hr_status status =
+        prepare_page(ledger,
+                     "SELECT device, name, tenant, state, revision, reason, epoch, spki, from_stream,"
+                     " from_seq, to_stream, to_seq, revoked FROM (SELECT * FROM device WHERE device > ?1"
+                     " ORDER BY device LIMIT ?2) LEFT JOIN device_key USING (device) ORDER BY device, epoch",
+                     page, &statement);
+    if (hr_is_ok(status)) {
+        status = ledger_each_device(ledger, ledger->reader, statement, each, each_ctx);
+    }
+    ledger_unlock_reader(ledger);
+    return status;
+}
+
+struct audit_visit {
+    void (*each)(void *each_ctx, const struct ledger_audit *row);
+    void *each_ctx;
+};
+
+static void visit_audit(void *ctx, sqlite3_stmt *row)
+{
+    const struct audit_visit *visit = ctx;
+    int64_t old_state = sqlite3_column_int64(row, 5);
+    struct ledger_audit audit = {.id = ledger_u64(row, 0),
+                                 .device_id = ledger_u64(row, 1),
+                                 .at_utc_ms = sqlite3_column_int64(row, 2),
+                                 .is_first = old_state < 0,
+                                 .old_state = (enum ledger_device_state)(old_state < 0 ? 0 : old_state),
+                                 .new_state = (enum ledger_device_state)ledger_u32(row, 6),
+                                 .revision = ledger_u32(row, 7)};
+    ledger_text(row, 3, audit.actor, sizeof audit.actor);
+    ledger_text(row, 4, audit.action, sizeof audit.action);
+    ledger_digest(row, 8, audit.old_key);
+    ledger_digest(row, 9, audit.new_key);
+    ledger_text(row, 10, audit.reason, sizeof audit.reason);
+    visit->each(visit->each_ctx, &audit);
+}
+
+struct hr_status ledger_list_audits(void *ctx, uint64_t device_id, const struct ledger_page *page,
+                                    void (*each)(void *each_ctx, const struct ledger_audit *row),
+                                    void *each_ctx)
+{
+    struct ledger_sqlite *ledger = ctx;
+    struct audit_visit visit = {each, each_ctx};
+    sqlite3_stmt *statement = NULL;
+    if (!ledger->has_audit) {
+        return hr_status_of(HR_NOT_FOUND);
+    }
+    /* Two queries, so that each can go along its index. */
+    const char *sql =
+        device_id == 0 ? "SELECT id, device, at_ms, actor, action, old_state, new_state, revision, old_key,"
+                         " new_key, reason FROM audit WHERE id > ?1 ORDER BY id LIMIT ?2"
+                       : "SELECT id, device, at_ms, actor, action, old_state, new_state, revision, old_key,"
+                         " new_key, reason FROM audit WHERE device = ?3 AND id > ?1 ORDER BY id LIMIT ?2";
+    ledger_lock_reader(ledger);
+    struct hr_status status = prepare_page(ledger, sql, page, &statement);
+    if (hr_is_ok(status)) {
+        if (device_id != 0) {
+            ledger_bind_u64(statement, 3, device_id);
+        }
+        status = ledger_each_row(ledger, ledger->reader, statement, visit_audit, &visit);
+    }
+    ledger_unlock_reader(ledger);
+    return status;
+}

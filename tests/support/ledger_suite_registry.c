@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The fourth part of the ledger suite: the registry by page, and its audit entries. */
+#include "proto/base/assert.h"
+#include "tests/support/ledger_lab.h"
+
+#include <string.h>
+
+static struct ledger_device devices_seen[8];
+static uint32_t n_devices_seen;
+
+static void see_device(void *ctx, const struct ledger_device *device)
+{
+    (void)ctx;
+    HR_ASSERT(n_devices_seen < HR_ARRAY_LEN(devices_seen));
+    devices_seen[n_devices_seen++] = *device;
+}
+
+static void devices_are_listed_by_page(void **state)
+{
+    (void)state;
+    struct ledger_device rows[5];
+    for (uint32_t i = 0; i < HR_ARRAY_LEN(rows); i++) {
+        rows[i] = (struct ledger_device){.device_id = 10 + i, .n_keys = (uint16_t)(i % 3)};
+        for (uint16_t key = 0; key < rows[i].n_keys; key++) {
+            rows[i].keys[key] = (struct ledger_key){.epoch = key, .spki_len_bytes = LEDGER_SPKI_MAX_BYTES};
+        }
+    }
+    struct ledger_commit change = {.devices = rows, .n_devices = HR_ARRAY_LEN(rows)};
+    assert_ok(ledger_lab.ledger.commit(ledger_lab.ledger.ctx, &change));
+    const struct {
+        struct ledger_page page;
+        uint32_t n, first;
+    } cases[] = {{{0, 3}, 3, 10}, {{12, 3}, 2, 13}, {{14, 3}, 0, 0}, {{12, 1}, 1, 13}, {{0, 100}, 5, 10}};
+    for (size_t i = 0; i < HR_ARRAY_LEN(cases); i++) {
+        n_devices_seen = 0;
+        assert_ok(ledger_lab.ledger.list_devices(ledger_lab.ledger.ctx, &cases[i].page, see_device, NULL));
+        assert_int_equal(n_devices_seen, cases[i].n);
+        for (uint32_t row = 0; row < n_devices_seen; row++) {
+            assert_int_equal(devices_seen[row].device_id, cases[i].first + row);
+            assert_int_equal(devices_seen[row].n_keys, (cases[i].first + row - 10) % 3);
+        }
+    }
+}
+
+static struct ledger_audit audits_seen[8];
+static uint32_t n_audits_seen;
+
+static void see_audit(void *ctx, const struct ledger_audit *row)
+{
+    (void)ctx;
+    HR_ASSERT(n_audits_seen < HR_ARRAY_LEN(audits_seen));
+    audits_seen[n_audits_seen++] = *row;
+}
+
+static uint32_t list_audits(uint64_t device_id, uint64_t after, uint32_t max_rows)
+{
+    const struct ledger_page page = {after, max_rows};
+    n_audits_seen = 0;
+    assert_ok(ledger_lab.ledger.list_audits(ledger_lab.ledger.ctx, device_id, &page, see_audit, NULL));
+    return n_audits_seen;
+}
+
+static void audit_entries_are_read_back_in_order(void **state)
+{
+    (void)state;
+    struct ledger_audit rows[3] = {
+        {.device_id = 7,
+         .at_utc_ms = INT64_C(1763726400123),
+         .actor = "registry",
+         .action = "registered",
+         .is_first = true,
+         .new_state = LEDGER_DEVICE_ENROLLED,
+         .revision = 1,
+         .reason = "by hand"},
+        {.device_id = 8, .actor = "device", .action = "activated", .is_first = true},
+        {.device_id = 7,
+         .actor = "maria",
+         .action = "revoked",
+         .old_state = LEDGER_DEVICE_QUARANTINED,
+         .new_state = LEDGER_DEVICE_REVOKED,
+         .revision = UINT32_MAX,
+         .reason = "stolen; it's \"gone\""}};
+    memset(rows[0].new_key, 0xA1, sizeof rows[0].new_key);
+    memset(rows[2].old_key, 0xA1, sizeof rows[2].old_key);
+    memset(rows[2].new_key, 0xB2, sizeof rows[2].new_key);
+    struct ledger_commit change = {.audits = rows, .n_audits = 2};
+    assert_ok(ledger_lab.ledger.commit(ledger_lab.ledger.ctx, &change));
+    change = (struct ledger_commit){.audits = &rows[2], .n_audits = 1};
+    assert_ok(ledger_lab.ledger.commit(ledger_lab.ledger.ctx, &change));
+    ledger_lab_reopen();
+    assert_int_equal(list_audits(0, 0, 8), 3);
+    assert_true(audits_seen[0].id > 0 && audits_seen[1].id > audits_seen[0].id);
+    assert_true(audits_seen[2].id > audits_seen[1].id);
+    assert_int_equal(list_audits(0, audits_seen[0].id, 1), 1);
+    assert_int_equal(audits_seen[0].device_id, 8);
+    assert_int_equal(list_audits(9, 0, 8), 0);
+    assert_int_equal(list_audits(7, 0, 8), 2);
+    for (uint32_t i = 0; i < 2; i++) {
+        const struct ledger_audit *got = &audits_seen[i];
+        const struct ledger_audit *want = &rows[2 * i];
+        assert_true(got->device_id == 7 && got->at_utc_ms == want->at_utc_ms);
+        assert_string_equal(got->actor, want->actor);
+        assert_string_equal(got->action, want->action);
+        assert_string_equal(got->reason, want->reason);
+        assert_int_equal(got->is_first, want->is_first);
+        assert_int_equal(got->old_state, want->old_state);
+        assert_int_equal(got->new_state, want->new_state);
+        assert_int_equal(got->revision, want->revision);
+        assert_memory_equal(got->old_key, want->old_key, sizeof want->old_key);
+        assert_memory_equal(got->new_key, want->new_key, sizeof want->new_key);
+    }
+}
+
+int ledger_suite_run_registry(void)
+{
+    const struct CMUnitTest tests[] = {
+        SUITE_TEST(devices_are_listed_by_page),
+        SUITE_TEST(audit_entries_are_read_back_in_order),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
