@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "firmware/taps/sunspec/sunspec_value.h"
 #include "firmware/taps/sunspec/tap_sunspec.h"
 #include "proto/base/assert.h"
 
@@ -44,6 +43,7 @@ static uint64_t join(const uint16_t *registers, size_t n_registers)
 /* The number of n_bits in two's complement. */
 static int64_t with_sign(uint64_t bits, unsigned n_bits)
 {
+    HR_ASSERT(n_bits >= 1 && n_bits <= 64);
     uint64_t top = UINT64_C(1) << (n_bits - 1);
     return (bits & top) == 0 ? (int64_t)bits : -(int64_t)(~bits & (top - 1)) - 1;
 }
@@ -107,7 +107,7 @@ size_t tap_sunspec_text(const struct tap_sunspec_value *value, char out[TAP_SUNS
 {
     size_t len = 0;
     HR_ASSERT(value->form == TAP_SUNSPEC_TEXT && value->point->n_registers * 2 < TAP_SUNSPEC_TEXT_MAX_BYTES);
-    while (len < value->point->n_registers * 2U) {
+    while (len < (size_t)value->point->n_registers * 2) {
         unsigned both = value->registers[len / 2];
         out[len] = (char)(len % 2 == 0 ? both >> 8 : both & 0xFF);
         if (out[len] == '\0') {

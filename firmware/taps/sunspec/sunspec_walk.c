@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "firmware/taps/sunspec/sunspec_internal.h"
-#include "firmware/taps/sunspec/sunspec_value.h"
 #include "proto/base/assert.h"
 #include "proto/base/cursor.h"
 

@@ -119,6 +119,10 @@ void tap_sunspec_walk(struct tap_sunspec_walk *walk, const struct tap_sunspec_mo
 /* The next point but padding; false at the end, *value is then undefined. */
 bool tap_sunspec_next(struct tap_sunspec_walk *walk, struct tap_sunspec_value *value);
 
+/* Fills form, scale, integer and real of a value whose point and registers are set. scale: the register of
+ * its scale factor, borrowed; NULL for none. Points of type PAD have none of it. */
+void tap_sunspec_read(struct tap_sunspec_value *value, const uint16_t *scale);
+
 /* The point's name within its model: "W", "module[2].DCA", "Crv[1].MustTrip.Pt[3].V". */
 void tap_sunspec_name(const struct tap_sunspec_value *value, char out[TAP_SUNSPEC_NAME_MAX_BYTES]);
 
