@@ -157,6 +157,9 @@ static void a_slow_device_on_tcp_answers_nobody_elses_request(void **state)
     (void)feed(BYTES("\0\2\0\0\0\7\x11" TCP_PDU), 4);
     assert_answered();
     assert_int_equal(t.counter[TAP_MODBUS_FOREIGN_FRAMES], 1);
+    (void)tap_modbus_ask(&t, &TWO, out);
+    (void)feed(BYTES("\0\2\0\0\0\7\x11" TCP_PDU), 4); /* once more, and then nothing */
+    assert_int_equal(tap_modbus_over(&t), TAP_MODBUS_SILENT);
 }
 
 static void a_late_answer_on_rtu_is_dropped_before_the_next_request(void **state)

@@ -178,7 +178,7 @@ enum tap_modbus_state tap_modbus_over(struct tap_modbus *line)
             state = TAP_MODBUS_WRONG_ANSWER;
         } else if (line->saw_unit) {
             state = TAP_MODBUS_WRONG_UNIT;
-        } else if (!line->saw_bytes) {
+        } else if (!line->saw_bytes || line->framing == TAP_MODBUS_TCP) { /* there, late answers to others */
             state = TAP_MODBUS_SILENT;
         }
         tap_modbus_end(line, state);

@@ -51,7 +51,7 @@ enum tap_modbus_state {
     TAP_MODBUS_ANSWERED, /* `registers` holds n_registers values */
     /* How a request fails. All of them leave the line ready for the next request, but BROKEN. */
     TAP_MODBUS_EXCEPTION,    /* the device refused; `exception` has its code (2: no such address) */
-    TAP_MODBUS_SILENT,       /* not a byte came */
+    TAP_MODBUS_SILENT,       /* not a byte came; on TCP none but of answers to former requests */
     TAP_MODBUS_TRUNCATED,    /* the beginning of the right answer came, and no more */
     TAP_MODBUS_BAD_CRC,      /* RTU: an answer of the right shape whose CRC is wrong */
     TAP_MODBUS_WRONG_UNIT,   /* a whole frame came, of another unit */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "firmware/taps/plant/plant_internal.h"
+#include "proto/base/assert.h"
 
 #include <string.h>
 
@@ -56,6 +57,7 @@ static bool joins(const struct plant *plant, const struct plant_read *read, cons
 struct hr_status plant_init(struct plant *plant, const struct plant_memory *memory,
                             const struct plant_sink *sink, uint64_t now_ms)
 {
+    HR_ASSERT(memory->reads != NULL);
     memset(plant, 0, sizeof *plant);
     plant->devices = memory->devices;
     plant->points = memory->points;
