@@ -51,6 +51,7 @@ static const struct verb verbs[] = {
      "Check that this build's schemas read what was written before."},
     {{"sim", "ais"}, cli_sim_ais, "", "Simulate AIS traffic for many vessels."},
     {{"sim", "iso"}, cli_sim_iso, "", "Simulate the servers of market operators."},
+    {{"tap", "probe"}, cli_tap_probe, "tcp://HOST:PORT", "Print what a plant's device says over Modbus."},
 };
 
 _Noreturn void hr_assert_failed(const char *expression, const char *file, int line)
@@ -150,6 +151,10 @@ int main(int argc, char **argv)
     }
     if (strcmp(argv[1], "sim") == 0) {
         (void)fputs("headrace sim: say what to simulate: `headrace sim ais`.\n", stderr);
+        return CLI_USAGE;
+    }
+    if (strcmp(argv[1], "tap") == 0) {
+        (void)fputs("headrace tap: say what to do: `headrace tap probe tcp://HOST:PORT`.\n", stderr);
         return CLI_USAGE;
     }
     return unknown_verb(argv[1]);
