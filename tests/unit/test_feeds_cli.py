@@ -56,6 +56,7 @@ class Lint(unittest.TestCase):
         done = self.lint_of("spp_load", r"^output: .*$", "output: {topic: iso.rt.lmp.spp, schema: iso_telemetry}")
         self.assertEqual(done.returncode, 1)
         self.assertIn("iso.rt.telemetry.spp as iso_telemetry", done.stderr)
+BREACH = re.compile(r"^(! (required|range|allowed|monotone|complete) of row \d|rules: )")
 
 
 class Rows(unittest.TestCase):
@@ -71,7 +72,7 @@ class Rows(unittest.TestCase):
             done = headrace("feeds", "test", "auto", "--payload", path)
             self.assertEqual(done.returncode, 0, done.stdout)
             self.assertRegex(done.stdout.splitlines()[1], ROW)
-            self.assertRegex(done.stdout.splitlines()[2], SUMMARY)
+            self.assertTrue(any(SUMMARY.match(line) for line in done.stdout.splitlines()[2:]), done.stdout)
 
     def test_places_are_printed_in_place_of_rows(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -102,7 +103,7 @@ class Corpus(unittest.TestCase):
             if not path.is_file() or path.name == "PROVENANCE.tsv":
                 continue
             done = headrace("feeds", "test", "auto", "--payload", path, "--limit", 5)
-            lines = done.stdout.splitlines()
+            lines = [line for line in done.stdout.splitlines() if not BREACH.match(line)]
             self.assertEqual(done.stderr, "", path)
             self.assertIn(done.returncode, counts, path)
             counts[done.returncode] += 1

@@ -52,6 +52,9 @@ static void print_row(void *ctx, const struct norm_iso_row *row)
 {
     struct printer *printer = ctx;
     cli_feed_rows_print(&printer->rows, row);
+    if (printer->rows.is_places) {
+        return;
+    }
     /* Only the row tells the feed when it was asked for as auto. */
     if (printer->rows.n_rows == 1) {
         norm_quality_begin(printer->quality, feeds_book_rules(printer->book, row->feed->name), printer->zones,
@@ -97,11 +100,12 @@ static bool read_payload(const char *path, uint8_t **bytes, size_t *len_bytes)
 static int conclude(struct printer *printer, const struct norm_iso_feed *asked,
                     const struct norm_iso_result *result)
 {
-    if (printer->rows.n_rows > 0) {
+    const bool has_rules = printer->rows.n_rows > 0 && !printer->rows.is_places;
+    if (has_rules) {
         norm_quality_end(printer->quality);
     }
     int code = cli_feed_rows_conclude(&printer->rows, asked, result);
-    if (printer->rows.n_rows > 0) {
+    if (has_rules) {
         cli_feed_rows_print_rules(&printer->counts);
     }
     return code;
