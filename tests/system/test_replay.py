@@ -26,8 +26,9 @@ N_LIVE = 150  # and so many of the fleet before the first replay
 RATE = 50
 CHUNK = 200  # events that a replay compares in one transaction, so that there are some to be killed between
 DEADLINE_S = 240
-KILLS = ["replay_put:1", "replay_put:700", "publish_after_commit:1", "replay_chunk_done:1", "publish_before_commit:2",
-         "replay_chunk_done:2"]
+KILLS = ["replay_asked:1", "replay_begun:1", "replay_put:1", "replay_put:700", "publish_after_commit:1", "replay_chunk_done:1",
+         "publish_before_commit:2", "replay_chunk_done:2"]
+KILLS_AT_THE_END = ["replay_ended:1"]
 
 
 def recorded(folder):
@@ -287,7 +288,7 @@ class Postgresql(OnKafka):
         self.postgres = self.own(Postgres(self.folder))
         self.begin(self.broker.sinks(), self.postgres.ledger(connect_timeout="5s", commit_timeout="120s"))
         self.assertEqual(self.replay()["changed"], 0)
-        n_changed = self.change(1, KILLS[1:4])
+        n_changed = self.change(1, KILLS[2:5] + KILLS_AT_THE_END)
         self.end()
         self.check_everything(2, n_changed)
 
