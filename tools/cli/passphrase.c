@@ -32,6 +32,12 @@ static struct hr_status read_file(const char *path)
     }
     bool has = read_line(file, kept);
     (void)fclose(file);
+    if (!has) {
+        (void)fprintf(stderr,
+                      "headrace: %s, which $" FILE_VARIABLE
+                      " names, has no first line of up to %d characters\n",
+                      path, CLI_PASSPHRASE_MAX_CHARS);
+    }
     return hr_status_of(has ? HR_OK : HR_NOT_FOUND);
 }
 
@@ -70,8 +76,9 @@ static struct hr_status ask_at_terminal(const char *what, bool is_new)
     (void)fclose(terminal);
     bool is_same = !is_new || strcmp(kept, again) == 0;
     OPENSSL_cleanse(again, sizeof again);
-    if (has && !is_same) {
-        (void)fputs("headrace: that was not the same\n", stderr);
+    if (!has || !is_same) {
+        (void)fputs(has ? "headrace: that was not the same\n" : "headrace: no passphrase was given\n",
+                    stderr);
     }
     return hr_status_of(!has ? HR_NOT_FOUND : is_same ? HR_OK : HR_MALFORMED);
 }
