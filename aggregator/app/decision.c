@@ -57,7 +57,7 @@ struct hr_status app_decision_ask(struct app_inbox *inbox, const struct agg_deci
     }
     struct hr_status status = app_inbox_put(inbox, &decision->item);
     if (!hr_is_ok(status)) {
-        let_go(decision);
+        atomic_store(&decision->n_holders, 1); /* it was not handed over */
         let_go(decision);
         return status;
     }

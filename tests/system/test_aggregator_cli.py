@@ -33,6 +33,36 @@ class AuthorityTest(harness.SystemTest):
         subject = harness.run("openssl", "x509", "-in", device.certificate, "-noout", "-subject", "-nameopt", "multiline")
         self.assertIn(f"headrace-device-{device.device_id:016x}", subject.stdout)
 
+    def test_an_encrypted_authority_works_with_its_passphrase_and_no_other(self):
+        ca, file = self.folder / "locked", self.folder / "passphrase"
+        file.write_text("correct horse battery\nanother line\n")
+
+        def headrace(*argv, expect=0, **variables):
+            clean = {k: v for k, v in os.environ.items() if not k.startswith("HEADRACE_CA_")}
+            return harness.run(harness.program("headrace"), *argv, expect=expect, env={**clean, **variables},
+                               start_new_session=True)  # no terminal to ask at
+
+        headrace("ca", "init", "--dir", ca, "--encrypt", HEADRACE_CA_PASSPHRASE="short", expect=1)
+        self.assertEqual(list(ca.glob("*")), [])
+        headrace("ca", "init", "--dir", ca, "--encrypt", HEADRACE_CA_PASSPHRASE_FILE=str(file))
+        keys = sorted(ca.glob("*.key"))
+        self.assertEqual(len(keys), 4)
+        for key in keys:
+            self.assertTrue(key.read_text().startswith("-----BEGIN ENCRYPTED PRIVATE KEY-----"), key)
+            harness.run("openssl", "pkey", "-in", key, "-passin", f"file:{file}", "-noout")
+        told = harness.run("openssl", "asn1parse", "-in", keys[0]).stdout
+        for part in ("PBKDF2", "hmacWithSHA256", "aes-256-cbc", ":0927C0"):  # 600,000 rounds
+            self.assertIn(part, told)
+        server = ("ca", "server", "--dir", ca, "--name", "x")
+        self.assertIn("no terminal to ask at", headrace(*server, expect=1).stderr)
+        self.assertIn("not with this passphrase", headrace(*server, expect=1, HEADRACE_CA_PASSPHRASE="wrong horse").stderr)
+        self.assertFalse((ca / "x.key").exists())
+        headrace(*server, HEADRACE_CA_PASSPHRASE="correct horse battery")
+        self.assertTrue((ca / "x.key").read_text().startswith("-----BEGIN PRIVATE KEY-----"))  # a service starts by itself
+        headrace("ca", "operator", "--dir", ca, "--name", "maria", "--role", "admin", HEADRACE_CA_PASSPHRASE_FILE=str(file))
+        headrace("device", "enrol", "--ca", ca, "--registry", self.site.registry, "--out", self.folder / "dev", "--name", "gw",
+                 "--server-name", "x", HEADRACE_CA_PASSPHRASE_FILE=str(file))
+
     def test_private_keys_are_for_their_owner_alone(self):
         device = self.site.enrol("gw1")
         keys = [*self.site.ca.glob("*.key"), device.key, device.record_key]

@@ -145,6 +145,10 @@ class Fsck(harness.SystemTest):
     def inspected(self, ledger):
         return json.loads(self.site.headrace("ledger", "inspect", ledger, "--json").stdout)
 
+    def audit_entries(self, ledger):
+        with contextlib.closing(sqlite3.connect(f"file:{ledger}?mode=ro", uri=True, timeout=60)) as db:
+            return db.execute("SELECT * FROM audit ORDER BY id").fetchall()
+
     def check_exports(self, leaves):
         whole, said = self.export("whole.export")
         self.assertIn(f"{leaves} batches", said)
@@ -186,6 +190,9 @@ class Fsck(harness.SystemTest):
         self.assertIn(f"leaves 0 to {leaves}", said)
         self.rebuild("rebuilt.db", whole, expect=1)  # it is not empty
         self.assertEqual(self.inspected(rebuilt), self.inspected(self.aggregator.ledger))
+        entries = self.audit_entries(self.aggregator.ledger)
+        self.assertGreaterEqual(len(entries), 2)  # at least enrolled, and active
+        self.assertEqual(self.audit_entries(rebuilt), entries)
         self.assert_clean(rebuilt, *self.kafka())
         return whole, rebuilt
 

@@ -29,6 +29,7 @@ enum cli_frame {
     CLI_FRAME_DEVICE = 'D',
     CLI_FRAME_LOSS = 'L',
     CLI_FRAME_CONFLICT = 'C',
+    CLI_FRAME_AUDIT = 'U',
     CLI_FRAME_ANCHOR = 'A',
     CLI_FRAME_BATCH = 'B',
     CLI_FRAME_END = 'E',
@@ -89,6 +90,9 @@ bool cli_get_loss(struct hr_bytes body, struct ledger_loss *out);
 /* kind: borrowed from static text. */
 void cli_put_conflict(struct hr_writer *out, const struct ledger_conflict *row);
 bool cli_get_conflict(struct hr_bytes body, struct ledger_conflict *out);
+/* archive_audit.c. Its id is not written; the order is. */
+void cli_put_audit(struct hr_writer *out, const struct ledger_audit *row);
+bool cli_get_audit(struct hr_bytes body, struct ledger_audit *out);
 void cli_put_anchor(struct hr_writer *out, const struct ledger_anchor *row);
 bool cli_get_anchor(struct hr_bytes body, struct ledger_anchor *out);
 /* Place and digest are those in the envelope's header; get finds them there. */
@@ -114,6 +118,7 @@ void cli_keep_stream(void *ctx, const struct ledger_stream *row);
 void cli_keep_device(void *ctx, const struct ledger_device *row);
 void cli_keep_loss(void *ctx, const struct ledger_loss *row);
 void cli_keep_conflict(void *ctx, const struct ledger_conflict *row);
+void cli_keep_audit(void *ctx, const struct ledger_audit *row);
 void cli_keep_anchor(void *ctx, const struct ledger_anchor *row);
 void cli_keep_batch(void *ctx, const struct ledger_batch *row);
 void cli_keep_feed_head(void *ctx, const struct feed_head *row);
@@ -124,6 +129,10 @@ void cli_keep_replay(void *ctx, const struct feed_replay *row);
 void cli_keep_span(void *ctx, const struct feed_span *row);
 void cli_keep_head(void *ctx, const struct cli_archive_head *row);
 void cli_keep_range(void *ctx, const struct cli_archive_range *row);
+
+/* archive_audit.c: all audit entries of the ledger; none when its schema is older than they. Errors as of the
+ * ledger and the archive. */
+HR_MUST_USE struct hr_status cli_archive_audits(struct cli_archive *archive, const struct ledger *ledger);
 
 /* export_feeds.c: the feed ledger, with its entries as of one moment. HR_AGAIN: no such moment was found.
  * HR_NOT_FOUND: the ledger has none. Others as of the ledger and the archive. */

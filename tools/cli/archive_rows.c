@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "tools/cli/archive_rows.h"
 #include "aggregator/verify/verify.h"
 #include "tools/cli/archive.h"
 
 #include <string.h>
 
-static void put_text(struct hr_writer *out, const char *text)
+void cli_put_text(struct hr_writer *out, const char *text)
 {
     size_t len = strlen(text);
     hr_write_u8(out, (uint8_t)len);
@@ -16,8 +17,7 @@ static void put_i64(struct hr_writer *out, int64_t value)
     hr_write_u64(out, (uint64_t)value);
 }
 
-/* False: too long, or with a zero byte in it. */
-static bool get_text(struct hr_reader *in, char *out, size_t capacity)
+bool cli_get_text(struct hr_reader *in, char *out, size_t capacity)
 {
     size_t len = hr_read_u8(in);
     struct hr_bytes bytes = hr_read_slice(in, len);
@@ -41,7 +41,7 @@ static struct hr_bytes get_rest(struct hr_reader *in)
     return hr_read_slice(in, hr_reader_left(in));
 }
 
-static bool is_done(const struct hr_reader *in)
+bool cli_row_is_done(const struct hr_reader *in)
 {
     return hr_reader_ok(in) && hr_reader_left(in) == 0;
 }
@@ -58,7 +58,7 @@ bool cli_get_head(struct hr_bytes body, struct cli_archive_head *out)
     memset(out, 0, sizeof *out);
     hr_read_raw(&in, out->origin, CLI_ARCHIVE_ORIGIN_CHARS);
     out->from_leaf = hr_read_u64(&in);
-    return is_done(&in) && strspn(out->origin, "0123456789abcdef") == CLI_ARCHIVE_ORIGIN_CHARS &&
+    return cli_row_is_done(&in) && strspn(out->origin, "0123456789abcdef") == CLI_ARCHIVE_ORIGIN_CHARS &&
            out->from_leaf <= INT64_MAX;
 }
 
@@ -73,7 +73,7 @@ bool cli_get_range(struct hr_bytes body, struct cli_archive_range *out)
     struct hr_reader in = hr_reader_over(body);
     out->to_leaf = hr_read_u64(&in);
     out->is_whole = hr_read_u8(&in) != 0;
-    return is_done(&in) && out->to_leaf <= INT64_MAX;
+    return cli_row_is_done(&in) && out->to_leaf <= INT64_MAX;
 }
 
 void cli_put_stream(struct hr_writer *out, const struct ledger_stream *stream)
@@ -101,7 +101,7 @@ bool cli_get_stream(struct hr_bytes body, struct ledger_stream *out)
     out->boot_id = hr_read_u32(&in);
     out->lost_batches = hr_read_u64(&in);
     out->lost_records = hr_read_u64(&in);
-    return is_done(&in);
+    return cli_row_is_done(&in);
 }
 
 static void put_key(struct hr_writer *out, const struct ledger_key *key)
@@ -135,11 +135,11 @@ static bool get_key(struct hr_reader *in, struct ledger_key *out)
 void cli_put_device(struct hr_writer *out, const struct ledger_device *device)
 {
     hr_write_u64(out, device->device_id);
-    put_text(out, device->name);
-    put_text(out, device->tenant);
+    cli_put_text(out, device->name);
+    cli_put_text(out, device->tenant);
     hr_write_u8(out, (uint8_t)device->state);
     hr_write_u32(out, device->revision);
-    put_text(out, device->reason);
+    cli_put_text(out, device->reason);
     hr_write_u8(out, (uint8_t)device->n_keys);
     for (uint32_t i = 0; i < device->n_keys; i++) {
         put_key(out, &device->keys[i]);
@@ -151,16 +151,17 @@ bool cli_get_device(struct hr_bytes body, struct ledger_device *out)
     struct hr_reader in = hr_reader_over(body);
     memset(out, 0, sizeof *out);
     out->device_id = hr_read_u64(&in);
-    bool good = get_text(&in, out->name, sizeof out->name) && get_text(&in, out->tenant, sizeof out->tenant);
+    bool good =
+        cli_get_text(&in, out->name, sizeof out->name) && cli_get_text(&in, out->tenant, sizeof out->tenant);
     out->state = (enum ledger_device_state)hr_read_u8(&in);
     out->revision = hr_read_u32(&in);
-    good = good && get_text(&in, out->reason, sizeof out->reason);
+    good = good && cli_get_text(&in, out->reason, sizeof out->reason);
     out->n_keys = hr_read_u8(&in);
     good = good && out->n_keys <= LEDGER_DEVICE_MAX_KEYS && out->state <= LEDGER_DEVICE_RETIRED;
     for (uint32_t i = 0; good && i < out->n_keys; i++) {
         good = get_key(&in, &out->keys[i]);
     }
-    return good && is_done(&in);
+    return good && cli_row_is_done(&in);
 }
 
 void cli_put_loss(struct hr_writer *out, const struct ledger_loss *row)
@@ -189,7 +190,7 @@ bool cli_get_loss(struct hr_bytes body, struct ledger_loss *out)
     out->loss.reason = hr_read_u32(&in);
     hr_read_raw(&in, out->loss.last_digest, sizeof out->loss.last_digest);
     out->envelope = get_rest(&in);
-    return is_done(&in);
+    return cli_row_is_done(&in);
 }
 
 void cli_put_conflict(struct hr_writer *out, const struct ledger_conflict *row)
@@ -216,7 +217,7 @@ bool cli_get_conflict(struct hr_bytes body, struct ledger_conflict *out)
     out->received_utc_ms = get_i64(&in);
     hr_read_raw(&in, out->known_digest, sizeof out->known_digest);
     out->envelope = get_rest(&in);
-    return is_done(&in) && out->kind != NULL;
+    return cli_row_is_done(&in) && out->kind != NULL;
 }
 
 void cli_put_anchor(struct hr_writer *out, const struct ledger_anchor *row)
@@ -239,7 +240,7 @@ bool cli_get_anchor(struct hr_bytes body, struct ledger_anchor *out)
     out->anchor.utc_ms = hr_read_u64(&in);
     out->anchor.err_ms = hr_read_u32(&in);
     out->anchor.source = hr_read_u32(&in);
-    return is_done(&in);
+    return cli_row_is_done(&in);
 }
 
 void cli_put_batch(struct hr_writer *out, const struct ledger_batch *batch)
@@ -257,7 +258,7 @@ bool cli_get_batch(struct hr_bytes body, struct ledger_batch *out)
     out->leaf = hr_read_u64(&in);
     out->received_utc_ms = get_i64(&in);
     out->envelope = get_rest(&in);
-    if (!is_done(&in) || !hr_is_ok(wire_envelope_split(out->envelope, &parts))) {
+    if (!cli_row_is_done(&in) || !hr_is_ok(wire_envelope_split(out->envelope, &parts))) {
         return false;
     }
     out->device_id = parts.header.device_id;
@@ -269,35 +270,35 @@ bool cli_get_batch(struct hr_bytes body, struct ledger_batch *out)
 
 void cli_put_feed_head(struct hr_writer *out, const struct feed_head *head)
 {
-    put_text(out, head->sink);
+    cli_put_text(out, head->sink);
     hr_write_u64(out, head->next_leaf);
 }
 
 bool cli_get_feed_head(struct hr_bytes body, struct feed_head *out)
 {
     struct hr_reader in = hr_reader_over(body);
-    bool good = get_text(&in, out->sink, sizeof out->sink);
+    bool good = cli_get_text(&in, out->sink, sizeof out->sink);
     out->next_leaf = hr_read_u64(&in);
-    return good && is_done(&in);
+    return good && cli_row_is_done(&in);
 }
 
 void cli_put_version(struct hr_writer *out, const struct feed_version *version)
 {
     hr_write_u64(out, version->from_leaf);
-    put_text(out, version->normalizers);
+    cli_put_text(out, version->normalizers);
 }
 
 bool cli_get_version(struct hr_bytes body, struct feed_version *out)
 {
     struct hr_reader in = hr_reader_over(body);
     out->from_leaf = hr_read_u64(&in);
-    return get_text(&in, out->normalizers, sizeof out->normalizers) && is_done(&in);
+    return cli_get_text(&in, out->normalizers, sizeof out->normalizers) && cli_row_is_done(&in);
 }
 
 void cli_put_entry(struct hr_writer *out, const struct feed_entry *entry)
 {
-    put_text(out, entry->feed);
-    put_text(out, entry->partition);
+    cli_put_text(out, entry->feed);
+    cli_put_text(out, entry->partition);
     put_i64(out, entry->from_ms);
     put_i64(out, entry->to_ms);
     hr_write_raw(out, entry->content, sizeof entry->content);
@@ -315,8 +316,8 @@ bool cli_get_entry(struct hr_bytes body, struct feed_entry *out)
 {
     struct hr_reader in = hr_reader_over(body);
     memset(out, 0, sizeof *out);
-    bool good =
-        get_text(&in, out->feed, sizeof out->feed) && get_text(&in, out->partition, sizeof out->partition);
+    bool good = cli_get_text(&in, out->feed, sizeof out->feed) &&
+                cli_get_text(&in, out->partition, sizeof out->partition);
     out->from_ms = get_i64(&in);
     out->to_ms = get_i64(&in);
     hr_read_raw(&in, out->content, sizeof out->content);
@@ -328,7 +329,7 @@ bool cli_get_entry(struct hr_bytes body, struct feed_entry *out)
         *numbers[i] = hr_read_u64(&in);
     }
     out->watermark_ms = get_i64(&in);
-    return good && is_done(&in) && out->state < FEED_REPLAYING;
+    return good && cli_row_is_done(&in) && out->state < FEED_REPLAYING;
 }
 
 void cli_put_position(struct hr_writer *out, const struct feed_position *position)
@@ -345,13 +346,13 @@ bool cli_get_position(struct hr_bytes body, struct feed_position *out)
     out->sink_partition = (int32_t)hr_read_u32(&in);
     out->first_offset = get_i64(&in);
     out->last_offset = get_i64(&in);
-    return is_done(&in);
+    return cli_row_is_done(&in);
 }
 
 void cli_put_replay(struct hr_writer *out, const struct feed_replay *replay)
 {
     hr_write_u64(out, replay->id);
-    put_text(out, replay->feed);
+    cli_put_text(out, replay->feed);
     put_i64(out, replay->from_ms);
     put_i64(out, replay->to_ms);
     hr_write_u8(out, replay->dry_run ? 1 : 0);
@@ -362,8 +363,8 @@ void cli_put_replay(struct hr_writer *out, const struct feed_replay *replay)
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         hr_write_u64(out, numbers[i]);
     }
-    put_text(out, replay->normalizers);
-    put_text(out, replay->reason);
+    cli_put_text(out, replay->normalizers);
+    cli_put_text(out, replay->reason);
 }
 
 bool cli_get_replay(struct hr_bytes body, struct feed_replay *out)
@@ -371,7 +372,7 @@ bool cli_get_replay(struct hr_bytes body, struct feed_replay *out)
     struct hr_reader in = hr_reader_over(body);
     memset(out, 0, sizeof *out);
     out->id = hr_read_u64(&in);
-    bool good = get_text(&in, out->feed, sizeof out->feed);
+    bool good = cli_get_text(&in, out->feed, sizeof out->feed);
     out->from_ms = get_i64(&in);
     out->to_ms = get_i64(&in);
     out->dry_run = hr_read_u8(&in) != 0;
@@ -382,9 +383,9 @@ bool cli_get_replay(struct hr_bytes body, struct feed_replay *out)
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         *numbers[i] = hr_read_u64(&in);
     }
-    good = good && get_text(&in, out->normalizers, sizeof out->normalizers) &&
-           get_text(&in, out->reason, sizeof out->reason);
-    return good && is_done(&in) && out->state < FEED_REPLAYING;
+    good = good && cli_get_text(&in, out->normalizers, sizeof out->normalizers) &&
+           cli_get_text(&in, out->reason, sizeof out->reason);
+    return good && cli_row_is_done(&in) && out->state < FEED_REPLAYING;
 }
 
 void cli_put_span(struct hr_writer *out, const struct feed_span *span)
@@ -400,5 +401,5 @@ bool cli_get_span(struct hr_bytes body, struct feed_span *out)
     out->first_leaf = hr_read_u64(&in);
     out->n_leaves = hr_read_u32(&in);
     out->notes = get_rest(&in);
-    return is_done(&in) && out->n_leaves > 0;
+    return cli_row_is_done(&in) && out->n_leaves > 0;
 }

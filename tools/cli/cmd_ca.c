@@ -45,7 +45,8 @@ static struct hr_status certify(const struct cli_certificate *wanted, const stru
     HR_TRY(cli_key_new(&key));
     struct hr_status status = cli_certificate_issue(wanted, key, issuer, &certificate);
     if (hr_is_ok(status)) {
-        status = cli_key_pem(key, &out->key);
+        status = wanted->is_encrypted ? cli_key_encrypted_pem(key, "the authority's keys", &out->key)
+                                      : cli_key_pem(key, &out->key);
     }
     if (hr_is_ok(status)) {
         status = cli_certificate_pem(certificate, &out->certificate);
@@ -82,7 +83,7 @@ static struct hr_status make_and_write(const char *directory, const char *file_n
     return write_pair(&at, &made, force);
 }
 
-static struct hr_status init(const char *directory, const char *name, bool force)
+static struct hr_status init(const char *directory, const char *name, bool is_encrypted, bool force)
 {
     static const char *const files[] = {"root", CLI_ISSUER_DEVICES, CLI_ISSUER_SERVERS, CLI_ISSUER_OPERATORS};
     char common_names[HR_ARRAY_LEN(files)][96];
@@ -99,8 +100,10 @@ static struct hr_status init(const char *directory, const char *name, bool force
         HR_TRY(cli_files_absent(paths, HR_ARRAY_LEN(paths)));
     }
     HR_TRY(cli_directory_make(directory));
-    struct cli_certificate wanted = {
-        .role = CLI_ROLE_ROOT, .common_name = common_names[0], .days = ROOT_DAYS};
+    struct cli_certificate wanted = {.role = CLI_ROLE_ROOT,
+                                     .common_name = common_names[0],
+                                     .days = ROOT_DAYS,
+                                     .is_encrypted = is_encrypted};
     HR_TRY(make_and_write(directory, "root", NULL, &wanted, force));
     wanted.role = CLI_ROLE_ISSUER;
     wanted.days = ISSUER_DAYS;
@@ -113,10 +116,13 @@ static struct hr_status init(const char *directory, const char *name, bool force
 
 static int cli_ca_init(int argc, char **argv)
 {
-    enum { DIR, NAME, FORCE };
+    enum { DIR, NAME, ENCRYPT, FORCE };
     static const struct cli_option options[] = {
         {"--dir", "DIR", true, 1, "Where the authority's keys and certificates go."},
         {"--name", "NAME", false, 1, "What stands in the certificates; default headrace."},
+        {"--encrypt", NULL, false, 1,
+         "Keys under a passphrase: asked for, or of $HEADRACE_CA_PASSPHRASE_FILE or "
+         "$HEADRACE_CA_PASSPHRASE."},
         {"--force", NULL, false, 1, "Replace an authority. Everything it signed is then worthless."},
     };
     static const struct cli_usage usage = {"ca init", NULL, options, HR_ARRAY_LEN(options),
@@ -134,7 +140,9 @@ static int cli_ca_init(int argc, char **argv)
                       "headrace ca init: --name '%s': letters, digits, '.', '-' and '_', at most 48\n", name);
         return CLI_USAGE;
     }
-    return hr_is_ok(init(given.values[DIR][0], name, given.n_values[FORCE] > 0)) ? CLI_OK : CLI_FAILED;
+    bool is_encrypted = given.n_values[ENCRYPT] > 0;
+    struct hr_status made = init(given.values[DIR][0], name, is_encrypted, given.n_values[FORCE] > 0);
+    return hr_is_ok(made) ? CLI_OK : CLI_FAILED;
 }
 
 static int cli_ca_server(int argc, char **argv)
@@ -185,8 +193,12 @@ static struct hr_status make_operators_issuer(const char *directory)
     if (access(at.certificate.text, F_OK) == 0) {
         return hr_ok();
     }
-    const struct cli_certificate wanted = {
-        .role = CLI_ROLE_ISSUER, .common_name = "headrace operators", .days = ISSUER_DAYS};
+    struct cli_path root;
+    HR_TRY(cli_path_of(&root, directory, "root.key"));
+    const struct cli_certificate wanted = {.role = CLI_ROLE_ISSUER,
+                                           .common_name = "headrace operators",
+                                           .days = ISSUER_DAYS,
+                                           .is_encrypted = cli_key_is_encrypted(root.text)};
     return make_and_write(directory, CLI_ISSUER_OPERATORS, "root", &wanted, false);
 }
 

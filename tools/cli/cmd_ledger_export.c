@@ -79,7 +79,7 @@ static struct hr_status put_state(struct export *export, uint64_t to_leaf)
     HR_TRY(ledger->load_devices(ledger->ctx, cli_keep_device, archive));
     HR_TRY(ledger->losses(ledger->ctx, 0, cli_keep_loss, archive));
     HR_TRY(ledger->conflicts(ledger->ctx, 0, cli_keep_conflict, archive));
-    return archive->failed;
+    return cli_archive_audits(archive, ledger);
 }
 
 /* ---- batches ---- */
@@ -203,8 +203,8 @@ static struct hr_status take_up(struct export *export)
     if (head.origin[0] != '\0' && strcmp(head.origin, export->ledger.origin(export->ledger.ctx)) != 0) {
         return hr_status_of(HR_DENIED);
     }
-    /* Devices, losses and conflicts stand between the range and the first batch: without one they may be
-     * incomplete. */
+    /* Devices, losses, conflicts and audit entries stand between the range and the first batch: without one
+     * they may be incomplete. */
     return hr_status_of(is_sound && export->has_range && export->n_batches > 0 ? HR_OK : HR_NOT_FOUND);
 }
 

@@ -98,6 +98,7 @@ static struct hr_status take_state(struct job *job, enum cli_frame type, struct 
     struct ledger_device device;
     struct ledger_loss loss;
     struct ledger_conflict conflict;
+    struct ledger_audit audit;
     bool good = true;
     if (type == CLI_FRAME_STREAM && (good = cli_get_stream(body, &stream))) {
         cli_track_stream(&job->track, &stream);
@@ -107,6 +108,8 @@ static struct hr_status take_state(struct job *job, enum cli_frame type, struct 
         cli_track_loss(&job->track, &loss);
     } else if (type == CLI_FRAME_CONFLICT && (good = cli_get_conflict(body, &conflict))) {
         cli_track_conflict(&job->track, &conflict);
+    } else if (type == CLI_FRAME_AUDIT) {
+        good = cli_get_audit(body, &audit);
     }
     return hr_status_of(good ? HR_OK : HR_CORRUPT);
 }
@@ -199,6 +202,7 @@ static struct hr_status write_rest(struct job *job, struct part *part, enum cli_
     (void)job;
     (void)part;
     HR_TRY(cli_rebuild_evidence(&rebuild, type, body));
+    HR_TRY(type == CLI_FRAME_AUDIT ? cli_rebuild_audit(&rebuild, body) : hr_ok());
     return cli_rebuild_feed(&rebuild, type, body);
 }
 
@@ -209,6 +213,7 @@ static struct hr_status write_all(struct job *job)
     }
     HR_TRY(cli_rebuild_flush(&rebuild));
     HR_TRY(read_part(job, &job->parts[job->n_parts - 1], write_rest));
+    HR_TRY(cli_rebuild_audit_flush(&rebuild));
     HR_TRY(rebuild.has_sink ? cli_rebuild_feed_flush(&rebuild) : hr_ok());
     return cli_rebuild_state(&rebuild, &job->track);
 }

@@ -34,6 +34,8 @@ struct cli_rebuild {
     size_t n_entries;
     struct feed_position positions[CLI_REBUILD_POSITIONS];
     size_t n_positions;
+    struct ledger_audit audits[CLI_REBUILD_BATCHES];
+    size_t n_audits;
 };
 
 /* A frame of a batch, or of an anchor for the next one. HR_CORRUPT: no such row. Others as commit. */
@@ -47,6 +49,9 @@ HR_MUST_USE struct hr_status cli_rebuild_feed_flush(struct cli_rebuild *rebuild)
 /* A frame of evidence. Others are passed over. */
 HR_MUST_USE struct hr_status cli_rebuild_evidence(struct cli_rebuild *rebuild, enum cli_frame type,
                                                   struct hr_bytes body);
+/* The body of an audit entry's frame. HR_CORRUPT: no such row. Others as commit. */
+HR_MUST_USE struct hr_status cli_rebuild_audit(struct cli_rebuild *rebuild, struct hr_bytes body);
+HR_MUST_USE struct hr_status cli_rebuild_audit_flush(struct cli_rebuild *rebuild);
 /* Devices, and streams as the batches left them. */
 HR_MUST_USE struct hr_status cli_rebuild_state(struct cli_rebuild *rebuild, const struct cli_track *track);
 

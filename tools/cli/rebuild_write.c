@@ -88,6 +88,23 @@ struct hr_status cli_rebuild_evidence(struct cli_rebuild *rebuild, enum cli_fram
                                                     : hr_ok();
 }
 
+struct hr_status cli_rebuild_audit_flush(struct cli_rebuild *rebuild)
+{
+    const struct ledger_commit change = {.audits = rebuild->audits, .n_audits = rebuild->n_audits};
+    rebuild->n_audits = 0;
+    return change.n_audits > 0 ? rebuild->ledger.commit(rebuild->ledger.ctx, &change) : hr_ok();
+}
+
+struct hr_status cli_rebuild_audit(struct cli_rebuild *rebuild, struct hr_bytes body)
+{
+    if (rebuild->n_audits == CLI_REBUILD_BATCHES) {
+        HR_TRY(cli_rebuild_audit_flush(rebuild));
+    }
+    bool good = cli_get_audit(body, &rebuild->audits[rebuild->n_audits]);
+    rebuild->n_audits += good ? 1 : 0;
+    return hr_status_of(good ? HR_OK : HR_CORRUPT);
+}
+
 struct hr_status cli_rebuild_state(struct cli_rebuild *rebuild, const struct cli_track *track)
 {
     struct ledger *ledger = &rebuild->ledger;

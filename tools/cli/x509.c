@@ -2,6 +2,7 @@
 #include "tools/cli/x509.h"
 
 #include "proto/base/assert.h"
+#include "tools/cli/passphrase.h"
 
 #include <arpa/inet.h>
 #include <openssl/bio.h>
@@ -9,12 +10,14 @@
 #include <openssl/crypto.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
+#include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <openssl/pkcs12.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { SERIAL_BITS = 127, BACKDATE_S = 86400, DAY_S = 86400, NAMES_MAX_CHARS = 1024 };
+enum { SERIAL_BITS = 127, BACKDATE_S = 86400, DAY_S = 86400, NAMES_MAX_CHARS = 1024, PBKDF2_ROUNDS = 600000 };
 
 static struct hr_status complain(const char *what)
 {
@@ -34,16 +37,47 @@ struct hr_status cli_key_new(EVP_PKEY **out)
     return hr_ok();
 }
 
+/* For OpenSSL: the passphrase of the key in the file `what`; 0: there is none. */
+static int give_passphrase(char *out, int capacity, int is_writing, void *what)
+{
+    const char *text = NULL;
+    size_t len = 0;
+    (void)is_writing;
+    if (!hr_is_ok(cli_passphrase(what, false, &text, &len)) || len > (size_t)capacity) {
+        return 0;
+    }
+    memcpy(out, text, len);
+    return (int)len;
+}
+
 struct hr_status cli_key_read(const char *path, EVP_PKEY **out)
 {
+    char what[1024];
+    (void)snprintf(what, sizeof what, "%s", path);
     BIO *file = BIO_new_file(path, "r");
-    EVP_PKEY *key = file != NULL ? PEM_read_bio_PrivateKey(file, NULL, NULL, NULL) : NULL;
+    EVP_PKEY *key = file != NULL ? PEM_read_bio_PrivateKey(file, NULL, give_passphrase, what) : NULL;
     BIO_free(file);
+    if (key == NULL && cli_key_is_encrypted(path)) {
+        (void)fprintf(stderr, "headrace: %s: not with this passphrase, or the file is damaged\n", path);
+        ERR_clear_error();
+        return hr_status_of(HR_IO);
+    }
     if (key == NULL) {
         return complain(path);
     }
     *out = key;
     return hr_ok();
+}
+
+bool cli_key_is_encrypted(const char *path)
+{
+    char line[64] = "";
+    FILE *file = fopen(path, "re");
+    bool has = file != NULL && fgets(line, sizeof line, file) != NULL;
+    if (file != NULL) {
+        (void)fclose(file);
+    }
+    return has && strncmp(line, "-----BEGIN ENCRYPTED", strlen("-----BEGIN ENCRYPTED")) == 0;
 }
 
 /* Takes what was written to the memory, and frees it. */
@@ -66,6 +100,32 @@ struct hr_status cli_key_pem(EVP_PKEY *key, struct cli_pem *out)
     BIO *memory = BIO_new(BIO_s_secmem());
     bool written =
         memory != NULL && PEM_write_bio_PKCS8PrivateKey(memory, key, NULL, NULL, 0, NULL, NULL) == 1;
+    return take_pem(memory, written, out);
+}
+
+/* NULL: OpenSSL could not. The older way to write PKCS#8 has 2,048 rounds and can't have more. */
+static X509_SIG *encrypt(EVP_PKEY *key, const char *passphrase, size_t len)
+{
+    PKCS8_PRIV_KEY_INFO *plain = EVP_PKEY2PKCS8(key);
+    X509_ALGOR *how = PKCS5_pbe2_set_iv(EVP_aes_256_cbc(), PBKDF2_ROUNDS, NULL, 0, NULL, NID_hmacWithSHA256);
+    X509_SIG *encrypted =
+        plain != NULL && how != NULL ? PKCS8_set0_pbe(passphrase, (int)len, plain, how) : NULL;
+    if (encrypted == NULL) {
+        X509_ALGOR_free(how); /* otherwise it is part of what came out */
+    }
+    PKCS8_PRIV_KEY_INFO_free(plain);
+    return encrypted;
+}
+
+struct hr_status cli_key_encrypted_pem(EVP_PKEY *key, const char *what, struct cli_pem *out)
+{
+    const char *passphrase = NULL;
+    size_t len = 0;
+    HR_TRY(cli_passphrase(what, true, &passphrase, &len));
+    X509_SIG *encrypted = encrypt(key, passphrase, len);
+    BIO *memory = BIO_new(BIO_s_mem());
+    bool written = encrypted != NULL && memory != NULL && PEM_write_bio_PKCS8(memory, encrypted) == 1;
+    X509_SIG_free(encrypted);
     return take_pem(memory, written, out);
 }
 

@@ -41,6 +41,7 @@ struct cli_certificate {
     const char *const *names; /* of a server: DNS names and IP addresses */
     size_t n_names;
     int days;
+    bool is_encrypted; /* its key; of a root or an issuer */
 };
 
 /* Who signs. A root's own certificate has none. */
@@ -50,7 +51,12 @@ struct cli_issuer {
 };
 
 HR_MUST_USE struct hr_status cli_key_new(EVP_PKEY **out);
+/* Of an encrypted key the passphrase is found as passphrase.h says. */
 HR_MUST_USE struct hr_status cli_key_read(const char *path, EVP_PKEY **out);
+/* Is the key in this file encrypted? False also when it can't be read. */
+bool cli_key_is_encrypted(const char *path);
+/* PKCS#8, AES-256-CBC with a key of PBKDF2 (HMAC-SHA-256, 600,000 rounds). Errors of cli_passphrase. */
+HR_MUST_USE struct hr_status cli_key_encrypted_pem(EVP_PKEY *key, const char *what, struct cli_pem *out);
 HR_MUST_USE struct hr_status cli_key_pem(EVP_PKEY *key, struct cli_pem *out); /* PKCS#8, not encrypted */
 HR_MUST_USE struct hr_status cli_key_public_pem(EVP_PKEY *key,
                                                 struct cli_pem *out); /* SubjectPublicKeyInfo */
