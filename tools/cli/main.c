@@ -42,6 +42,7 @@ static const struct verb verbs[] = {
      "plan|apply --kafka BROKERS",
      "Check Kafka's topics, and make them as declared."},
     {{"sim", "ais"}, cli_sim_ais, "", "Simulate AIS traffic for many vessels."},
+    {{"sim", "sunspec"}, cli_sim_sunspec, "", "Serve a simulated plant over Modbus."},
     {{"tap", "probe"}, cli_tap_probe, "tcp://HOST:PORT", "Print what a plant's device says over Modbus."},
 };
 
@@ -141,7 +142,8 @@ int main(int argc, char **argv)
         }
     }
     if (strcmp(argv[1], "sim") == 0) {
-        (void)fputs("headrace sim: say what to simulate: `headrace sim ais`.\n", stderr);
+        (void)fputs("headrace sim: say what to simulate: `headrace sim ais`, `headrace sim sunspec`.\n",
+                    stderr);
         return CLI_USAGE;
     }
     if (strcmp(argv[1], "tap") == 0) {
