@@ -3,3 +3,5 @@ foreach(part Corpus Faults)
   set_tests_properties(test_tap_probe_${part} PROPERTIES LABELS system TIMEOUT 300 SKIP_RETURN_CODE 77
     ENVIRONMENT "HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin;HEADRACE_ORACLES=${CMAKE_BINARY_DIR}/oracles/modbus")
 endforeach()
+add_test(NAME test_sim_sunspec COMMAND /usr/bin/python3 ${CMAKE_SOURCE_DIR}/tests/system/test_sim_sunspec.py)
+set_tests_properties(test_sim_sunspec PROPERTIES LABELS system TIMEOUT 300 ENVIRONMENT HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin)

@@ -27,6 +27,7 @@ int cli_schemas(int argc, char **argv);
 int cli_feeds_test(int argc, char **argv); /* `headrace feeds test` */
 int cli_sim_ais(int argc, char **argv);
 int cli_sim_iso(int argc, char **argv);
+int cli_sim_sunspec(int argc, char **argv);
 int cli_tap_probe(int argc, char **argv); /* `headrace tap probe` */
 
 #endif

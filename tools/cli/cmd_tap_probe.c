@@ -19,7 +19,7 @@ enum {
     MODEL_MAX_REGISTERS = 65536,
     DIGITS_CHARS = 24,
     VALUE_CHARS = 512,
-    GATEWAY_EXCEPTION = 10, /* from here on it is the gateway that speaks */
+    REFUSAL_MOST = 3, /* exceptions 1 to 3 are about the question */
 };
 
 enum option { UNITS, TIMEOUT, ALL };
@@ -53,7 +53,7 @@ static bool read_units(const char *text, unsigned *first, unsigned *last)
     if (len >= sizeof begin) {
         return false;
     }
-    memcpy(begin, text, len);
+    (void)snprintf(begin, sizeof begin, "%.*s", (int)len, text);
     if (!cli_number(begin, UNIT_MAX, &number)) {
         return false;
     }
@@ -188,10 +188,10 @@ static void print_model(struct cli_modbus *modbus, uint8_t unit, const struct ta
     }
 }
 
-/* The unit itself refused; a gateway says 10 or 11 when there is none. */
+/* The unit is there and refuses. */
 static bool is_of_unit(const struct tap_modbus *line)
 {
-    return line->state == TAP_MODBUS_EXCEPTION && line->exception < GATEWAY_EXCEPTION;
+    return line->state == TAP_MODBUS_EXCEPTION && line->exception <= REFUSAL_MOST;
 }
 
 /* True: it has SunSpec. */

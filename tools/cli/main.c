@@ -51,6 +51,7 @@ static const struct verb verbs[] = {
      "Check that this build's schemas read what was written before."},
     {{"sim", "ais"}, cli_sim_ais, "", "Simulate AIS traffic for many vessels."},
     {{"sim", "iso"}, cli_sim_iso, "", "Simulate the servers of market operators."},
+    {{"sim", "sunspec"}, cli_sim_sunspec, "", "Serve a simulated plant over Modbus."},
     {{"tap", "probe"}, cli_tap_probe, "tcp://HOST:PORT", "Print what a plant's device says over Modbus."},
 };
 
@@ -150,7 +151,8 @@ int main(int argc, char **argv)
         }
     }
     if (strcmp(argv[1], "sim") == 0) {
-        (void)fputs("headrace sim: say what to simulate: `headrace sim ais`.\n", stderr);
+        (void)fputs("headrace sim: say what to simulate: `headrace sim ais`, `headrace sim sunspec`.\n",
+                    stderr);
         return CLI_USAGE;
     }
     if (strcmp(argv[1], "tap") == 0) {

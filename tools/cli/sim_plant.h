@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A simulated plant of SunSpec devices: inverters under a seeded sky, a battery, and the meter between them
+ * and the grid. Their registers, as a Modbus server shows them. The same seed, start and steps give the same
+ * registers. */
+#ifndef CLI_SIM_PLANT_H
+#define CLI_SIM_PLANT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    SIM_PLANT_DEVICES_MAX = 32,
+    SIM_PLANT_BASE = 40000,    /* where each device's registers begin */
+    SIM_PLANT_REGISTERS = 256, /* of one device at most */
+    SIM_PLANT_INVERTER_W = 10000,
+    SIM_PLANT_BATTERY_WH = 20000,
+};
+
+enum sim_plant_kind { SIM_PLANT_METER, SIM_PLANT_BATTERY, SIM_PLANT_INVERTER };
+
+struct sim_plant_device {
+    enum sim_plant_kind kind;
+    uint8_t unit; /* the meter is 1, the battery 2, inverters 3 on */
+    uint16_t n_registers;
+    uint16_t registers[SIM_PLANT_REGISTERS];
+    double power_w; /* of an inverter what it makes, of the battery what it gives, of the meter what is taken
+                       from the grid */
+    double export_wh; /* made, given */
+    double import_wh; /* taken */
+};
+
+struct sim_plant {
+    uint64_t seed;
+    double day_s;     /* seconds since the first midnight */
+    double charge_wh; /* of the battery */
+    size_t n_devices;
+    struct sim_plant_device devices[SIM_PLANT_DEVICES_MAX];
+};
+
+/* A plant at that second of its first day; n_inverters at most SIM_PLANT_DEVICES_MAX - 2. */
+void cli_plant_init(struct sim_plant *plant, uint64_t seed, size_t n_inverters, double day_s);
+
+/* Lets time go on. Steps above a minute are made in parts. */
+void cli_plant_step(struct sim_plant *plant, double seconds);
+
+/* The device with that unit, or NULL. */
+struct sim_plant_device *cli_plant_device(struct sim_plant *plant, uint8_t unit);
+
+#endif
