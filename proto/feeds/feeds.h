@@ -63,6 +63,17 @@ struct feeds_header {
     enum feeds_encoding encoding;
 };
 
+/* A bearer token that is made of a user's name and password (RFC 6749, 4.3). */
+struct feeds_token {
+    char credential[FEEDS_TEXT_MAX_CHARS + 1]; /* the name under which headers have it */
+    char url[FEEDS_REQUEST_MAX_CHARS + 1];
+    char username[FEEDS_TEXT_MAX_CHARS + 1]; /* names of secrets */
+    char password[FEEDS_TEXT_MAX_CHARS + 1];
+    char client_id[FEEDS_TEXT_MAX_CHARS + 1];
+    char scope[2 * FEEDS_TEXT_MAX_CHARS + 1];
+    char answer[16]; /* which member of the answer it is */
+};
+
 struct feeds_schedule {
     uint32_t lag_ms;   /* a window is asked for so long after its end, */
     uint32_t lead_ms;  /* or so long before its start when this is not 0, */
@@ -112,6 +123,8 @@ struct feeds_feed {
     struct feeds_schedule schedule;
     uint32_t n_headers;
     struct feeds_header headers[FEEDS_MAX_HEADERS];
+    bool has_token;
+    struct feeds_token token;
     struct feeds_quota quota;
     struct feeds_limits limits;
     struct feeds_retry retry;

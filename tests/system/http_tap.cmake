@@ -14,3 +14,6 @@ set_tests_properties(test_http_vault PROPERTIES LABELS system TIMEOUT 600 ENVIRO
 # Windows of the past beside live polls, the collector killed in between.
 add_test(NAME test_http_backfill COMMAND /usr/bin/python3 -W ignore::ResourceWarning ${CMAKE_SOURCE_DIR}/tests/system/test_http_backfill.py)
 set_tests_properties(test_http_backfill PROPERTIES LABELS system TIMEOUT 600 ENVIRONMENT HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin)
+# A bearer token for a name and a password.
+add_test(NAME test_http_token COMMAND /usr/bin/python3 -W ignore::ResourceWarning ${CMAKE_SOURCE_DIR}/tests/system/test_http_token.py)
+set_tests_properties(test_http_token PROPERTIES LABELS system TIMEOUT 600 ENVIRONMENT HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin)

@@ -9,6 +9,7 @@ import secrets
 import ssl
 import threading
 import time
+import urllib.parse
 
 import iso_sim
 
@@ -18,8 +19,11 @@ class Handler(iso_sim.Handler):
         self.answer(self.server.vault.get(self.path, self.headers))
 
     def do_POST(self):
-        length = int(self.headers.get("Content-Length", 0))
-        self.answer(self.server.vault.post(self.path, self.headers, json.loads(self.rfile.read(length) or b"{}")))
+        data = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if self.headers.get("Content-Type") == "application/x-www-form-urlencoded" and hasattr(self.server.vault, "form"):
+            self.answer(self.server.vault.form(self.path, dict(urllib.parse.parse_qsl(data.decode()))))
+        else:
+            self.answer(self.server.vault.post(self.path, self.headers, json.loads(data or b"{}")))
 
     def answer(self, found):
         status, value = found

@@ -7,6 +7,8 @@ if(HEADRACE_TAP_HTTP)
           SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_tap_http.c ${CMAKE_SOURCE_DIR}/tests/support/temp_folder.c
                   ${CMAKE_SOURCE_DIR}/tests/support/test_assert.c
           DEPENDS fw_tap_http fw_tap_document fw_crypto hr_test_support dep::zstd)
+  hr_test(test_grant LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_grant.c ${CMAKE_SOURCE_DIR}/tests/support/test_assert.c
+          DEPENDS fw_tap_secret hr_test_support)
   hr_test(test_vault LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_vault.c ${CMAKE_SOURCE_DIR}/tests/support/test_assert.c
           DEPENDS fw_tap_secret hr_test_support)
   target_include_directories(test_tap_http SYSTEM PRIVATE $<TARGET_PROPERTY:dep::curl,INTERFACE_INCLUDE_DIRECTORIES>)

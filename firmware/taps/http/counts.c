@@ -10,7 +10,7 @@ struct totals {
     struct poll_counts counts;
     uint64_t quotas_held;  /* feeds that wait for theirs */
     uint64_t backfills;    /* under way */
-    uint64_t secrets_read; /* from Vault */
+    uint64_t secrets_read; /* from Vault, and tokens */
     uint64_t secrets_failed;
     uint64_t breakers_open;
     uint64_t breakers_opened;
@@ -55,6 +55,10 @@ void tap_http_stats(const struct tap_http *tap, struct edge_stats *out)
         totals.counts.held += counts->held;
         totals.backfills += tap->feeds[i].backfill_end_ms != 0 ? 1 : 0;
         totals.quotas_held += tap->feeds[i].is_held ? 1 : 0;
+    }
+    for (uint32_t i = 0; i < tap->n_grants; i++) {
+        totals.secrets_read += tap->grants[i].grant.granted;
+        totals.secrets_failed += tap->grants[i].grant.failed;
     }
     for (uint32_t i = 0; i < tap->plan.n_hosts; i++) {
         totals.breakers_open += tap->hosts[i].breaker.state == POLL_CLOSED ? 0 : 1;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Requests to Vault: one at a time, beside those for documents. */
+ * Requests to Vault, and for tokens: one at a time, beside those for documents. */
 #include "firmware/taps/http/http_internal.h"
 #include "proto/base/wipe.h"
 
@@ -45,7 +45,8 @@ static bool set_options(struct tap_http *tap)
 {
     struct http_errand *errand = &tap->errand;
     const char *url = errand->request.url;
-    const char *ca_path = tap->config.vault_ca_path != NULL ? tap->config.vault_ca_path : tap->config.ca_path;
+    bool is_own = errand->grant == NULL && tap->config.vault_ca_path != NULL;
+    const char *ca_path = is_own ? tap->config.vault_ca_path : tap->config.ca_path;
     SET(CURLOPT_URL, url);
     SET(CURLOPT_PROTOCOLS_STR, strncmp(url, "https:", 6) == 0 ? "https" : "http");
     SET(CURLOPT_HTTPHEADER, errand->headers);
@@ -88,12 +89,12 @@ static void stop(struct tap_http *tap)
     hr_wipe(errand, sizeof *errand);
 }
 
-/* Neither values nor tokens, nor what Vault says of them. */
+/* Neither values nor tokens, nor what was said of them. */
 static void tell(struct tap_http *tap, enum secret_step step, bool is_good, uint32_t status,
                  const char *fault)
 {
-    static const char *const steps[] = {"file", "login", "lookup", "renew", "read"};
-    PORT_LOG(tap->config.log, is_good ? PORT_LOG_INFO : PORT_LOG_WARN, is_good ? "vault" : "vault_refused",
+    static const char *const steps[] = {"file", "login", "lookup", "renew", "read", "token"};
+    PORT_LOG(tap->config.log, is_good ? PORT_LOG_INFO : PORT_LOG_WARN, is_good ? "secret" : "secret_refused",
              {"step", steps[step], 0}, {"status", NULL, status}, {"error", fault, 0});
 }
 
@@ -101,9 +102,11 @@ static void take(struct tap_http *tap, uint32_t status)
 {
     struct http_errand *errand = &tap->errand;
     enum secret_step step = errand->request.step;
+    uint64_t now_ms = http_now(tap).uptime_ms;
+    uint32_t chance = port_random_u32(tap->config.random);
     struct hr_bytes body = hr_bytes_of(errand->answer, errand->len_bytes);
-    bool is_good = secret_vault_take(&tap->vault, status, body, http_now(tap).uptime_ms,
-                                     port_random_u32(tap->config.random));
+    bool is_good = errand->grant != NULL ? secret_grant_take(errand->grant, status, body, now_ms, chance)
+                                         : secret_vault_take(&tap->vault, status, body, now_ms, chance);
     tell(tap, step, is_good, status, errand->fault);
     stop(tap);
 }
@@ -138,41 +141,134 @@ void http_errand_end(struct tap_http *tap, CURLcode code)
     take(tap, code == CURLE_OK && status > 0 ? (uint32_t)status : 0);
 }
 
-uint32_t http_errand_pump(struct tap_http *tap)
+static void begin(struct tap_http *tap, struct secret_grant *grant)
 {
-    uint64_t now_ms = http_now(tap).uptime_ms;
-    if (!tap->config.has_vault) {
-        return POLL_NEVER_MS;
-    }
     struct http_errand *errand = &tap->errand;
+    const char *name_space = grant == NULL ? tap->config.vault.name_space : "";
+    errand->grant = grant;
+    errand->easy = tap->curl.easy_init();
+    bool is_made = errand->easy != NULL && add_line(tap, "X-Vault-Token", errand->request.token) &&
+                   add_line(tap, "X-Vault-Namespace", name_space) &&
+                   add_line(tap, "X-Vault-Request", grant == NULL ? "true" : "") && set_options(tap) &&
+                   tap->curl.multi_add_handle(tap->multi, errand->easy) == CURLM_OK;
+    hr_wipe(errand->request.token, sizeof errand->request.token); /* the header has it */
+    if (!is_made) {
+        take(tap, 0);
+    }
+}
+
+static void ask_vault(struct tap_http *tap, uint64_t now_ms)
+{
     struct hr_status status =
-        secret_vault_next(&tap->vault, now_ms, port_random_u32(tap->config.random), &errand->request);
+        secret_vault_next(&tap->vault, now_ms, port_random_u32(tap->config.random), &tap->errand.request);
     if (hr_is(status, HR_NOT_FOUND)) {
         tell(tap, SECRET_STEP_NONE, false, 0, "a file that the login needs can't be read");
     }
     if (hr_is_ok(status)) {
-        errand->easy = tap->curl.easy_init();
-        bool is_made = errand->easy != NULL && add_line(tap, "X-Vault-Token", errand->request.token) &&
-                       add_line(tap, "X-Vault-Namespace", tap->config.vault.name_space) &&
-                       add_line(tap, "X-Vault-Request", "true") && set_options(tap) &&
-                       tap->curl.multi_add_handle(tap->multi, errand->easy) == CURLM_OK;
-        hr_wipe(errand->request.token, sizeof errand->request.token); /* the header has it */
-        if (!is_made) {
-            take(tap, 0);
-        }
+        begin(tap, NULL);
     }
-    uint64_t due_ms = secret_vault_due_ms(&tap->vault);
+}
+
+static void ask_token(struct tap_http *tap, struct http_grant *from, uint64_t now_ms)
+{
+    char username[SECRET_CAPACITY];
+    char password[SECRET_CAPACITY];
+    if (secret_grant_due_ms(&from->grant) > now_ms) {
+        return;
+    }
+    struct hr_status status = http_secret_value(tap, from->token->username, username);
+    if (hr_is_ok(status)) {
+        status = http_secret_value(tap, from->token->password, password);
+    }
+    if (hr_is_ok(status)) {
+        status = secret_grant_next(&from->grant, username, password, now_ms, &tap->errand.request);
+    } else {
+        secret_grant_fail(&from->grant, now_ms, port_random_u32(tap->config.random));
+    }
+    hr_wipe(username, sizeof username);
+    hr_wipe(password, sizeof password);
+    if (!hr_is_ok(status)) {
+        tell(tap, SECRET_STEP_GRANT, false, 0, "there is no name or password for it");
+        return;
+    }
+    begin(tap, &from->grant);
+}
+
+static bool vault_blocks(const struct tap_http *tap)
+{
+    return tap->config.has_vault && !secret_vault_is_settled(&tap->vault);
+}
+
+uint32_t http_errand_pump(struct tap_http *tap)
+{
+    uint64_t now_ms = http_now(tap).uptime_ms;
+    uint64_t due_ms = UINT64_MAX;
+    if (tap->errand.easy == NULL && tap->config.has_vault) {
+        ask_vault(tap, now_ms);
+        due_ms = secret_vault_due_ms(&tap->vault);
+    }
+    for (uint32_t i = 0; i < tap->n_grants && !vault_blocks(tap); i++) {
+        if (tap->errand.easy == NULL) {
+            ask_token(tap, &tap->grants[i], now_ms);
+        }
+        uint64_t token_ms = secret_grant_due_ms(&tap->grants[i].grant);
+        due_ms = token_ms < due_ms ? token_ms : due_ms;
+    }
+    if (tap->errand.easy != NULL) {
+        return POLL_NEVER_MS; /* its end is what comes next */
+    }
     uint64_t wait_ms = due_ms > now_ms ? due_ms - now_ms : 0;
     return wait_ms < POLL_NEVER_MS ? (uint32_t)wait_ms : POLL_NEVER_MS;
 }
 
+struct hr_status http_errand_add(struct tap_http *tap, const struct feeds_feed *feed)
+{
+    for (uint32_t i = 0; i < tap->n_grants; i++) {
+        if (feed->has_token && strcmp(tap->grants[i].token->credential, feed->token.credential) == 0) {
+            return hr_ok();
+        }
+    }
+    if (!feed->has_token) {
+        return hr_ok();
+    }
+    if (tap->n_grants == TAP_HTTP_MAX_TOKENS) {
+        return hr_status_of(HR_FULL);
+    }
+    struct http_grant *added = &tap->grants[tap->n_grants++];
+    const struct feeds_token *token = &feed->token;
+    const struct secret_grant_config config = {token->url, token->client_id, token->scope, token->answer};
+    added->token = token;
+    secret_grant_init(&added->grant, &config);
+    return hr_ok();
+}
+
+void http_errand_doubt(struct tap_http *tap, const struct feeds_feed *feed)
+{
+    uint64_t now_ms = http_now(tap).uptime_ms;
+    if (tap->config.has_vault) {
+        secret_vault_doubt(&tap->vault, now_ms);
+    }
+    for (uint32_t i = 0; i < tap->n_grants; i++) {
+        if (feed->has_token && strcmp(tap->grants[i].token->credential, feed->token.credential) == 0) {
+            secret_grant_doubt(&tap->grants[i].grant, now_ms);
+        }
+    }
+}
+
 bool http_errand_blocks(const struct tap_http *tap)
 {
-    return tap->config.has_vault && !secret_vault_is_settled(&tap->vault);
+    bool blocks = vault_blocks(tap);
+    for (uint32_t i = 0; i < tap->n_grants; i++) {
+        blocks = blocks || !secret_grant_is_settled(&tap->grants[i].grant);
+    }
+    return blocks;
 }
 
 void http_errand_close(struct tap_http *tap)
 {
     stop(tap);
     secret_vault_close(&tap->vault);
+    for (uint32_t i = 0; i < tap->n_grants; i++) {
+        secret_grant_close(&tap->grants[i].grant);
+    }
 }

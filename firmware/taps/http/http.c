@@ -63,6 +63,7 @@ struct hr_status tap_http_open(const struct tap_http_config *config, struct tap_
 struct hr_status tap_http_add(struct tap_http *tap, const struct feeds_feed *feed,
                               const struct feeds_zone *zone)
 {
+    HR_TRY(http_errand_add(tap, feed));
     return poll_plan_add(&tap->plan, feed, zone, http_now(tap));
 }
 
@@ -122,8 +123,8 @@ static void finish(struct tap_http *tap, struct transfer *transfer, const struct
     transfer->ended_ms = now.uptime_ms;
     transfer->state = TRANSFER_GIVING;
     tap->wake_ms = 0;
-    if (tap->config.has_vault && outcome->result == POLL_DENIED) {
-        secret_vault_doubt(&tap->vault, now.uptime_ms);
+    if (outcome->result == POLL_DENIED) {
+        http_errand_doubt(tap, feed->feed);
     }
     bool is_good = outcome->result == POLL_GOT;
     PORT_LOG(tap->config.log, is_good ? PORT_LOG_DEBUG : PORT_LOG_WARN, "http_answer",

@@ -6,11 +6,12 @@
 #include "firmware/taps/http/curl_api.h"
 #include "firmware/taps/http/tap_http.h"
 #include "firmware/taps/poll/plan.h"
+#include "firmware/taps/secret/grant.h"
 #include "firmware/taps/secret/vault.h"
 
 #include <curl/curl.h>
 
-enum { HEADER_LINE_CAPACITY = 2304, SECRET_CAPACITY = SECRET_VALUE_CAPACITY };
+enum { HEADER_LINE_CAPACITY = 5632, SECRET_CAPACITY = SECRET_VALUE_CAPACITY };
 
 enum transfer_state {
     TRANSFER_IDLE,
@@ -42,9 +43,16 @@ struct transfer {
     struct tap_http *tap;
 };
 
-/* A request to Vault. Wiped whole when it is over. */
+/* A token that feeds name, and who asks for it. */
+struct http_grant {
+    const struct feeds_token *token;
+    struct secret_grant grant;
+};
+
+/* A request to Vault, or for a token. Wiped whole when it is over. */
 struct http_errand {
     CURL *easy;
+    struct secret_grant *grant; /* NULL: to Vault */
     struct curl_slist *headers;
     struct secret_request request;
     size_t len_bytes;
@@ -67,6 +75,8 @@ struct tap_http {
     struct transfer transfers[TAP_HTTP_TRANSFERS];
     struct secret_vault vault;
     struct http_errand errand;
+    uint32_t n_grants;
+    struct http_grant grants[TAP_HTTP_MAX_TOKENS];
     struct edge_record scratch;
 };
 
@@ -103,9 +113,18 @@ HR_MUST_USE struct hr_status http_secret_file(const char *path, bool is_private,
 HR_MUST_USE struct hr_status http_secret_line(const struct feeds_header *header, const char *value,
                                               char out[HEADER_LINE_CAPACITY]);
 
-/* errand.c: what Vault is asked. open readies it; pump begins what is due and returns when to call again at
- * the latest; blocks: documents wait for secrets that were never asked for yet. */
+/* The value of a secret, from wherever it comes. HR_NOT_FOUND, HR_DENIED as http_secret_header. Wipe `out`.
+ */
+HR_MUST_USE struct hr_status http_secret_value(const struct tap_http *tap, const char *name,
+                                               char out[SECRET_CAPACITY]);
+
+/* errand.c: what Vault, and those who make tokens, are asked. add: a feed's token, HR_FULL. open readies it;
+ * pump begins what is due and returns when to call again at the latest; blocks: documents wait for secrets
+ * that were never asked for yet. */
 void http_errand_open(struct tap_http *tap);
+HR_MUST_USE struct hr_status http_errand_add(struct tap_http *tap, const struct feeds_feed *feed);
+/* The operator refused what this feed brought. */
+void http_errand_doubt(struct tap_http *tap, const struct feeds_feed *feed);
 uint32_t http_errand_pump(struct tap_http *tap);
 bool http_errand_is(const struct tap_http *tap, const void *handle);
 void http_errand_end(struct tap_http *tap, CURLcode code);

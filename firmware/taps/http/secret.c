@@ -78,19 +78,38 @@ struct hr_status http_secret_line(const struct feeds_header *header, const char 
     return hr_ok();
 }
 
-struct hr_status http_secret_header(const char *folder, const struct feeds_header *header,
-                                    char out[HEADER_LINE_CAPACITY])
+static struct hr_status read_named(const char *folder, const char *name, char out[SECRET_CAPACITY])
 {
     char path[512];
-    char secret[SECRET_CAPACITY];
-    int len = snprintf(path, sizeof path, "%s/%s", folder == NULL ? "" : folder, header->credential);
+    int len = snprintf(path, sizeof path, "%s/%s", folder == NULL ? "" : folder, name);
     if (folder == NULL || len < 0 || (size_t)len >= sizeof path) {
         return hr_status_of(HR_NOT_FOUND);
     }
-    struct hr_status status = http_secret_file(path, true, secret, sizeof secret);
+    return http_secret_file(path, true, out, SECRET_CAPACITY);
+}
+
+struct hr_status http_secret_header(const char *folder, const struct feeds_header *header,
+                                    char out[HEADER_LINE_CAPACITY])
+{
+    char secret[SECRET_CAPACITY];
+    struct hr_status status = read_named(folder, header->credential, secret);
     if (hr_is_ok(status)) {
         status = http_secret_line(header, secret, out);
     }
     hr_wipe(secret, sizeof secret);
     return status;
+}
+
+struct hr_status http_secret_value(const struct tap_http *tap, const char *name, char out[SECRET_CAPACITY])
+{
+    uint64_t now_ms = http_now(tap).uptime_ms;
+    for (uint32_t i = 0; i < tap->n_grants; i++) {
+        if (strcmp(tap->grants[i].token->credential, name) == 0) {
+            return secret_grant_get(&tap->grants[i].grant, now_ms, out);
+        }
+    }
+    if (tap->config.has_vault && hr_is_ok(secret_vault_get(&tap->vault, name, now_ms, out))) {
+        return hr_ok();
+    }
+    return read_named(tap->config.credentials, name, out);
 }

@@ -29,6 +29,7 @@ enum {
     TAP_HTTP_MAX_FEEDS = 128,
     TAP_HTTP_MAX_HOSTS = 32,
     TAP_HTTP_FDS = 16,
+    TAP_HTTP_MAX_TOKENS = 4,
     TAP_HTTP_CONNECT_MAX_CHARS = 255,
 };
 
@@ -60,7 +61,7 @@ struct tap_http;
 /* Copies the configuration and loads libcurl. HR_IO: there is no libcurl, or memory failed; it was logged. */
 HR_MUST_USE struct hr_status tap_http_open(const struct tap_http_config *config, struct tap_http **out);
 
-/* Adds a feed, which is kept. HR_FULL. */
+/* Adds a feed, which is kept. HR_FULL: there are too many feeds, hosts or tokens; nothing changed. */
 HR_MUST_USE struct hr_status tap_http_add(struct tap_http *tap, const struct feeds_feed *feed,
                                           const struct feeds_zone *zone);
 

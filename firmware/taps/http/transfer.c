@@ -98,16 +98,12 @@ static struct hr_status secret_line(const struct tap_http *tap, const struct fee
                                     char out[HEADER_LINE_CAPACITY])
 {
     char value[SECRET_CAPACITY];
-    struct hr_status status = hr_status_of(HR_NOT_FOUND);
-    if (tap->config.has_vault) {
-        status = secret_vault_get(&tap->vault, header->credential, http_now(tap).uptime_ms, value);
-    }
+    struct hr_status status = http_secret_value(tap, header->credential, value);
     if (hr_is_ok(status)) {
         status = http_secret_line(header, value, out);
-        hr_wipe(value, sizeof value);
-        return status;
     }
-    return http_secret_header(tap->config.credentials, header, out);
+    hr_wipe(value, sizeof value);
+    return status;
 }
 
 static struct hr_status add_secrets(struct tap_http *tap, struct transfer *transfer)

@@ -50,12 +50,17 @@ uint64_t secret_vault_due_ms(const struct secret_vault *vault)
     return later(is_ready ? wanted_ms : vault->read_ms, vault->not_before_ms);
 }
 
-static void pause(struct secret_vault *vault, uint64_t now_ms, uint32_t chance)
+uint64_t secret_pause_ms(uint32_t failures, uint32_t chance)
 {
-    uint32_t doublings = vault->failures < 6 ? vault->failures : 6;
+    uint32_t doublings = failures < 6 ? failures : 6;
     uint64_t longest_ms = (uint64_t)SECRET_VAULT_FIRST_MS << doublings;
     longest_ms = longest_ms < SECRET_VAULT_LONGEST_MS ? longest_ms : SECRET_VAULT_LONGEST_MS;
-    vault->not_before_ms = now_ms + longest_ms / 2 + (((longest_ms / 2 + 1) * chance) >> 32);
+    return longest_ms / 2 + (((longest_ms / 2 + 1) * chance) >> 32);
+}
+
+static void pause(struct secret_vault *vault, uint64_t now_ms, uint32_t chance)
+{
+    vault->not_before_ms = now_ms + secret_pause_ms(vault->failures, chance);
     vault->failures += vault->failures < UINT32_MAX ? 1 : 0;
     vault->failed++;
     vault->is_settled = true;
@@ -145,6 +150,7 @@ static void make_url(const struct secret_vault *vault, struct secret_request *ou
         (void)snprintf(out->url, sizeof out->url, "%s/v1/%s/data/%s", config->address, config->mount,
                        config->path);
         break;
+    case SECRET_STEP_GRANT:
     case SECRET_STEP_NONE:
         HR_ASSERT(false);
     }
@@ -267,6 +273,7 @@ static bool take_step(struct secret_vault *vault, enum secret_step step, struct 
         return take_renewal(vault, body, now_ms);
     case SECRET_STEP_READ:
         return take_values(vault, body, now_ms);
+    case SECRET_STEP_GRANT:
     case SECRET_STEP_NONE:
         break;
     }

@@ -22,7 +22,7 @@
 #include <stdint.h>
 
 enum {
-    SECRET_VALUE_CAPACITY = 1600,
+    SECRET_VALUE_CAPACITY = 4096,
     SECRET_FILE_CAPACITY = 4096, /* a service account's token is the longest */
     SECRET_URL_CAPACITY = 640,
     SECRET_ANSWER_MAX_BYTES = 16384,
@@ -55,7 +55,12 @@ enum secret_step {
     SECRET_STEP_LOOKUP, /* how long a token of a file is good for */
     SECRET_STEP_RENEW,
     SECRET_STEP_READ,
+    SECRET_STEP_GRANT, /* not Vault's: grant.h */
 };
+
+/* After so many failures in a row: half to the whole of SECRET_VAULT_FIRST_MS, doubled for each. `chance` is
+ * 32 random bits. */
+uint64_t secret_pause_ms(uint32_t failures, uint32_t chance);
 
 /* To be wiped once it was sent. */
 struct secret_request {

@@ -2,6 +2,7 @@
 #include "proto/feeds/file/file.h"
 
 #include "proto/feeds/file/rules.h"
+#include "proto/feeds/file/token.h"
 #include "proto/feeds/url.h"
 
 #include <string.h>
@@ -425,6 +426,11 @@ static const struct conf_field fields[] = {
      CONF_LIST_AT(struct feeds_feed, headers, n_headers),
      .table = &header_table,
      .help = "Headers with a secret."},
+    {.key = "token",
+     .type = CONF_SECTION,
+     CONF_SECTION_AT(struct feeds_feed, token, has_token),
+     .table = &feeds_token_table,
+     .help = "A bearer token for a user's name and password."},
     {.key = "quota",
      .type = CONF_SECTION,
      CONF_AT(struct feeds_feed, quota),
