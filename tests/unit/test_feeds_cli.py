@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a person sees of `headrace feeds lint` and `headrace feeds test`.
 
-Corpus prints every recorded payload (HEADRACE_CORPUS, or ../shared/corpus beside the repository) and tells how many
-there were; without a corpus it is skipped (77)."""
+Corpus prints recorded payloads (HEADRACE_CORPUS, or ../shared/corpus beside the repository) and tells how many there
+were: one of those whose names differ by digits only, with HEADRACE_LONG=1 every one. Without a corpus it is skipped (77)."""
 
 import os
 import pathlib
@@ -17,10 +17,21 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 HEADRACE = pathlib.Path(os.environ.get("HEADRACE_BIN", ROOT / "build/host/bin")) / "headrace"
 CORPUS = pathlib.Path(os.environ.get("HEADRACE_CORPUS", ROOT / "../shared/corpus")) / "iso"
 
-# 2026-06-04T05:00:00Z    60 min  DAMKT  energy price  16.9072  USD/MWh  node AEC SOUC (SPP)  energy 12.8191 ...
-ROW = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ +(\d+ min|instant)  \S.{13}  \S.{31,} +(-?[0-9.e+-]+)?  "
+# 2026-06-04T05:00:00Z    60 min  DAMKT  energy price  16.9072 USD/MWh  node AEC SOUC (SPP)  energy 12.8191 ...
+STAMP = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ ")
+ROW = re.compile(STAMP.pattern + r" *(\d+ min|instant)  \S.{13}  \S.{31,} +(-?[0-9.e+-]+)? "
                  r"(USD/MWh|MWh|MW|) +(hub|zone|node|interface|reserve|system|facility|untyped) \S")
 SUMMARY = re.compile(r"^\w+ of \w+: \d+ records, \d+ rows( from \S+Z to \S+Z)?, \d+ records rejected")
+
+
+def rows_of(printed):
+    return [line for line in printed.splitlines() if STAMP.match(line)]
+
+
+def summary_of(printed):
+    """The line that says what the document gave in all, or what it is."""
+    lines = [line for line in printed.splitlines() if re.match(r"^\w+( of \w+)?: ", line) and not line.startswith("rules:")]
+    return lines[-1] if lines else printed
 
 
 def headrace(*words):
@@ -56,7 +67,6 @@ class Lint(unittest.TestCase):
         done = self.lint_of("spp_load", r"^output: .*$", "output: {topic: iso.rt.lmp.spp, schema: iso_telemetry}")
         self.assertEqual(done.returncode, 1)
         self.assertIn("iso.rt.telemetry.spp as iso_telemetry", done.stderr)
-BREACH = re.compile(r"^(! (required|range|allowed|monotone|complete) of row \d|rules: )")
 
 
 class Rows(unittest.TestCase):
@@ -71,8 +81,9 @@ class Rows(unittest.TestCase):
             self.assertIn("headrace feeds test auto", done.stdout)
             done = headrace("feeds", "test", "auto", "--payload", path)
             self.assertEqual(done.returncode, 0, done.stdout)
-            self.assertRegex(done.stdout.splitlines()[1], ROW)
-            self.assertTrue(any(SUMMARY.match(line) for line in done.stdout.splitlines()[2:]), done.stdout)
+            self.assertEqual(len(rows_of(done.stdout)), 1)
+            self.assertRegex(rows_of(done.stdout)[0], ROW)
+            self.assertRegex(summary_of(done.stdout), SUMMARY)
 
     def test_places_are_printed_in_place_of_rows(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -82,9 +93,10 @@ class Rows(unittest.TestCase):
                             "3/9/2025 6:00:00 AM,77,NODE 77,LOAD,PECO,21\n", encoding="utf-8")
             done = headrace("feeds", "test", "pjm_da_lmp", "--places", "--payload", path)
             self.assertEqual(done.returncode, 0, done.stdout)
-            self.assertRegex(done.stdout.splitlines()[1], r"^2025-03-09T05:00:00Z +node +77 +NODE 77 +PECO$")
-            self.assertIn("2 rows", done.stdout.splitlines()[2])
-            self.assertIn("1 places", done.stdout.splitlines()[2])
+            self.assertEqual(len(rows_of(done.stdout)), 1)
+            self.assertRegex(rows_of(done.stdout)[0], r"^2025-03-09T05:00:00Z +node +77 +NODE 77 +PECO$")
+            self.assertIn("2 rows", summary_of(done.stdout))
+            self.assertIn("1 places", summary_of(done.stdout))
 
     def test_a_document_that_was_cut_says_where(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -96,29 +108,33 @@ class Rows(unittest.TestCase):
 
 
 class Corpus(unittest.TestCase):
-    def test_every_payload_prints_rows_or_what_it_is(self):
+    def payloads(self):
+        files = [path for path in sorted(CORPUS.rglob("*")) if path.is_file() and path.name != "PROVENANCE.tsv"]
+        if os.environ.get("HEADRACE_LONG") == "1":
+            return files
+        return list({(path.parent.name, re.sub(r"\d+", "", path.name)): path for path in files
+                     if path.parent.name != "EIA"}.values())
+
+    def test_each_payload_prints_rows_or_what_it_is(self):
         counts = {0: 0, 1: 0, 2: 0}
         rows = 0
-        for path in sorted(CORPUS.rglob("*")):
-            if not path.is_file() or path.name == "PROVENANCE.tsv":
-                continue
+        for path in self.payloads():
             done = headrace("feeds", "test", "auto", "--payload", path, "--limit", 5)
-            lines = [line for line in done.stdout.splitlines() if not BREACH.match(line)]
             self.assertEqual(done.stderr, "", path)
             self.assertIn(done.returncode, counts, path)
             counts[done.returncode] += 1
             if done.returncode == 2:
-                self.assertRegex(lines[-1], r"^\w+: \w", path)
+                self.assertRegex(summary_of(done.stdout), r"^\w+: \w", path)
             if done.returncode == 0:
-                printed = [line for line in lines[1:-1] if not line.startswith("...")]
+                printed = rows_of(done.stdout)
                 for line in printed:
                     self.assertRegex(line, ROW, path)
-                self.assertRegex(lines[-1], SUMMARY, path)
+                self.assertRegex(summary_of(done.stdout), SUMMARY, path)
                 rows += len(printed)
         print(f"{sum(counts.values())} payloads: {counts[0]} with rows, {counts[2]} without, {counts[1]} that "
               f"can't be read; {rows} rows looked at")
         self.assertEqual(counts[1], 1)  # the one XML that was shortened by hand
-        self.assertGreaterEqual(counts[0], 90)
+        self.assertGreaterEqual(counts[0], 35)
 
 
 if __name__ == "__main__":

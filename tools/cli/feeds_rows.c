@@ -122,15 +122,15 @@ void cli_feed_rows_print(void *ctx, const struct norm_iso_row *row)
     say_length(row, length);
     add_bytes(market, sizeof market, row->market);
     if (rows->n_rows == 1) {
-        (void)printf("%-20s  %8s  %-14s  %-32s  %12s  %-7s  where\n", "start", "length", "market", "what",
+        (void)printf("%-20s  %8s  %-14s  %-32s  %12s %-7s  where\n", "start", "length", "market", "what",
                      "value", "unit");
     }
     print_time(row->start_s);
     (void)printf("  %8s  %-14s  %-32s", length, market, what);
     if ((row->has & NORM_ISO_HAS_VALUE) != 0) {
-        (void)printf("  %12.10g  %-7s", row->value, row->unit);
+        (void)printf("  %12.10g %-7s", row->value, row->unit);
     } else {
-        (void)printf("  %12s  %-7s", "", "");
+        (void)printf("  %12s %-7s", "", "");
     }
     (void)printf("  %s", where);
     print_rest(row);

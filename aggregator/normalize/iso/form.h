@@ -23,15 +23,15 @@ struct norm_iso_form {
     const char *signs[NORM_FORM_SIGNS];
     const char *name_has;             /* a text in the document's own name too; NULL: whatever it is called */
     const char *feed;                 /* what it is a document of, when nothing else tells; NULL: nothing */
-    bool is_told;                     /* the document says so itself: feeds of another market are refused */
     enum norm_iso iso;                /* NORM_ISO_COUNT: any */
     uint32_t products;                /* 1 << enum norm_iso_product of the feeds that it may be of */
     const struct norm_layout *layout; /* of NORM_ISO_DATA, and of NORM_ISO_REFERENCE, whose feed is NULL */
     void (*record)(struct norm_iso_run *run, const struct hr_bytes *cells);
     void (*preamble)(struct norm_iso_run *run, const struct hr_bytes *fields, size_t n_fields);
     void (*finish)(struct norm_iso_run *run); /* with keeps_rows: emits them */
-    bool has_join;                            /* the join is cleared before it is read */
-    bool keeps_rows;                          /* `record` emits nothing, `finish` does */
+    bool is_told;    /* the document says so itself: feeds of another market are refused */
+    bool has_join;   /* the join is cleared before it is read */
+    bool keeps_rows; /* `record` emits nothing, `finish` does */
 };
 
 struct norm_iso_forms {
