@@ -11,6 +11,8 @@ from pipeline import Batch, Collector, read_varint
 
 CAISO, PJM, SPP, MISO, NYISO = "oasis.caiso.com", "api.pjm.com", "portal.spp.org", "public-api.misoenergy.org", "mis.nyiso.com"
 SILENT = "www.ercot.com"
+FORMATS = {"caiso": "caiso_lmp_csv", "miso": "miso_rt_lmp_csv", "spp": "spp_lmp_csv", "pjm": "pjm_rt_lmp_json",
+           "ercot": "ercot_sced_csv", "isone": "isone_lmp_json", "nyiso": "nyiso_lbmp_csv"}
 EVERY_S = {CAISO: 0.5, PJM: 0.3, SPP: 0.2, MISO: 0.3}
 
 
@@ -80,11 +82,12 @@ def documents(aggregator):
 
 def feed(name, url, more="", iso=None, expect="any", window="{kind: snapshot}", schedule="{every: 1s}", every_ms=300,
          timeout="120s", attempts=2, max_bytes="2MiB", per_hour=100000):
-    return (f"name: {name}\nversion: 1\niso: {iso or name.split('_')[0]}\nmarket: RTM\nproduct: rt_lmp\nowner: test\n"
-            f"timezone: America/Chicago\nformat: test\nexpect: {expect}\nurl: \"https://{url}\"\nwindow: {window}\n"
+    iso = iso or name.split("_")[0]
+    return (f"name: {name}\nversion: 1\niso: {iso}\nmarket: RTM\nproduct: rt_lmp\nowner: test\n"
+            f"timezone: America/Chicago\nformat: {FORMATS[iso]}\nexpect: {expect}\nurl: \"https://{url}\"\nwindow: {window}\n"
             f"schedule: {schedule}\nquota: {{host_every: {every_ms}ms, requests_per_hour: {per_hour}, bytes_per_hour: 1GiB, "
             f"records_per_hour: 10000000}}\nlimits: {{timeout: {timeout}, connect_timeout: 120s, max_bytes: {max_bytes}}}\n"
-            f"retry: {{attempts: {attempts}, base: 100ms, cap: 400ms}}\noutput: {{topic: iso.test, schema: iso_test}}\n"
+            f"retry: {{attempts: {attempts}, base: 100ms, cap: 400ms}}\noutput: {{topic: iso.rt.lmp.{iso}, schema: iso_rt_lmp}}\n"
             f"freshness: 1h\n{more}")
 
 

@@ -10,6 +10,7 @@ import io
 import json
 import pathlib
 import random
+import re
 import subprocess
 import sys
 import unittest
@@ -17,8 +18,8 @@ import zipfile
 
 import iso_sim
 from harness import Aggregator, Site, SystemTest, program, run, wait_for
+from http_site import documents, feed
 from pipeline import CORPUS, Broker, Collector
-from test_http_tap import documents, feed
 
 CAISO, PJM, NYISO, MISO, ISONE = "oasis.caiso.com", "api.pjm.com", "mis.nyiso.com", "public-api.misoenergy.org", "webservices.iso-ne.com"
 SPP, ERCOT = "portal.spp.org", "api.ercot.com"
@@ -76,8 +77,8 @@ def expected(name, path, request):
     """The rows that `headrace feeds test` prints for a payload, and how many findings."""
     done = subprocess.run([program("headrace"), "feeds", "test", name, "--payload", path, "--name", request, "--limit", "0"],
                           stdout=subprocess.PIPE, check=False)
-    lines = done.stdout.decode("utf-8", "replace").splitlines()[:-1]
-    return [line for line in lines if not line.startswith("! ")], [line for line in lines if line.startswith("! ")]
+    lines = [" ".join(line.split()) for line in done.stdout.decode("utf-8", "replace").splitlines()]
+    return [line for line in lines if re.match(r"\d{4}-\d\d-\d\dT", line)], [line for line in lines if line.startswith("! ")]
 
 
 def instant(us):
@@ -172,22 +173,28 @@ def output_of(event):
 
 def row_text(event):
     number = lambda value: "%.10g" % value
-    out = f"{instant(event['interval_start'])}  {event['iso_interval_minutes']:4} min  {event['iso_market']}  {event['iso_location_type']} {event['iso_location_id']}"
+    is_constraint = "contingency" in event
+    minutes = event["iso_interval_minutes"]
+    out = f"{instant(event['interval_start'])} {f'{minutes} min' if minutes else 'instant'} {event['iso_market']} {event['iso_subject']}"
+    if not is_constraint:
+        out += f" {event['iso_curve_role']}"
+    if event["value"] is not None:
+        out += f" {number(event['value'])} {event['iso_unit']}"
+    out += f" {event['iso_location_type']} {event['iso_location_id']}"
+    if event["iso_location_name"] and event["iso_location_name"] != event["iso_location_id"]:
+        out += f" {event['iso_location_name']}"
     if event["iso_region"]:
         out += f" ({event['iso_region']})"
-    out += f"  {event['iso_subject']} {event['iso_curve_role']}"
-    if event["value"] is not None:
-        out += f"  {number(event['value'])} {event['iso_unit']}"
-    for name, key in (("energy", "energy"), ("congestion", "congestion"), ("loss", "loss"), ("ghg", "ghg"), ("limit", "limit_mw")):
+    for name, key in (("energy", "energy"), ("congestion", "congestion"), ("loss", "loss"), ("ghg", "ghg"), ("limit (MW)", "limit_mw")):
         if event.get(key) is not None:
-            out += f"  {name} {number(event[key])}"
+            out += f" {name} {number(event[key])}"
     if event.get("contingency"):
-        out += f"  for {event['contingency']}"
+        out += f" for {event['contingency']}"
     if event["published_at"] is not None:
-        out += f"  made {instant(event['published_at'])}"
+        out += f" made {instant(event['published_at'])}"
     if event["source_version"] is not None:
-        out += f"  version {event['source_version']}"
-    return out
+        out += f" version {event['source_version']}"
+    return " ".join(out.split())
 
 
 class Fixtures(Chain, unittest.TestCase):
