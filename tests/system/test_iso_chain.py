@@ -158,17 +158,11 @@ class Chain(SystemTest):
             for document in found:
                 if document.feed == name and document.n_chunks and document.status == 200 and name != UNKNOWN:
                     wanted += expected(name, self.paths[document.sha256], document.request)[0]
-            have = [row_text(event) for event in sorted(events[name], key=lambda e: (e["leaf"], e["record_index"], output_of(e)))]
-            self.assertEqual(have[:5], wanted[:5], name)
-            self.assertEqual(len(have), len(wanted), name)
-            self.assertTrue(have == wanted, name)
+            have = collections.Counter(map(row_text, events[name]))
+            self.assertEqual(list((collections.Counter(wanted) - have).items())[:5], [], f"{name}: missing")
+            self.assertEqual(list((have - collections.Counter(wanted)).items())[:5], [], f"{name}: too many")
             n_rows += len(wanted)
         return n_rows
-
-
-def output_of(event):
-    """The output's index out of the event's id (RFC 9562 section 5.8, aggregator/normalize/norm.h)."""
-    return int(event["event_id"][-4:], 16)
 
 
 def row_text(event):
@@ -256,7 +250,7 @@ class Fixtures(Chain, unittest.TestCase):
         done = self.site.headrace("ledger", "fsck", self.aggregator.ledger, "--kafka", self.broker.address, "--json")
         report = json.loads(done.stdout)
         self.assertEqual((report["findings"], report["complete"]), ([], True))
-        self.assertGreater(report["kafka"]["matched"], 1200)
+        self.assertGreater(report["kafka"]["matched"], 1206)
 
 
 class Corpus(Chain, unittest.TestCase):
