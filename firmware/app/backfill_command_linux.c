@@ -61,34 +61,49 @@ static bool take_options(int argc, char **argv, struct options *out)
 
 /* ---- times ---- */
 
-static bool is_date(int year, unsigned month, unsigned day)
+static bool is_date(uint32_t year, uint32_t month, uint32_t day)
 {
-    static const unsigned days[] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    static const uint32_t days[] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     return year >= 2000 && year <= 2100 && month >= 1 && month <= 12 && day >= 1 && day <= days[month - 1];
+}
+
+/* So many digits and what stands behind them. */
+static bool take_number(const char **at, uint32_t n_digits, char behind, uint32_t *out)
+{
+    uint32_t value = 0;
+    for (uint32_t i = 0; i < n_digits; i++, (*at)++) {
+        if (**at < '0' || **at > '9') {
+            return false;
+        }
+        value = value * 10 + (uint32_t)(**at - '0');
+    }
+    *out = value;
+    bool is_there = **at == behind;
+    *at += is_there && behind != '\0' ? 1 : 0;
+    return is_there;
 }
 
 static bool read_time(const char *text, const struct feeds_zone *zone, int64_t *out_ms)
 {
-    int year = 0;
-    unsigned month = 0;
-    unsigned day = 0;
-    unsigned hour = 0;
-    unsigned minute = 0;
-    int end = 0;
-    int n = sscanf(text, "%4d-%2u-%2u%n", &year, &month, &day, &end);
-    if (n != 3 || !is_date(year, month, day)) {
+    uint32_t year = 0;
+    uint32_t month = 0;
+    uint32_t day = 0;
+    uint32_t hour = 0;
+    uint32_t minute = 0;
+    bool has_time = strchr(text, 'T') != NULL;
+    if (!take_number(&text, 4, '-', &year) || !take_number(&text, 2, '-', &month) ||
+        !take_number(&text, 2, has_time ? 'T' : '\0', &day) || !is_date(year, month, day)) {
         return false;
     }
-    if (text[end] == '\0') {
-        *out_ms = feeds_zone_day_start_ms(zone, feeds_utc_ms(year, month, day, NOON_S));
+    if (!has_time) {
+        *out_ms = feeds_zone_day_start_ms(zone, feeds_utc_ms((int32_t)year, month, day, NOON_S));
         return true;
     }
-    int more = 0;
-    n = sscanf(text + end, "T%2u:%2uZ%n", &hour, &minute, &more);
-    if (n != 2 || more == 0 || text[end + more] != '\0' || hour > 23 || minute > 59) {
+    if (!take_number(&text, 2, ':', &hour) || !take_number(&text, 2, 'Z', &minute) || *text != '\0' ||
+        hour > 23 || minute > 59) {
         return false;
     }
-    *out_ms = feeds_utc_ms(year, month, day, hour * 3600 + minute * 60);
+    *out_ms = feeds_utc_ms((int32_t)year, month, day, hour * 3600 + minute * 60);
     return true;
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""The memory of a polling collector, while four operators send it bodies of 8 MB at the same time."""
+"""The memory of a polling collector, while four operators send it bodies of 4 to 8 MB at the same time."""
 import collections
 import hashlib
 import os
@@ -11,10 +11,11 @@ import unittest
 
 import iso_sim
 from harness import DEADLINE_S
-from http_site import CAISO, MISO, PJM, SPP, HttpSite
+from http_site import CAISO, MISO, PJM, SPP, HttpSite, documents
 
 LIMIT_KB = 16 * 1024
 MIB = 1024 * 1024
+WAIT_S = 300
 SYSTEM_AUTHORITIES = pathlib.Path("/etc/ssl/certs/ca-certificates.crt")
 
 
@@ -25,12 +26,12 @@ def memory_kb(pid, *names):
 
 
 class HttpMemory(HttpSite):
-    def test_four_bodies_of_8_mb_at_once_leave_the_collector_below_16_mb(self):
+    def test_four_bodies_of_4_to_8_mb_at_once_leave_the_collector_below_16_mb(self):
         """VmHWM, the most that was ever resident: shared libraries, libcurl's among them, are in it."""
         chance = random.Random(20261122)
-        archives = [b"PK\x03\x04" + chance.randbytes(8 * MIB) for _ in range(2)]
-        # Digits: 8 MiB of text that packs to some 4.5.
-        tables = [b'{"rows":"' + chance.randbytes(4 * MIB).hex().encode() + b'"}' for _ in range(2)]
+        archives = [b"PK\x03\x04" + chance.randbytes(n * MIB) for n in (8, 4)]
+        # Digits: 8 and 4 MiB of text that pack to some 4.5 and 2.3.
+        tables = [b'{"rows":"' + chance.randbytes(n * MIB).hex().encode() + b'"}' for n in (4, 2)]
         together = threading.Barrier(4)
 
         def all_at_once(data, kind):
@@ -55,7 +56,11 @@ class HttpMemory(HttpSite):
         self.spool_size = "96MiB"
         process = self.start().process
         first_kb, = memory_kb(process.pid, "VmHWM")
-        found = self.wait_documents("four bodies", lambda found: len([d for d in found if d.status == 200 and d.whole()]) == 4)
+        # The ledger is decoded once, at the end: that is slow here.
+        self.collector.wait_status("four bodies to be taken and acknowledged", lambda s: (
+            s["stats"].get("http", {}).get("documents", 0) == 4 and s["drained"] and
+            s["stats"]["collector"]["records"] >= s["stats"]["http"]["records"]), WAIT_S)
+        found = documents(self.aggregator)
         good = [document for document in found if document.status == 200]
         self.assertEqual(collections.Counter(d.sha256 for d in good),
                          collections.Counter(hashlib.sha256(data).digest() for data in bodies.values()))

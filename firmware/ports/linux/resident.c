@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "firmware/ports/linux/resident.h"
 
-#include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
-enum { LINE_CAPACITY = 512, PERMISSIONS_CAPACITY = 8 };
+enum { LINE_CAPACITY = 512 };
 
 /* A mapping as /proc/self/smaps tells it (man 5 proc). */
 struct mapping {
@@ -17,20 +17,30 @@ struct mapping {
     uint64_t resident_kb;
 };
 
+/* START-END PERMISSIONS OFFSET DEVICE INODE PATH */
 static bool read_head(const char *line, struct mapping *out)
 {
-    char permissions[PERMISSIONS_CAPACITY];
-    struct mapping mapping = {.start = 0};
-    int path_at = 0;
-    int n = sscanf(line, "%" SCNx64 "-%" SCNx64 " %7s %*s %*s %*s %n", &mapping.start, &mapping.end,
-                   permissions, &path_at);
-    if (n != 3) {
+    char *at = NULL;
+    uint64_t start = strtoull(line, &at, 16);
+    if (at == line || *at != '-') {
         return false;
     }
-    mapping.is_constant =
-        path_at > 0 && line[path_at] == '/' && permissions[1] == '-' && permissions[3] == 'p';
-    *out = mapping;
+    const char *end_text = at + 1;
+    uint64_t end = strtoull(end_text, &at, 16);
+    if (at == end_text || *at != ' ' || strlen(at) < 5) {
+        return false;
+    }
+    bool is_constant = at[2] == '-' && at[4] == 'p' && strchr(at, '/') != NULL;
+    *out = (struct mapping){.start = start, .end = end, .is_constant = is_constant};
     return true;
+}
+
+static bool read_kb(const char *line, const char *name, uint64_t *out)
+{
+    size_t len = strlen(name);
+    bool is_it = strncmp(line, name, len) == 0;
+    *out = is_it ? strtoull(line + len, NULL, 10) : 0;
+    return is_it;
 }
 
 /* A page that was relocated or has a breakpoint is anonymous, and would come back as it was in the file. */
@@ -58,9 +68,9 @@ uint64_t port_linux_give_back_code(void)
         if (read_head(line, &mapping)) {
             continue;
         }
-        if (sscanf(line, "Rss: %" SCNu64, &kb) == 1) {
+        if (read_kb(line, "Rss:", &kb)) {
             mapping.resident_kb = kb;
-        } else if (sscanf(line, "Anonymous: %" SCNu64, &kb) == 1) {
+        } else if (read_kb(line, "Anonymous:", &kb)) {
             given_kb += give_back(&mapping, kb);
         }
     }
