@@ -153,6 +153,7 @@ class IsoMarket(SystemTest):
         hosts = self.counts()["hosts"]
         self.assertEqual({name: host["over_limit"] for name, host in hosts.items() if host["over_limit"]}, {})
         print(f"collector: at most {peak_kib / 1024:.1f} MiB resident")
+        self.assertLess(peak_kib, 16 * 1024)
 
     def compare(self, expected, consumers):
         wanted = {(e["feed"], e["location"], e["start"]): e for e in expected}
