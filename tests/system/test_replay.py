@@ -7,21 +7,28 @@ A build with HEADRACE_FAULTS has an AIS normalizer whose version and speeds are 
 Kafka's own read_committed consumer says what was published: each event once, each correction once, in the order of
 their revisions, whoever is killed; and what `headrace feeds` says of it is compared with that."""
 import collections
+import contextlib
 import datetime
 import http.client
 import json
 import signal
 import subprocess
 import sys
+import time
 import unittest
 import urllib.error
 import urllib.request
 
+import nmea_oracle
+import wire
 from harness import Aggregator, Site, SystemTest, free_port, program, run, wait_for
 from pipeline import AIS, EVENTS, Broker, Collector, Fleet
 from postgres import Postgres
+from probe import Probe
 
-N_RECORDED = 3000  # messages of the recording that stands for what was before
+HOURS, HOUR_MS = 24, 3600000
+BATCHES_AN_HOUR, BATCH_RECORDS = 2, 28  # of a device that was away for a day
+N_RECORDED = HOURS * BATCHES_AN_HOUR * BATCH_RECORDS
 N_LIVE = 150  # and so many of the fleet before the first replay
 RATE = 50
 CHUNK = 200  # events that a replay compares in one transaction, so that there are some to be killed between
@@ -31,33 +38,68 @@ KILLS = ["replay_asked:1", "replay_begun:1", "replay_put:1", "replay_put:700", "
 KILLS_AT_THE_END = ["replay_ended:1"]
 
 
-def recorded(folder):
-    """Simulated messages in a file, for a collector that reads it at once."""
-    path = folder / "recorded.nmea"
-    with path.open("wb") as out:
-        subprocess.run([program("headrace"), "sim", "ais", "--count", str(N_RECORDED), "--rate", "0", "--vessels", "200",
-                        "--seed", "5", "--to", "-"], stdout=out, stderr=subprocess.DEVNULL, check=True)
-    return path
+def recorded():
+    """The bits of simulated messages of 168 bits."""
+    done = subprocess.run([program("headrace"), "sim", "ais", "--count", str(2 * N_RECORDED), "--rate", "0", "--vessels", "200",
+                           "--seed", "5", "--to", "-"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
+    payloads = [payload for _, _, _, payload, _ in nmea_oracle.Log(done.stdout).messages if len(payload) == 28]
+    return [unarmoured(payload) for payload in payloads[:N_RECORDED]]
+
+
+def unarmoured(payload):
+    """ITU-R M.1371 bits of an NMEA payload: six a character."""
+    bits = 0
+    for char in payload if isinstance(payload, bytes) else payload.encode():
+        bits = bits << 6 | (char - 48 if char < 88 else char - 56)
+    return bits.to_bytes(21, "big")
+
+
+def anchor_record(batch_uptime_ms, utc_ms):
+    """Record{time_anchor} of the device's own clock."""
+    fields = enumerate((1, batch_uptime_ms, utc_ms, 10, 2), 1)
+    body = b"".join(wire._field(number, 0, wire.varint(value)) for number, value in fields)
+    return wire._field(8, 2, wire.varint(len(body)) + body)
 
 
 class Feeds(SystemTest):
-    """An aggregator, a collector that has brought a recording and goes on with a simulated fleet."""
+    """An aggregator, a device that has brought what it recorded in the 24 hours before this one, and a collector under a
+    simulated fleet."""
 
     def begin(self, sinks=None, ledger=None):
         self.site = Site(self.folder)
         more = {"ledger": ledger} if ledger else {}
         self.aggregator = self.own(Aggregator(self.site, sinks=sinks, **more))
         self.aggregator.start()
+        self.bring_a_day()
         self.port = free_port()
         device = self.site.enrol("gateway")
-        taps = (f"  - {{type: ais, source: file, path: {json.dumps(str(recorded(self.folder)))}}}\n"
-                f"  - {{type: ais, source: tcp-server, host: 127.0.0.1, port: {self.port}}}\n")
+        taps = f"  - {{type: ais, source: tcp-server, host: 127.0.0.1, port: {self.port}}}\n"
         self.collector = self.own(Collector(device, [self.aggregator.coaps_tcp], taps, spool_size="32MiB",
                                             more="seal: {max_age: 200ms}\n"))
         self.collector.start()
         self.has_failed = False
         self.fleet = self.own(Fleet(self.port, 7, RATE, self.folder))
         self.wait_events(N_RECORDED + N_LIVE)
+
+    def bring_a_day(self):
+        device = self.site.enrol("yesterday")
+        key, stream, messages = wire.Key(device.record_key), wire.Stream(device.device_id), iter(recorded())
+        self.day_ms = (int(time.time() * 1000) // HOUR_MS - HOURS) * HOUR_MS
+        part_ms = HOUR_MS // BATCHES_AN_HOUR
+        with contextlib.closing(Probe(self.aggregator.coaps, device)) as probe:
+            for part in range(HOURS * BATCHES_AN_HOUR):
+                uptime_ms = 1000 + part * part_ms
+                records = [anchor_record(uptime_ms, self.day_ms + part * part_ms)]
+                records += [wire.ais_record(next(messages), i * (part_ms // BATCH_RECORDS)) for i in range(BATCH_RECORDS)]
+                batch = stream.next(records, base_uptime_ms=uptime_ms)
+                self.assertEqual(probe.post(batch.envelope(key)).ack.status, wire.OK)
+
+    def replay_of_the_day(self, *more):
+        """Just those 24 hours."""
+        begin, end = (datetime.datetime.fromtimestamp(ms / 1000, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+                      for ms in (self.day_ms, self.day_ms + HOURS * HOUR_MS))
+        done = self.feeds("replay", "--feed", AIS, "--from", begin, "--to", end, "--json", *more)
+        return json.loads(done.stdout)["replays"][0]
 
     def sink(self):
         return "kafka" if "kafka" in self.aggregator.sinks else "files"
@@ -260,6 +302,7 @@ class OnKafka(Feeds):
         records, by_event = self.check_topic(version, n_changed)
         self.check_entries(records, by_event, positions_are_whole=not self.has_failed)
         live = sum(r.revision == 0 and r.normalizer_version > 1 for r in records)
+        self.assertGreater(len({entry["partition"] for entry in self.entries()}), HOURS, "a day of hours, and the hour of now")
         print(f"{len(by_event)} events of which {live} came live after the first change, {len(records) - len(by_event)} "
               f"corrections, each once; places in Kafka {'as far as known' if self.has_failed else 'of all'}", flush=True)
 
@@ -270,6 +313,8 @@ class Sqlite(OnKafka):
         dry = self.replay("--dry-run")
         self.assertEqual((dry["state"], dry["changed"], dry["dry_run"]), ("completed", 0, True))
         self.assertGreaterEqual(dry["events"], N_RECORDED + N_LIVE)
+        day = self.replay_of_the_day("--dry-run")
+        self.assertEqual((day["state"], day["events"], day["changed"]), ("completed", N_RECORDED, 0))
         same = self.replay()
         self.assertEqual((same["state"], same["changed"]), ("completed", 0))
         self.assertGreaterEqual(same["events"], dry["events"])
