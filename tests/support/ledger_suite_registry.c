@@ -96,7 +96,7 @@ static void audit_entries_are_read_back_in_order(void **state)
     assert_int_equal(audits_seen[0].device_id, 8);
     assert_int_equal(list_audits(9, 0, 8), 0);
     assert_int_equal(list_audits(7, 0, 8), 2);
-    for (uint32_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < 2; i++) {
         const struct ledger_audit *got = &audits_seen[i];
         const struct ledger_audit *want = &rows[2 * i];
         assert_true(got->device_id == 7 && got->at_utc_ms == want->at_utc_ms);

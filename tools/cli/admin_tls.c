@@ -47,10 +47,12 @@ static bool set_up(struct cli_tls *tls, const struct cli_admin *admin, char why[
 static bool expect_name(struct cli_tls *tls, const char *host)
 {
     unsigned char address[16];
-    bool is_address = inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1;
-    return is_address
-               ? X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(tls->session), host) == 1
-               : SSL_set1_host(tls->session, host) == 1 && SSL_set_tlsext_host_name(tls->session, host) == 1;
+    char name[ADMIN_HOST_MAX_CHARS + 1];
+    (void)snprintf(name, sizeof name, "%s", host); /* OpenSSL's macro wants it writable */
+    if (inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1) {
+        return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(tls->session), host) == 1;
+    }
+    return SSL_set1_host(tls->session, host) == 1 && SSL_set_tlsext_host_name(tls->session, name) == 1;
 }
 
 static bool shake_hands(struct cli_tls *tls, int fd, const struct cli_admin *admin, char why[ADMIN_WHY_CHARS])

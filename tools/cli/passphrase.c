@@ -50,10 +50,9 @@ static bool ask(FILE *terminal, const char *prompt, const char *what, char out[s
         hidden.c_lflag &= ~(tcflag_t)ECHO;
         is_hidden = tcsetattr(fileno(terminal), TCSAFLUSH, &hidden) == 0;
     }
-    (void)fprintf(terminal, "%s %s: ", prompt, what);
-    (void)fflush(terminal);
+    (void)fprintf(stderr, "%s %s: ", prompt, what);
     bool has = is_hidden && read_line(terminal, out);
-    (void)fputs("\n", terminal);
+    (void)fputs("\n", stderr);
     if (is_hidden) {
         (void)tcsetattr(fileno(terminal), TCSAFLUSH, &shown);
     }
@@ -63,7 +62,7 @@ static bool ask(FILE *terminal, const char *prompt, const char *what, char out[s
 static struct hr_status ask_at_terminal(const char *what, bool is_new)
 {
     char again[sizeof kept] = "";
-    FILE *terminal = fopen("/dev/tty", "r+e");
+    FILE *terminal = fopen("/dev/tty", "re");
     if (terminal == NULL) {
         (void)fprintf(stderr,
                       "headrace: %s: the key is encrypted, and there is no terminal to ask at; set "
