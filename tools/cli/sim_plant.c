@@ -8,11 +8,17 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { DAY_S = 86400, SUNRISE_S = 6 * 3600, SUNSET_S = 18 * 3600, CLOUD_S = 300, STEP_S = 60 };
 enum { COMMON = 1, COMMON_LENGTH = 66, METER = 203, INVERTER = 103, STORAGE = 802, FIRST_UNIT = 1 };
 enum { BATTERY_MOST_W = 5000 };
 
 static const double PI = 3.14159265358979323846;
+static const double DAY_S = 86400;
+static const double SUNRISE_S = 6 * 3600;
+static const double SUNSET_S = 18 * 3600;
+static const double CLOUD_S = 300;
+static const double STEP_S = 60;
+static const double INVERTER_W = SIM_PLANT_INVERTER_W;
+static const double BATTERY_WH = SIM_PLANT_BATTERY_WH;
 
 struct setting {
     const char *point;
@@ -183,8 +189,7 @@ static void step_inverter(struct sim_plant *plant, struct sim_plant_device *devi
     double clouds = 0.4 + 0.6 * drift(plant->seed, plant->day_s / CLOUD_S);
     double volts = 228 + 4 * drift(plant->seed + device->unit, plant->day_s / 60);
     double clear = sun(plant->day_s);
-    double power_w =
-        SIM_PLANT_INVERTER_W * clear * clouds * (1 - 0.01 * device->unit / SIM_PLANT_DEVICES_MAX);
+    double power_w = INVERTER_W * clear * clouds * (1 - 0.0003 * device->unit);
     double amps = power_w / volts;
     device->power_w = power_w;
     set(device, "A", amps * 100);
@@ -210,13 +215,13 @@ static void step_battery(struct sim_plant *plant, struct sim_plant_device *devic
     double power_w = fmax(-BATTERY_MOST_W, fmin(BATTERY_MOST_W, missing_w));
     double hours = seconds / 3600;
     if (hours > 0) {
-        power_w = fmin(power_w, (plant->charge_wh - 0.1 * SIM_PLANT_BATTERY_WH) / hours);
-        power_w = fmax(power_w, (plant->charge_wh - SIM_PLANT_BATTERY_WH) / hours);
+        power_w = fmin(power_w, (plant->charge_wh - 0.1 * BATTERY_WH) / hours);
+        power_w = fmax(power_w, (plant->charge_wh - BATTERY_WH) / hours);
     }
-    double volts = 380 + 40 * plant->charge_wh / SIM_PLANT_BATTERY_WH;
+    double volts = 380 + 40 * plant->charge_wh / BATTERY_WH;
     plant->charge_wh -= power_w * hours;
     device->power_w = power_w;
-    set(device, "SoC", 1000 * plant->charge_wh / SIM_PLANT_BATTERY_WH);
+    set(device, "SoC", 1000 * plant->charge_wh / BATTERY_WH);
     set(device, "V", volts * 10);
     set(device, "A", power_w / volts * 100);
     set(device, "W", power_w);
@@ -263,7 +268,7 @@ void cli_plant_init(struct sim_plant *plant, uint64_t seed, size_t n_inverters, 
     memset(plant, 0, sizeof *plant);
     plant->seed = seed;
     plant->day_s = day_s;
-    plant->charge_wh = SIM_PLANT_BATTERY_WH / 2.0;
+    plant->charge_wh = BATTERY_WH / 2.0;
     plant->n_devices = n_inverters + 2;
     for (size_t i = 0; i < plant->n_devices; i++) {
         struct sim_plant_device *device = &plant->devices[i];
@@ -279,10 +284,10 @@ void cli_plant_init(struct sim_plant *plant, uint64_t seed, size_t n_inverters, 
 
 void cli_plant_step(struct sim_plant *plant, double seconds)
 {
-    for (; seconds > STEP_S; seconds -= STEP_S) {
-        step(plant, STEP_S);
+    size_t n_parts = 1 + (size_t)(seconds / STEP_S);
+    for (size_t i = 0; i < n_parts; i++) {
+        step(plant, seconds / (double)n_parts);
     }
-    step(plant, seconds);
 }
 
 struct sim_plant_device *cli_plant_device(struct sim_plant *plant, uint8_t unit)
