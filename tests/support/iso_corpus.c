@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { PATH_CHARS = 512, LINE_CHARS = 4096 };
@@ -33,18 +34,20 @@ bool iso_corpus_is_there(void)
 struct hr_bytes iso_corpus_load(const char *file)
 {
     char path[PATH_CHARS];
+    struct stat facts = {0};
     path_of(file, path);
-    FILE *stream = fopen(path, "rb");
-    assert_non_null(stream);
-    assert_int_equal(fseek(stream, 0, SEEK_END), 0);
-    long len = ftell(stream);
-    assert_true(len >= 0);
-    rewind(stream);
-    uint8_t *bytes = malloc((size_t)len + 1);
-    assert_non_null(bytes);
-    assert_int_equal(fread(bytes, 1, (size_t)len, stream), len);
+    FILE *stream = stat(path, &facts) == 0 && facts.st_size >= 0 ? fopen(path, "rb") : NULL;
+    if (stream == NULL) {
+        fail_msg("%s can't be read", path);
+        return (struct hr_bytes){0};
+    }
+    size_t len = (size_t)facts.st_size;
+    uint8_t *bytes = calloc(len + 1, 1);
+    size_t got = bytes != NULL ? fread(bytes, 1, len, stream) : 0;
     (void)fclose(stream);
-    return hr_bytes_of(bytes, (size_t)len);
+    assert_non_null(bytes);
+    assert_int_equal(got, len);
+    return hr_bytes_of(bytes, len);
 }
 
 void iso_corpus_unload(struct hr_bytes bytes)
@@ -66,11 +69,15 @@ void iso_corpus_each(void (*take)(void *ctx, const char *file), void *ctx)
     char line[LINE_CHARS];
     path_of("PROVENANCE.tsv", path);
     FILE *list = fopen(path, "r");
-    assert_non_null(list);
-    assert_non_null(fgets(line, sizeof line, list)); /* the names of the columns */
-    while (fgets(line, sizeof line, list) != NULL) {
+    if (list == NULL) {
+        fail_msg("%s can't be read", path);
+        return;
+    }
+    for (bool is_header = true; fgets(line, sizeof line, list) != NULL; is_header = false) {
         line[strcspn(line, "\t\n")] = '\0';
-        take(ctx, line);
+        if (!is_header) {
+            take(ctx, line);
+        }
     }
     (void)fclose(list);
 }
