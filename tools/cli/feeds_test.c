@@ -166,12 +166,11 @@ static bool read_payload(const char *path, uint8_t **bytes, size_t *len_bytes)
 
 static void print_counts(const struct norm_quality_counts *counts)
 {
-    (void)printf("rules:");
+    (void)printf("; rows that break rules:");
     for (size_t i = 0; i < NORM_QUALITY_RULE_COUNT; i++) {
         (void)printf("%s %" PRIu64 " %s", i == 0 ? "" : ",", counts->n_breaches[i],
                      norm_quality_rule_name((enum norm_quality_rule)i));
     }
-    (void)printf(" broken in %" PRIu64 " rows\n", counts->n_rows);
 }
 
 static int conclude(struct printer *printer, const struct norm_iso_result *result)
@@ -182,15 +181,16 @@ static int conclude(struct printer *printer, const struct norm_iso_result *resul
     if (printer->limit != 0 && printer->n_rows > printer->limit) {
         (void)printf("... %" PRIu64 " more; --limit 0 prints all\n", printer->n_rows - printer->limit);
     }
-    (void)printf(
-        "%s: %s, feed %s: %" PRIu64 " records, %" PRIu64 " rows, %" PRIu64 " rejected, %" PRIu64
-        " empty values, %" PRIu64 " repeated, %" PRIu64 " identity breaches, %" PRIu64 " conflicts\n",
-        result->form, norm_iso_kind_name(result->kind), result->feed != NULL ? result->feed->name : "none",
-        result->n_records, result->n_rows, result->n_rejected, result->n_blank, result->n_repeated,
-        result->n_findings[NORM_ISO_IDENTITY_BREACH], result->n_findings[NORM_ISO_CONFLICT]);
+    (void)printf("%s: %s, feed %s: %" PRIu64 " records, %" PRIu64 " rows, %" PRIu64 " rejected, %" PRIu64
+                 " empty values, %" PRIu64 " repeated, %" PRIu64 " identity breaches, %" PRIu64 " conflicts",
+                 result->form, norm_iso_kind_name(result->kind),
+                 result->feed != NULL ? result->feed->name : "none", result->n_records, result->n_rows,
+                 result->n_rejected, result->n_blank, result->n_repeated,
+                 result->n_findings[NORM_ISO_IDENTITY_BREACH], result->n_findings[NORM_ISO_CONFLICT]);
     if (printer->n_rows > 0) {
         print_counts(&printer->counts);
     }
+    (void)putchar('\n');
     if (result->code != HR_OK) {
         return CLI_FAILED;
     }

@@ -94,7 +94,8 @@ struct norm_iso_row {
     double loss;
     double ghg;
     double limit_mw;
-    uint32_t has; /* enum norm_iso_has */
+    uint32_t has;           /* enum norm_iso_has */
+    const char *quarantine; /* why; NULL, as the parsers leave it: it is not quarantined */
 };
 
 enum norm_iso_finding {
