@@ -28,7 +28,7 @@ static const struct topic fixed[] = {
     {"ingestion.device.raw.v1", NULL},
 };
 
-enum { N_FIXED = HR_ARRAY_LEN(fixed), N_TOPICS = N_FIXED + NORM_ISO_N_TOPICS };
+enum { N_FIXED = HR_ARRAY_LEN(fixed), N_TOPICS = (int)N_FIXED + (int)NORM_ISO_N_TOPICS };
 
 /* Every topic that a sink writes, by number: the market operators' come behind the rest. */
 static struct topic topic_at(size_t number)

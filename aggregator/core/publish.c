@@ -277,6 +277,18 @@ static bool catch_up(struct agg_publish *publish)
     return false;
 }
 
+static uint64_t needed_by_normalizers(const struct agg_publish_config *config, uint64_t since)
+{
+    uint64_t needed = since;
+    for (uint16_t i = 0; i < config->n_normalizers; i++) {
+        const struct normalizer *normalizer = config->normalizers[i];
+        uint64_t from =
+            normalizer->needs_from != NULL ? normalizer->needs_from(normalizer->ctx, since) : since;
+        needed = from < needed ? from : needed;
+    }
+    return needed;
+}
+
 /* What a crash now would ask for again. */
 static void note_needs(struct agg_publish *publish)
 {
@@ -292,7 +304,7 @@ static void note_needs(struct agg_publish *publish)
         }
         needed = has_replay && replay->row.next_leaf < needed ? replay->row.next_leaf : needed;
     }
-    publish->stats.needed_leaf = needed;
+    publish->stats.needed_leaf = needed_by_normalizers(&publish->config, needed);
 }
 
 static uint32_t step_publish(struct agg_publish *publish)

@@ -101,6 +101,9 @@ struct normalizer {
     /* Emits the events of one record. It can't fail: what can't be understood is emitted as such. */
     void (*record)(void *ctx, const struct norm_input *input, const struct edge_record *record,
                    uint32_t record_index, const struct norm_emit *emit);
+    /* The first leaf that it may still ask norm_past for when leaves from `since` on come once more, or
+     * UINT64_MAX; what is older retention may take. NULL: it never asks. */
+    uint64_t (*needs_from)(void *ctx, uint64_t since);
     void *ctx;
 };
 

@@ -10,6 +10,9 @@ hr_test(test_norm_iso_corpus LABEL unit SOURCES unit/test_norm_iso_corpus.c DEPE
 hr_test(test_norm_iso_schema LABEL unit SOURCES unit/test_norm_iso_schema.c DEPENDS hr_iso_lab agg_schema dep::cjson)
 hr_test(test_norm_document LABEL unit SOURCES unit/test_norm_document.c
         DEPENDS agg_norm_iso hr_test_batches hr_test_support dep::zstd)
+hr_test(test_norm_iso_events LABEL unit SOURCES unit/test_norm_iso_events.c
+        DEPENDS hr_iso_lab hr_test_batches dep::zstd)
+set_tests_properties(test_norm_document test_norm_iso_events PROPERTIES TIMEOUT 600)
 set_tests_properties(test_norm_iso_schema PROPERTIES ENVIRONMENT
                      "LSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/support/lsan_avro.supp:print_suppressions=0")
 set_tests_properties(test_norm_iso_schema test_norm_iso test_norm_iso_bounds test_norm_iso_corpus PROPERTIES TIMEOUT 600)

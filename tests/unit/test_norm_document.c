@@ -360,6 +360,32 @@ static void reading_in_order_reads_nothing_twice_but_the_document(void **state)
     assert_int_equal(n_reads, 1);
 }
 
+static void retention_leaves_what_an_open_document_needs(void **state)
+{
+    begin_stream(state);
+    put_document(1, body_of(1, 9001), 0, 3, NULL); /* 10 records in batches 0 to 3 */
+    put_document(2, body_of(2, 9002), 0, 3, NULL); /* from batch 3 on */
+    seal();
+    read_from(0);
+    n_told = 0;
+    norm_documents_init(&documents, test_hash(), documents.packed, documents.body);
+    assert_true(norm_documents_needs(&documents, 100) == UINT64_MAX);
+    take(0);
+    take(1);
+    assert_true(norm_documents_needs(&documents, 102) == 100); /* open */
+    take(2);
+    take(3);
+    assert_true(norm_documents_needs(&documents, 103) == 100); /* ended, and may come once more */
+    assert_true(norm_documents_needs(&documents, 104) == 103); /* the second one is open */
+    for (uint32_t seq = 4; seq < n_made; seq++) {
+        take(seq);
+    }
+    assert_true(norm_documents_needs(&documents, 100 + n_made) == UINT64_MAX);
+    take(1); /* a replay: what is forgotten by it is held */
+    take(4);
+    assert_true(norm_documents_needs(&documents, 101) == 100);
+}
+
 static int start(void **state)
 {
     (void)state;
@@ -386,6 +412,7 @@ int main(void)
         cmocka_unit_test(another_boot_with_the_same_number_is_another_document),
         cmocka_unit_test(a_ledger_that_is_away_gives_nothing_and_the_same_later),
         cmocka_unit_test(reading_in_order_reads_nothing_twice_but_the_document),
+        cmocka_unit_test(retention_leaves_what_an_open_document_needs),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

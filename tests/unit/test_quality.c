@@ -122,7 +122,7 @@ static void a_number_may_be_its_bounds_and_nothing_beyond(void **state)
                                       .ranges = {{FEEDS_FIELD_VALUE, -150, 2000}, {FEEDS_FIELD_GHG, 0, 1}}};
     struct norm_iso_row row = row_of("caiso_da_lmp", "A", "2026-01-05T08:00:00Z", 60);
     const double right[] = {-150, 0, 2000};
-    const double wrong[] = {-150.001, 2000.5, NAN, 1e300, -INFINITY};
+    const double wrong[] = {-150.001, 2000.5, (double)NAN, 1e300, -(double)INFINITY};
     begin(&rules);
     for (size_t i = 0; i < HR_ARRAY_LEN(right); i++) {
         row.value = right[i];

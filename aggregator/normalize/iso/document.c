@@ -119,6 +119,56 @@ static bool is_known(const struct norm_document_place *place, const struct norm_
            place->document_id == wanted.document_id && wanted.seq - place->seq <= NORM_DOCUMENT_REACH_BATCHES;
 }
 
+/* ---- what retention must leave ---- */
+
+static void hold(struct norm_documents *documents, uint64_t from_leaf, uint64_t end_leaf)
+{
+    struct norm_document_hold *last = &documents->holds[NORM_DOCUMENT_HOLDS - 1];
+    if (documents->n_holds < NORM_DOCUMENT_HOLDS) {
+        documents->holds[documents->n_holds++] = (struct norm_document_hold){from_leaf, end_leaf};
+        return;
+    }
+    last->from_leaf = from_leaf < last->from_leaf ? from_leaf : last->from_leaf;
+    last->end_leaf = end_leaf > last->end_leaf ? end_leaf : last->end_leaf;
+}
+
+static uint64_t open_from(const struct norm_documents *documents)
+{
+    uint64_t from = UINT64_MAX;
+    for (uint32_t i = 0; i < NORM_DOCUMENT_PLACES; i++) {
+        const struct norm_document_place *place = &documents->places[i];
+        bool is_open = place->state == NORM_PLACE_KNOWN && !place->is_ended &&
+                       documents->leaf - place->last_leaf < NORM_DOCUMENT_PATIENCE_LEAVES;
+        from = is_open && place->leaf < from ? place->leaf : from;
+    }
+    return from;
+}
+
+uint64_t norm_documents_needs(struct norm_documents *documents, uint64_t since)
+{
+    uint64_t from = open_from(documents);
+    uint32_t n_kept = 0;
+    for (uint32_t i = 0; i < documents->n_holds; i++) {
+        const struct norm_document_hold held = documents->holds[i];
+        if (held.end_leaf >= since) {
+            documents->holds[n_kept++] = held;
+            from = held.from_leaf < from ? held.from_leaf : from;
+        }
+    }
+    documents->n_holds = n_kept;
+    return from;
+}
+
+/* Leaves that don't follow each other: what memory says is of another moment of the log. */
+static void forget(struct norm_documents *documents)
+{
+    uint64_t from = open_from(documents);
+    if (from != UINT64_MAX) {
+        hold(documents, from, documents->leaf);
+    }
+    memset(documents->places, 0, sizeof documents->places);
+}
+
 /* ---- the earlier batches ---- */
 
 /* Records of one document in a batch, handed out one by one. */
@@ -307,6 +357,7 @@ static void take_chunk(struct norm_documents *documents, const struct norm_input
         }
     } else if (place->n_chunks > 0 && chunk->index == place->n_chunks - 1) {
         place->is_ended = true;
+        hold(documents, place->leaf, input->batch->leaf);
         gather(documents, input, place, record_index, out);
     }
 }
@@ -317,7 +368,7 @@ void norm_documents_take(struct norm_documents *documents, const struct norm_inp
 {
     uint64_t leaf = input->batch->leaf;
     if (leaf != documents->leaf && leaf != documents->leaf + 1) {
-        memset(documents->places, 0, sizeof documents->places);
+        forget(documents);
     }
     documents->leaf = leaf;
     out->outcome = NORM_DOCUMENT_NOTHING;

@@ -15,6 +15,8 @@ enum {
     NORM_DOCUMENT_MAX_CHUNKS = NORM_DOCUMENT_MAX_BYTES / EDGE_CHUNK_MAX_BYTES,
     NORM_DOCUMENT_REACH_BATCHES = 16384, /* of one stream, from a Document to its last chunk */
     NORM_DOCUMENT_PLACES = 1024,
+    NORM_DOCUMENT_HOLDS = 64,
+    NORM_DOCUMENT_PATIENCE_LEAVES = 65536, /* a document of which nothing came for so long is given up */
     NORM_DOCUMENT_TEXT_CHARS = 96,
 };
 
@@ -61,12 +63,19 @@ struct norm_document_place {
     uint64_t last_leaf; /* with a chunk of it */
 };
 
+/* Leaves that a document spans which has ended, or was forgotten. */
+struct norm_document_hold {
+    uint64_t from_leaf, end_leaf; /* end_leaf is in it */
+};
+
 struct norm_documents {
     const struct wire_hash *hash;
     uint8_t *packed; /* NORM_DOCUMENT_MAX_BYTES each */
     uint8_t *body;
     uint64_t leaf; /* of the last batch */
     struct norm_document_place places[NORM_DOCUMENT_PLACES];
+    struct norm_document_hold holds[NORM_DOCUMENT_HOLDS];
+    uint32_t n_holds;
     struct edge_record record; /* of an earlier batch, while it is looked at */
 };
 
@@ -78,5 +87,9 @@ void norm_documents_init(struct norm_documents *documents, const struct wire_has
 void norm_documents_take(struct norm_documents *documents, const struct norm_input *input,
                          const struct edge_record *record, uint32_t record_index,
                          struct norm_document_found *out);
+
+/* For needs_from of struct normalizer: where the first document begins that is open, or ended at `since` or
+ * later. Known is what went by since norm_documents_init; a document of which nothing came since is not. */
+uint64_t norm_documents_needs(struct norm_documents *documents, uint64_t since);
 
 #endif

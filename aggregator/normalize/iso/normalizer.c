@@ -252,6 +252,12 @@ static void iso_record(void *ctx, const struct norm_input *input, const struct e
     }
 }
 
+static uint64_t iso_needs_from(void *ctx, uint64_t since)
+{
+    struct norm_iso_normalizer *iso = ctx;
+    return norm_documents_needs(&iso->documents, since);
+}
+
 static bool iso_takes(enum edge_kind kind)
 {
     return kind == EDGE_DOCUMENT || kind == EDGE_CHUNK;
@@ -294,5 +300,6 @@ void norm_iso_init(struct norm_iso_normalizer *iso, const struct norm_iso_config
                                           .n_schemas = NORM_ISO_N_TOPICS,
                                           .takes = iso_takes,
                                           .record = iso_record,
+                                          .needs_from = iso_needs_from,
                                           .ctx = iso};
 }

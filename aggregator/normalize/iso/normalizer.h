@@ -11,7 +11,8 @@
 #include "aggregator/normalize/iso/event.h"
 
 enum {
-    NORM_ISO_N_TOPICS = NORM_ISO_COUNT * NORM_ISO_PRODUCT_COUNT + 1, /* of events, with the anomalies' */
+    NORM_ISO_N_TOPICS =
+        (int)NORM_ISO_COUNT * (int)NORM_ISO_PRODUCT_COUNT + 1, /* of events, with the anomalies' */
     NORM_ISO_ANOMALIES_MAX = 256, /* of one document that become events; the rest is counted in one more */
 };
 

@@ -12,7 +12,7 @@
 
 enum {
     SINK_KAFKA_MAX_TOPICS = 64,
-    SINK_KAFKA_MAX_PARTITIONS = 512, /* of all data topics together */
+    SINK_KAFKA_MAX_PARTITIONS = 4096, /* of all data topics together */
     SINK_KAFKA_TOPIC_MAX_CHARS = 127,
     SINK_KAFKA_MAX_SETTINGS = 16, /* of one topic */
     SINK_KAFKA_WHY_CHARS = 256,

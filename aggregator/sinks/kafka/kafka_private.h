@@ -33,7 +33,7 @@ struct kafka_cell {
     uint32_t n_records;
 };
 
-enum { KAFKA_MAX_CELLS = 65536 }; /* slots times partitions; those beyond are not told */
+enum { KAFKA_MAX_CELLS = 131072 }; /* slots times partitions; those beyond are not told */
 
 struct kafka_topic {
     char name[SINK_KAFKA_TOPIC_MAX_CHARS + 1];

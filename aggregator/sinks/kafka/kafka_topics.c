@@ -130,7 +130,7 @@ static struct hr_status learn(struct sink_kafka *sink, uint32_t timeout_ms, cons
     rd_kafka_metadata_destroy(metadata);
     if (n_tails > SINK_KAFKA_MAX_PARTITIONS) {
         sink_kafka_log(sink, SINK_KAFKA_ERROR, "kafka_too_many_partitions",
-                       "the data topics have more than 512 together");
+                       "the data topics have more than 4096 together");
         return hr_status_of(HR_FULL);
     }
     sink->n_tails = n_tails;
