@@ -16,7 +16,7 @@
 #include <semaphore.h>
 #include <stdatomic.h>
 
-enum { APP_MAX_PUBLISHERS = 2, APP_MAX_METRICS = 256 };
+enum { APP_MAX_PUBLISHERS = 2, APP_MAX_METRICS = 1280 };
 
 /* What the I/O thread is to do; it goes down only. */
 enum app_io_phase { APP_IO_SERVE, APP_IO_REFUSE, APP_IO_END };

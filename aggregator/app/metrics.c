@@ -207,6 +207,44 @@ static void add_for_publishers(struct app *app, const struct row *row, uint64_t 
     }
 }
 
+/* sink, feed and rule: one row for each rule that a feed has. */
+static char quality_labels[APP_MAX_PUBLISHERS][NORM_INSPECT_FEEDS_MAX * APP_QUALITY_N_KINDS]
+                          [3 * LABEL_MAX_CHARS];
+
+static uint64_t read_quality(void *ctx, uint32_t argument)
+{
+    const struct app_publisher *publisher = ctx;
+    return app_quality_figure(&publisher->quality, argument / APP_QUALITY_N_KINDS,
+                              argument % APP_QUALITY_N_KINDS);
+}
+
+static void add_quality(struct app *app)
+{
+    size_t n_feeds = 0;
+    const struct norm_iso_feed *feeds = norm_iso_feeds(&n_feeds);
+    const char *name = with_prefix("iso_quality_total");
+    for (size_t p = 0; p < app->n_publishers; p++) {
+        for (uint32_t i = 0; i < n_feeds * APP_QUALITY_N_KINDS; i++) {
+            size_t kind = i % APP_QUALITY_N_KINDS;
+            char *label = quality_labels[p][i];
+            if (!app_quality_has(i / APP_QUALITY_N_KINDS, kind)) {
+                continue;
+            }
+            (void)snprintf(label, sizeof(quality_labels[0][0]), "%s,feed=\"%s\",rule=\"%s\"", sink_labels[p],
+                           feeds[i / APP_QUALITY_N_KINDS].name, app_quality_kind_name(kind));
+            add(app,
+                (struct http_metric){.name = name,
+                                     .help = "Rows and series of a feed that break its rules, and rows in "
+                                             "quarantine, again after a failure or for a replay",
+                                     .type = HTTP_COUNTER,
+                                     .label = label,
+                                     .read = read_quality,
+                                     .ctx = &app->publishers[p],
+                                     .argument = i});
+        }
+    }
+}
+
 void app_metrics_fill(struct app *app)
 {
     for (uint32_t i = 0; i < SOURCE_COAP_N_COUNTERS; i++) {
@@ -247,6 +285,7 @@ void app_metrics_fill(struct app *app)
     static const struct row state = {"publisher_state", "0 opening, 1 recovering, 2 running, 3 halted",
                                      HTTP_GAUGE};
     add_for_publishers(app, &state, read_publisher_state, 0);
+    add_quality(app);
 }
 
 /* ---- readiness ---- */

@@ -118,6 +118,7 @@ static void show_figures(struct app_publisher *publisher)
     for (size_t i = 0; i < APP_N_PUBLISHED; i++) {
         atomic_store_explicit(&publisher->figures[i], figures[i], memory_order_relaxed);
     }
+    app_quality_show(&publisher->quality);
 }
 
 /* Before the thread runs: others may ask for replays from then on. */
@@ -128,8 +129,11 @@ static struct hr_status init_feeds(struct app_publisher *publisher)
     if (publisher->iso_memory == NULL) {
         return hr_status_of(HR_IO);
     }
-    const struct norm_iso_config iso = {
-        .zones = publisher->zones, .hash = verify_hash(), .memory = publisher->iso_memory};
+    HR_TRY(app_quality_init(&publisher->quality, publisher->zones));
+    const struct norm_iso_config iso = {.zones = publisher->zones,
+                                        .hash = verify_hash(),
+                                        .memory = publisher->iso_memory,
+                                        .inspector = norm_inspect_inspector(publisher->quality.inspect)};
     norm_iso_init(&publisher->iso, &iso);
 
     norm_ais_init(&publisher->ais);
@@ -213,6 +217,7 @@ struct hr_status app_publisher_start(struct app_publisher *publisher)
     app_cond_init(&publisher->woken);
     if (!hr_is_ok(ready) || pthread_create(&publisher->thread, NULL, run, publisher) != 0) {
         free(publisher->iso_memory);
+        app_quality_free(&publisher->quality);
         publisher->reader.close(publisher->reader.ctx);
         return hr_status_of(HR_IO);
     }
@@ -245,6 +250,7 @@ void app_publisher_stop(struct app_publisher *publisher)
     }
     publisher->reader.close(publisher->reader.ctx);
     free(publisher->iso_memory);
+    app_quality_free(&publisher->quality);
     (void)pthread_cond_destroy(&publisher->woken);
     (void)pthread_mutex_destroy(&publisher->lock);
 }

@@ -6,6 +6,7 @@
 #define APP_PUBLISHER_H
 
 #include "aggregator/app/changed.h"
+#include "aggregator/app/quality.h"
 #include "aggregator/app/tenants.h"
 #include "aggregator/config/config.h"
 #include "aggregator/core/publish.h"
@@ -64,6 +65,7 @@ struct app_publisher {
     struct norm_ais ais;
     struct norm_iso_normalizer iso;
     void *iso_memory;
+    struct app_quality quality;
     struct app_changed changed;
     const struct normalizer *normalizers[3];
     struct agg_publish publish;

@@ -28,6 +28,7 @@ struct norm_schema {
     uint32_t version;
     const struct norm_field *fields;
     uint16_t n_fields;
+    uint16_t n_aside; /* of them, at the end: nullable texts that are no part of what the event says */
 };
 
 struct norm_value {

@@ -60,11 +60,29 @@ static uint64_t bytes_hash(struct hr_bytes bytes)
     return hash;
 }
 
+/* What the last field, a nullable text, takes as Avro: 0, or 2, the length as a zigzag varint, and the bytes.
+ */
+static size_t aside_bytes(const struct norm_value *value)
+{
+    size_t n = 1;
+    if (!value->is_null) {
+        n += value->as.bytes.len_bytes;
+        for (uint64_t rest = (uint64_t)value->as.bytes.len_bytes * 2; rest > 0x7F; rest >>= 7) {
+            n++;
+        }
+        n++;
+    }
+    return n;
+}
+
 uint64_t norm_content_of(const struct norm_event *event, struct hr_bytes own)
 {
     const struct norm_value *quality = &event->values[NORM_TIME_QUALITY];
     const struct norm_value *error = &event->values[NORM_TIME_ERROR_MS];
 
+    for (uint16_t i = 1; i <= event->schema->n_aside; i++) {
+        own.len_bytes -= aside_bytes(&event->values[event->schema->n_fields - i]);
+    }
     while (own.len_bytes >= LANE_BYTES && word_at(own.data + own.len_bytes - LANE_BYTES) == 0) {
         own.len_bytes -= LANE_BYTES; /* most fields of an event are null */
     }

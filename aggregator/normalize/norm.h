@@ -75,7 +75,8 @@ void norm_hex(const uint8_t *bytes, size_t len_bytes, char *out);
 
 /* Tells whether two normalizers say the same of a record. What an event says is its key, its time with
  * quality and error, and its own fields, behind the common ones, as Avro (`own`, the end of the encoded
- * value). Where it comes from (ids, leaf, producer, tenant, revision) is left out. Zeros at the end don't
+ * value). Where it comes from (ids, leaf, producer, tenant, revision) is left out, and
+ * so are the fields that the schema calls aside. Zeros at the end don't
  * count, so a schema that grows by nullable fields at its end changes nothing. 64 bits that are spread well
  * but resist no forger: a device could at most hide a correction of its own records. Stored: it must never
  * change. Never 0. */

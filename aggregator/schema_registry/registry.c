@@ -306,10 +306,10 @@ static bool versions_read(const struct body *answer, uint32_t *versions, size_t 
     bool is_number = false;
 
     *n_versions = 0;
-    if (at == end || *at++ != '[') {
+    if (at == end || *at != '[') {
         return false;
     }
-    for (; at != end && number <= UINT32_MAX; at++) {
+    for (at++; at != end && number <= UINT32_MAX; at++) {
         if (*at >= '0' && *at <= '9') {
             number = number * 10 + (uint64_t)(*at - '0');
             is_number = true;

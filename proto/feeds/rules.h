@@ -15,6 +15,7 @@ enum {
     FEEDS_RULES_MAX_VALUES = 12, /* of one field */
     FEEDS_FIELD_CHARS = 16,      /* of a field's name, with its NUL */
     FEEDS_VALUE_CHARS = 24,      /* of an allowed value, with its NUL */
+    FEEDS_RULES_MAX_LOCATIONS = 4,
 };
 
 /* Fields of a row, as its event has them: numbers, then texts, then instants and counts. */
@@ -71,6 +72,11 @@ struct feeds_rules {
             every_ms;    /* 0: no such rule. A document has each interval of its market day in each series, */
         bool is_growing; /* or, of a day that isn't over, each up to the newest that the document has */
     } complete;
+    struct {
+        double floor; /* the least spread that is assumed, in the unit of value; 0: no statistics */
+        uint32_t n_locations;
+        char locations[FEEDS_RULES_MAX_LOCATIONS][FEEDS_FIELD_CHARS]; /* types that are watched; none: all */
+    } statistics;
 };
 
 #endif

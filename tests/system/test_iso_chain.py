@@ -47,11 +47,13 @@ CAISO_COLUMNS = ("INTERVALSTARTTIME_GMT,INTERVALENDTIME_GMT,OPR_DT,OPR_HR,OPR_IN
 
 
 def caiso_prices(n_nodes, hours, seed):
-    """A day-ahead file as OASIS prints it, its components adding up but for one node."""
+    """A day-ahead file as OASIS prints it, its components adding up but for one node, and one price out of range."""
     chance, lines = random.Random(seed), []
     for node in range(n_nodes):
         for hour in hours:
             energy, congestion, loss = (round(chance.uniform(-50, 90), 5) for _ in range(3))
+            if node == 8 and hour == hours[0]:
+                energy = round(10500 - congestion - loss, 5)  # beyond what the feed's rules call right
             price = energy + congestion + loss + (1 if node == 7 and hour == hours[0] else 0)
             key = f"N{node}_{chance.getrandbits(40):x}"
             for kind, value in (("LMP", price), ("MCE", energy), ("MCC", congestion), ("MCL", loss)):
@@ -236,6 +238,16 @@ class Fixtures(Chain, unittest.TestCase):
         unknown, = seen[UNKNOWN, "unknown_feed"]
         self.assertIsNone(unknown["iso_code"])
         self.assertEqual(len(seen["nyiso_da_lmp", "bad_number"]), 2)
+        broken, = seen["caiso_da_lmp", "range"]
+        self.assertEqual(broken["text"], "value is 10500.000, right is -2000.000 to 10000.000")
+        rows = {event["observation_key"] for event in self.broker.tail("iso.da.lmp.caiso")}
+        self.assertIn(broken["observation_key"], rows, "the row is published all the same")
+        complete = seen["caiso_da_lmp", "complete"]
+        self.assertEqual(len(complete), 101)  # each of 1,200 node-hours is a node of its own: 100 are told
+        self.assertEqual(complete[-1]["text"], "1100 more in this document")
+        figure = 'headrace_iso_quality_total{sink="kafka",feed="caiso_da_lmp",rule="%s"}'
+        for rule in ("required", "range", "allowed", "complete", "quarantine"):
+            self.assertIn(figure % rule, self.aggregator.metrics())  # counted since the last start only
         self.assertEqual({name for name, _ in seen}, {"caiso_da_lmp", "caiso_rt_lmp", "nyiso_da_lmp", "pjm_da_lmp", UNKNOWN})
         self.assertGreater(self.aggregator.metric('headrace_iso_documents_refused_total{sink="kafka"}'), 0)
 

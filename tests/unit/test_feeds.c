@@ -122,6 +122,8 @@ static void each_mistake_in_rules_is_told_with_its_line(void **state)
     expect_mistake("monotone: true", "complete: {every: 7m}", 20, "divide an hour");
     expect_mistake("monotone: true", "complete: {every: 1m}", 20, "at least five");
     expect_mistake("monotone: true", "complete: {growing: true}", 20, "needs every");
+    expect_mistake("monotone: true", "statistics: {floor: -1}", 20, "is below 0");
+    expect_mistake("monotone: true", "statistics: {locations: [hub]}", 20, "needs a floor");
     expect_mistake("monotone: true", "complete: {every: 1h}", 16, "is of a market day");
 }
 

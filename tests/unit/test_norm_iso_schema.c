@@ -139,9 +139,54 @@ static void a_constraint_may_have_no_price(void **state)
     cJSON_Delete(object);
 }
 
+/* As the publisher computes it. */
+static uint64_t content_of(const struct norm_iso_row *row)
+{
+    static uint8_t bytes[VALUE_BYTES];
+    struct norm_value values[NORM_ISO_EVENT_FIELDS_MAX];
+    const struct norm_schema *schema = norm_iso_schema(row->feed->iso, row->feed->product);
+    const struct norm_event event = {.schema = schema, .values = values, .key = row->location_id};
+    size_t len = 0;
+    size_t own_at = 0;
+    for (size_t i = 0; i < NORM_COMMON_COUNT; i++) {
+        values[i] = schema->fields[i].type == NORM_STRING ? norm_chars("x", 1) : norm_long(7);
+    }
+    norm_iso_values(row, "key", values);
+    assert_ok(schema_encoder.encode(&event, NORM_COMMON_COUNT, bytes, sizeof bytes, &len, &own_at));
+    return norm_content_of(&event, hr_bytes_of(bytes + own_at, len - own_at));
+}
+
+static void a_row_in_quarantine_says_the_same_as_without(void **state)
+{
+    static char long_reason[200];
+    (void)state;
+    memset(long_reason, 'r', sizeof long_reason - 1);
+    static const char *const feeds[] = {"caiso_da_lmp", "nyiso_rt_lmp", "pjm_load"};
+    for (size_t i = 0; i < HR_ARRAY_LEN(feeds); i++) {
+        struct norm_iso_row row = {.feed = norm_iso_feed_of(hr_bytes_of(feeds[i], strlen(feeds[i]))),
+                                   .market = hr_bytes_of("M", 1),
+                                   .location_id = hr_bytes_of("N1", 2),
+                                   .subject = "s",
+                                   .curve_role = "r",
+                                   .unit = "u",
+                                   .value = 31.5,
+                                   .has = NORM_ISO_HAS_VALUE};
+        uint64_t content = content_of(&row);
+        row.quarantine = "seasonal+ewma";
+        assert_true(content_of(&row) == content);
+        row.quarantine = long_reason; /* whose length takes two bytes */
+        assert_true(content_of(&row) == content);
+        row.value = 31.25;
+        assert_true(content_of(&row) != content);
+        row.quarantine = NULL;
+        assert_true(content_of(&row) != content);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_row_in_quarantine_says_the_same_as_without),
         cmocka_unit_test(tables_say_what_the_avsc_files_say),
         cmocka_unit_test(a_price_is_written_with_its_contract),
         cmocka_unit_test(a_forecast_is_written_with_when_it_was_made),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Rules of feeds over rows that are made here by hand. Days and hours are those of a calendar on paper. */
+#include "aggregator/normalize/quality/inspect.h"
 #include "aggregator/normalize/quality/quality.h"
 #include "proto/feeds/file/book.h"
 #include "tests/support/iso_lab.h"
@@ -121,7 +122,7 @@ static void a_number_may_be_its_bounds_and_nothing_beyond(void **state)
                                       .ranges = {{FEEDS_FIELD_VALUE, -150, 2000}, {FEEDS_FIELD_GHG, 0, 1}}};
     struct norm_iso_row row = row_of("caiso_da_lmp", "A", "2026-01-05T08:00:00Z", 60);
     const double right[] = {-150, 0, 2000};
-    const double wrong[] = {-150.001, 2000.5, NAN, 1e300, -INFINITY};
+    const double wrong[] = {-150.001, 2000.5, (double)NAN, 1e300, -(double)INFINITY};
     begin(&rules);
     for (size_t i = 0; i < HR_ARRAY_LEN(right); i++) {
         row.value = right[i];
@@ -309,6 +310,89 @@ static void more_series_than_there_is_room_for_are_counted_and_not_mixed_up(void
     assert_string_equal(kept[0].location, "N40000");
 }
 
+/* ---- as the normalizer's inspector ---- */
+
+static struct feeds_rules inspected;
+
+static const struct feeds_rules *rules_of(void *ctx, const char *feed)
+{
+    (void)ctx;
+    assert_string_equal(feed, "caiso_da_lmp");
+    return &inspected;
+}
+
+static struct {
+    char finding[16];
+    char text[256];
+    char key[NORM_ISO_KEY_CHARS];
+} found[128];
+static size_t n_found;
+
+static void keep_found(void *ctx, const struct norm_iso_found *it)
+{
+    (void)ctx;
+    assert_true(n_found < HR_ARRAY_LEN(found));
+    (void)snprintf(found[n_found].finding, sizeof found[0].finding, "%s", it->finding);
+    (void)snprintf(found[n_found].text, sizeof found[0].text, "%.*s", (int)it->text.len_bytes,
+                   (const char *)it->text.data);
+    (void)snprintf(found[n_found].key, sizeof found[0].key, "%s",
+                   it->observation_key == NULL ? "-" : it->observation_key);
+    n_found++;
+}
+
+static void breaches_become_findings_behind_the_rows_and_spikes_are_marked(void **state)
+{
+    (void)state;
+    void *memory = calloc(1, norm_inspect_bytes());
+    assert_non_null(memory);
+    const struct norm_inspect_config config = {
+        .zones = &iso_lab_zones, .rules_of = rules_of, .memory = memory};
+    struct norm_inspect *inspect = norm_inspect_init(&config);
+    const struct norm_iso_inspector *inspector = norm_inspect_inspector(inspect);
+    struct norm_iso_row row = row_of("caiso_da_lmp", "A", "2026-01-05T08:00:00Z", 60);
+    inspected = (struct feeds_rules){.n_ranges = 1,
+                                     .ranges = {{FEEDS_FIELD_VALUE, 0, 100}},
+                                     .complete = {.every_ms = 3600000},
+                                     .statistics = {.floor = 1, .n_locations = 1, .locations = {"hub"}}};
+    n_found = 0;
+    inspector->begin(inspector->ctx, row.feed);
+    for (uint32_t i = 0; i < 105; i++) {
+        row.value = i == 3 ? 50 : 101;
+        assert_null(inspector->row(inspector->ctx, &row)); /* a node is not watched */
+    }
+    assert_int_equal(n_found, 0);
+    inspector->end(inspector->ctx, keep_found, NULL);
+    assert_int_equal(n_found, 102);
+    assert_string_equal(found[0].finding, "range");
+    assert_string_equal(found[0].text, "value is 101.000, right is 0.000 to 100.000");
+    assert_string_equal(found[0].key, "caiso/da_lmp/DAM/energy/price//node/A//2026-01-05T08:00:00Z/60");
+    assert_string_equal(found[100].finding, "complete");
+    assert_string_equal(found[100].text,
+                        "A: 23 of 24 intervals of its market day are missing, the first is number 2");
+    assert_string_equal(found[100].key, "-");
+    assert_string_equal(found[101].text, "4 more in this document");
+
+    row.location_type = NORM_ISO_HUB;
+    inspected = (struct feeds_rules){.statistics = inspected.statistics};
+    inspector->begin(inspector->ctx, row.feed);
+    for (uint32_t hour = 0; hour < 30 * 24; hour++, row.start_s += 3600, row.end_s += 3600) {
+        row.value = 30 + hour % 24 + hour % 5 * 0.5;
+        assert_null(inspector->row(inspector->ctx, &row));
+    }
+    row.value = 300;
+    assert_string_equal(inspector->row(inspector->ctx, &row), "seasonal+ewma+iqr");
+    inspector->end(inspector->ctx, keep_found, NULL);
+    assert_int_equal(n_found, 102);
+    size_t n_feeds = 0;
+    size_t number = (size_t)(row.feed - norm_iso_feeds(&n_feeds));
+    const struct norm_inspect_counts *now = norm_inspect_counts_of(inspect, number);
+    assert_int_equal(now->quality.n_breaches[NORM_QUALITY_RANGE], 104);
+    assert_int_equal(now->quality.n_breaches[NORM_QUALITY_COMPLETE], 1);
+    assert_int_equal(now->quality.n_documents, 2);
+    assert_int_equal(now->n_quarantined, 1);
+    free(memory);
+}
+
 /* ---- where rules come from ---- */
 
 static void the_rules_of_the_build_are_those_of_the_folder(void **state)
@@ -347,6 +431,7 @@ int main(void)
         cmocka_unit_test_setup(an_interval_off_the_grid_is_told, fresh),
         cmocka_unit_test_setup(more_breaches_than_are_told_are_counted, fresh),
         cmocka_unit_test_setup(more_series_than_there_is_room_for_are_counted_and_not_mixed_up, fresh),
+        cmocka_unit_test_setup(breaches_become_findings_behind_the_rows_and_spikes_are_marked, fresh),
         cmocka_unit_test_setup(the_rules_of_the_build_are_those_of_the_folder, fresh),
     };
     return cmocka_run_group_tests(tests, start, stop);

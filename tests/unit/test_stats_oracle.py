@@ -36,25 +36,26 @@ class Oracle:
     """One series, by the plainest means there are."""
 
     def __init__(self, floor):
-        self.floor, self.cells, self.rests = floor, collections.defaultdict(list), []
+        self.floor, self.cells, self.days, self.rests = floor, collections.defaultdict(list), collections.defaultdict(set), []
         self.mean = self.variance = 0.0
 
     def judge(self, at, value):
         local = datetime.datetime.fromtimestamp(at, PACIFIC)
         is_business = local.weekday() < 5 and local.date() not in HOLIDAYS
         cell = self.cells[local.hour, is_business]
+        n_days = len(self.days[local.hour, is_business])
         known = out = 0
         z = e = low = high = 0.0
         middle = statistics.fmean(cell) if cell else 0.0
         rest, deviation = value - middle, max(math.sqrt(self.variance), self.floor)
-        if len(cell) >= 8:
+        if n_days >= 8:
             spread = max(statistics.stdev(cell), self.floor)
             z, known = (value - middle) / spread, SEASONAL
             out |= SEASONAL if abs(z) > 5 else 0
-        if len(cell) >= 3 and len(self.rests) >= 48:
+        if n_days >= 3 and len(self.rests) >= 48:
             e, known = (rest - self.mean) / deviation, known | EWMA
             out |= EWMA if abs(e) > 5 else 0
-        if len(cell) >= 3 and len(self.rests) >= 32:
+        if n_days >= 3 and len(self.rests) >= 32:
             first, _, third = statistics.quantiles(self.rests[-64:], n=4, method="inclusive")
             width = max(third - first, self.floor)
             low, high, known = middle + first - 3 * width, middle + third + 3 * width, known | IQR
@@ -64,12 +65,13 @@ class Oracle:
         if marked:
             learned = min(max(rest, self.mean - 5 * deviation), self.mean + 5 * deviation)
             in_season = min(max(value, middle - 5 * spread), middle + 5 * spread) if known & SEASONAL else middle + learned
-        if len(cell) >= 3:
+        if n_days >= 3:
             step = learned - self.mean if self.rests else 0.0
             self.mean = self.mean + 0.05 * step if self.rests else learned
             self.variance = 0.95 * (self.variance + 0.05 * step * step)
             self.rests.append(rest)
         cell.append(in_season)
+        self.days[local.hour, is_business].add(local.date())
         words = [word for word, bit in (("seasonal", SEASONAL), ("ewma", EWMA), ("iqr", IQR)) if out & bit]
         return Verdict(0, known, out, "+".join(words) if marked else "-", z, e, low, high)
 
@@ -113,6 +115,8 @@ class Stats(unittest.TestCase):
                 if dice.random() < 0.01:
                     value += dice.choice((-1, 1)) * 10 ** dice.uniform(1, 6)
                 rows.append((name, at, value))
+                if name == "wild" and at % 7200 == 0:
+                    rows += [(name, at + minutes * 60, value * dice.uniform(0.5, 2)) for minutes in (15, 30, 45)]
         reasons = collections.Counter()
         for row, said in zip(rows, dump(rows, floor), strict=True):
             self.assert_equal(said, oracles[row[0]].judge(*row[1:]), row)

@@ -4,9 +4,11 @@
 #include "aggregator/normalize/ais/ais.h"
 #include "aggregator/normalize/device/device.h"
 #include "aggregator/normalize/iso/normalizer.h"
+#include "aggregator/normalize/quality/inspect.h"
 #include "aggregator/verify/verify.h"
 #include "aggregator/zoneinfo/zoneinfo.h"
 #include "proto/base/assert.h"
+#include "proto/feeds/file/book.h"
 #include "tools/cli/cli.h"
 
 #include <inttypes.h>
@@ -16,12 +18,33 @@
 
 enum { MAX_LOOKS = 20 };
 
+static const struct feeds_rules *rules_of(void *ctx, const char *feed)
+{
+    return feeds_book_rules(ctx, feed);
+}
+
+/* The inspector that the aggregator has; what it marks by statistics is no part of what is compared. */
+static const struct norm_iso_inspector *make_inspector(const struct norm_zones *zones)
+{
+    static struct feeds_book book;
+    static struct conf_report report;
+    const struct norm_inspect_config config = {
+        .zones = zones, .rules_of = rules_of, .rules_ctx = &book, .memory = calloc(1, norm_inspect_bytes())};
+    if (config.memory == NULL || !hr_is_ok(feeds_book_fill(&book, NULL, &report))) {
+        (void)fputs("headrace: no memory, or no feeds in this build\n", stderr);
+        exit(CLI_FAILED);
+    }
+    return norm_inspect_inspector(norm_inspect_init(&config));
+}
+
 static void init_iso(struct norm_iso_normalizer *iso)
 {
     static struct norm_zones zones;
     char message[ZONEINFO_MESSAGE_CHARS] = "no memory";
-    const struct norm_iso_config config = {
-        .zones = &zones, .hash = verify_hash(), .memory = calloc(1, norm_iso_memory_bytes())};
+    const struct norm_iso_config config = {.zones = &zones,
+                                           .hash = verify_hash(),
+                                           .memory = calloc(1, norm_iso_memory_bytes()),
+                                           .inspector = make_inspector(&zones)};
     if (config.memory == NULL || !hr_is_ok(zoneinfo_load(NULL, &zones, message))) {
         (void)fprintf(stderr, "headrace: %s\n", message);
         exit(CLI_FAILED);

@@ -13,6 +13,7 @@ enum {
     DOCUMENT_RECORD,
     WINDOW_START,
     WINDOW_END,
+    OBSERVATION_KEY,
     N_FIELDS,
 };
 
@@ -27,6 +28,7 @@ static const struct norm_field fields[N_FIELDS] = {
     [DOCUMENT_RECORD] = {"document_record", NORM_LONG, true, NULL},
     [WINDOW_START] = {"window_start", NORM_LONG, true, "timestamp-micros"},
     [WINDOW_END] = {"window_end", NORM_LONG, true, "timestamp-micros"},
+    [OBSERVATION_KEY] = {"observation_key", NORM_STRING, true, NULL},
 };
 
 const struct norm_schema norm_anomaly_schema = {
@@ -54,4 +56,5 @@ void norm_anomaly_values(const struct norm_anomaly *anomaly, struct norm_value *
     values[DOCUMENT_RECORD] = anomaly->record == 0 ? norm_null() : norm_long((int64_t)anomaly->record);
     values[WINDOW_START] = has_window ? norm_long(anomaly->window_start_ms * 1000) : norm_null();
     values[WINDOW_END] = has_window ? norm_long(anomaly->window_end_ms * 1000) : norm_null();
+    values[OBSERVATION_KEY] = text_or_null(anomaly->observation_key);
 }

@@ -21,6 +21,7 @@ struct norm_anomaly {
     const char *finding;  /* norm_iso_finding_name, or what is wrong with the document */
     struct hr_bytes text;
     int64_t window_start_ms, window_end_ms; /* that was asked for; both 0: not known */
+    const char *observation_key;            /* of the row; NULL: not of one row */
 };
 
 /* Fills values[NORM_COMMON_COUNT..n_fields). They borrow from the anomaly. */

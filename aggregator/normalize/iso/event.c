@@ -35,7 +35,12 @@ enum {
     LOSS,
     GHG,
     ENERGY_DERIVED,
+    PRICE_QUARANTINE,
     N_PRICE,
+};
+enum {
+    TELEMETRY_QUARANTINE = N_MEGAWATT,
+    N_TELEMETRY,
 };
 enum {
     CONTINGENCY = N_MEGAWATT,
@@ -71,9 +76,15 @@ static const struct norm_field price_fields[N_PRICE] = {
     [LOSS] = {"loss", NORM_DOUBLE, true, NULL},
     [GHG] = {"ghg", NORM_DOUBLE, true, NULL},
     [ENERGY_DERIVED] = {"energy_derived", NORM_BOOLEAN, false, NULL},
+    [PRICE_QUARANTINE] = {"quarantine", NORM_STRING, true, NULL},
 };
 static const struct norm_field megawatt_fields[N_MEGAWATT] = {
     CONTRACT_FIELDS, [VALUE] = {"value", NORM_DOUBLE, false, NULL}};
+static const struct norm_field telemetry_fields[N_TELEMETRY] = {
+    CONTRACT_FIELDS,
+    [VALUE] = {"value", NORM_DOUBLE, false, NULL},
+    [TELEMETRY_QUARANTINE] = {"quarantine", NORM_STRING, true, NULL},
+};
 static const struct norm_field constraint_fields[N_CONSTRAINT] = {
     CONTRACT_FIELDS,
     [VALUE] = {"value", NORM_DOUBLE, true, NULL},
@@ -81,31 +92,33 @@ static const struct norm_field constraint_fields[N_CONSTRAINT] = {
     [LIMIT] = {"limit_mw", NORM_DOUBLE, true, NULL},
 };
 
-#define SCHEMA(name_, topic_, fields_, n_fields_)                                                            \
+#define SCHEMA(name_, topic_, fields_, n_fields_, n_aside_)                                                  \
     {.name = (name_),                                                                                        \
      .topic = (topic_),                                                                                      \
      .version = NORM_ISO_SCHEMA_VERSION,                                                                     \
      .fields = (fields_),                                                                                    \
-     .n_fields = (n_fields_)}
-#define OF_EACH_ISO(name_, topic_, fields_, n_fields_)                                                       \
+     .n_fields = (n_fields_),                                                                                \
+     .n_aside = (n_aside_)}
+#define OF_EACH_ISO(name_, topic_, fields_, n_fields_, n_aside_)                                             \
     {                                                                                                        \
-        [NORM_CAISO] = SCHEMA(name_, topic_ ".caiso", fields_, n_fields_),                                   \
-        [NORM_MISO] = SCHEMA(name_, topic_ ".miso", fields_, n_fields_),                                     \
-        [NORM_SPP] = SCHEMA(name_, topic_ ".spp", fields_, n_fields_),                                       \
-        [NORM_PJM] = SCHEMA(name_, topic_ ".pjm", fields_, n_fields_),                                       \
-        [NORM_ERCOT] = SCHEMA(name_, topic_ ".ercot", fields_, n_fields_),                                   \
-        [NORM_ISONE] = SCHEMA(name_, topic_ ".isone", fields_, n_fields_),                                   \
-        [NORM_NYISO] = SCHEMA(name_, topic_ ".nyiso", fields_, n_fields_),                                   \
+        [NORM_CAISO] = SCHEMA(name_, topic_ ".caiso", fields_, n_fields_, n_aside_),                         \
+        [NORM_MISO] = SCHEMA(name_, topic_ ".miso", fields_, n_fields_, n_aside_),                           \
+        [NORM_SPP] = SCHEMA(name_, topic_ ".spp", fields_, n_fields_, n_aside_),                             \
+        [NORM_PJM] = SCHEMA(name_, topic_ ".pjm", fields_, n_fields_, n_aside_),                             \
+        [NORM_ERCOT] = SCHEMA(name_, topic_ ".ercot", fields_, n_fields_, n_aside_),                         \
+        [NORM_ISONE] = SCHEMA(name_, topic_ ".isone", fields_, n_fields_, n_aside_),                         \
+        [NORM_NYISO] = SCHEMA(name_, topic_ ".nyiso", fields_, n_fields_, n_aside_),                         \
     }
 
 static const struct norm_schema schemas[NORM_ISO_PRODUCT_COUNT][NORM_ISO_COUNT] = {
-    [NORM_ISO_RT_LMP] = OF_EACH_ISO("iso_rt_lmp", "iso.rt.lmp", price_fields, N_PRICE),
-    [NORM_ISO_DA_LMP] = OF_EACH_ISO("iso_da_lmp", "iso.da.lmp", price_fields, N_PRICE),
-    [NORM_ISO_DA_SCHEDULE] = OF_EACH_ISO("iso_da_schedule", "iso.da.schedule", megawatt_fields, N_MEGAWATT),
-    [NORM_ISO_TELEMETRY] = OF_EACH_ISO("iso_telemetry", "iso.rt.telemetry", megawatt_fields, N_MEGAWATT),
-    [NORM_ISO_OUTAGE] = OF_EACH_ISO("outage_event", "iso.events.outage", megawatt_fields, N_MEGAWATT),
+    [NORM_ISO_RT_LMP] = OF_EACH_ISO("iso_rt_lmp", "iso.rt.lmp", price_fields, N_PRICE, 1),
+    [NORM_ISO_DA_LMP] = OF_EACH_ISO("iso_da_lmp", "iso.da.lmp", price_fields, N_PRICE, 1),
+    [NORM_ISO_DA_SCHEDULE] =
+        OF_EACH_ISO("iso_da_schedule", "iso.da.schedule", megawatt_fields, N_MEGAWATT, 0),
+    [NORM_ISO_TELEMETRY] = OF_EACH_ISO("iso_telemetry", "iso.rt.telemetry", telemetry_fields, N_TELEMETRY, 1),
+    [NORM_ISO_OUTAGE] = OF_EACH_ISO("outage_event", "iso.events.outage", megawatt_fields, N_MEGAWATT, 0),
     [NORM_ISO_CONSTRAINT] =
-        OF_EACH_ISO("constraint_event", "iso.events.constraint", constraint_fields, N_CONSTRAINT),
+        OF_EACH_ISO("constraint_event", "iso.events.constraint", constraint_fields, N_CONSTRAINT, 0),
 };
 
 const struct norm_schema *norm_iso_schema(enum norm_iso iso, enum norm_iso_product product)
@@ -117,6 +130,11 @@ const struct norm_schema *norm_iso_schema(enum norm_iso iso, enum norm_iso_produ
 static struct norm_value text_of(const char *text)
 {
     return norm_chars(text, strlen(text));
+}
+
+static struct norm_value text_or_null(const char *text)
+{
+    return text == NULL ? norm_null() : text_of(text);
 }
 
 static struct norm_value bytes_or_null(struct hr_bytes bytes)
@@ -169,13 +187,16 @@ void norm_iso_values(const struct norm_iso_row *row, const char *key, struct nor
         values[LOSS] = real_or_null(row, NORM_ISO_HAS_LOSS, row->loss);
         values[GHG] = real_or_null(row, NORM_ISO_HAS_GHG, row->ghg);
         values[ENERGY_DERIVED] = norm_flag((row->has & NORM_ISO_ENERGY_DERIVED) != 0);
+        values[PRICE_QUARANTINE] = text_or_null(row->quarantine);
+        break;
+    case NORM_ISO_TELEMETRY:
+        values[TELEMETRY_QUARANTINE] = text_or_null(row->quarantine);
         break;
     case NORM_ISO_CONSTRAINT:
         values[CONTINGENCY] = bytes_or_null(row->contingency);
         values[LIMIT] = real_or_null(row, NORM_ISO_HAS_LIMIT, row->limit_mw);
         break;
     case NORM_ISO_DA_SCHEDULE:
-    case NORM_ISO_TELEMETRY:
     case NORM_ISO_OUTAGE:
     case NORM_ISO_PRODUCT_COUNT:
         break;

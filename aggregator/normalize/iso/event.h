@@ -9,7 +9,7 @@
 #include "aggregator/normalize/norm.h"
 
 enum {
-    NORM_ISO_EVENT_FIELDS_MAX = NORM_COMMON_COUNT + 24,
+    NORM_ISO_EVENT_FIELDS_MAX = NORM_COMMON_COUNT + 26,
     NORM_ISO_SCHEMA_VERSION = 1,
 };
 

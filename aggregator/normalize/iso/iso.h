@@ -97,6 +97,7 @@ struct norm_iso_row {
     struct hr_bytes
         zone;     /* that the location lies in; for struct norm_iso_place, no part of the observation */
     uint32_t has; /* enum norm_iso_has */
+    const char *quarantine; /* why; NULL, as the parsers leave it: it is not quarantined */
 };
 
 /* A place that a document tells of: hub, zone, node, interface, or the facility of a constraint. A reference

@@ -8,6 +8,7 @@
 
 #define PRODUCER "headrace/iso/1"
 
+/* The version rises with the rules of schemas/feeds too: what breaks one is an event. */
 enum { VERSION = 1, TEXT_CHARS = 256, MEMORY_ALIGN = 64 };
 
 /* A document on its way to events. */
@@ -103,13 +104,16 @@ static void give_row(void *ctx, const struct norm_iso_row *row)
     cleaned.location_name = clean(row->location_name, texts[2]);
     cleaned.region = clean(row->region, texts[3]);
     cleaned.contingency = clean(row->contingency, texts[4]);
+    const struct norm_iso_inspector *inspector = delivery->iso->config.inspector;
+    cleaned.quarantine = inspector == NULL ? NULL : inspector->row(inspector->ctx, &cleaned);
     norm_iso_key(&cleaned, key);
     norm_iso_values(&cleaned, key, values);
     delivery->iso->counts.rows++;
     give(delivery, norm_iso_schema(row->feed->iso, row->feed->product), values, cleaned.location_id);
 }
 
-static void give_anomaly(struct delivery *delivery, const char *finding, uint64_t record, const char *text)
+static void give_anomaly_of(struct delivery *delivery, const char *finding, uint64_t record,
+                            struct hr_bytes text, const char *observation_key)
 {
     char cleaned[TEXT_CHARS];
     struct norm_value values[NORM_ANOMALY_FIELDS_MAX];
@@ -122,13 +126,25 @@ static void give_anomaly(struct delivery *delivery, const char *finding, uint64_
         .sha256 = has_head ? delivery->sha256 : NULL,
         .record = record,
         .finding = finding,
-        .text = clean(hr_bytes_of(text, strlen(text)), cleaned),
+        .text = clean(text, cleaned),
+        .observation_key = observation_key,
         .window_start_ms = head->window_start_ms,
         .window_end_ms = head->window_end_ms,
     };
     norm_anomaly_values(&anomaly, values);
     delivery->iso->counts.anomalies++;
     give(delivery, &norm_anomaly_schema, values, hr_bytes_of(head->feed, strlen(head->feed)));
+}
+
+static void give_anomaly(struct delivery *delivery, const char *finding, uint64_t record, const char *text)
+{
+    give_anomaly_of(delivery, finding, record, hr_bytes_of(text, strlen(text)), NULL);
+}
+
+/* Behind all rows, so that no rule moves a row's output and with it its event_id. */
+static void take_found(void *ctx, const struct norm_iso_found *found)
+{
+    give_anomaly_of(ctx, found->finding, 0, found->text, found->observation_key);
 }
 
 static void take_anomaly(void *ctx, const struct norm_iso_anomaly *anomaly)
@@ -176,9 +192,16 @@ static void normalize(struct delivery *delivery, struct hr_bytes body)
                                                .zones = iso->config.zones,
                                                .max_bytes = NORM_DOCUMENT_MAX_BYTES};
     const struct norm_iso_sink sink = {.row = give_row, .anomaly = take_anomaly, .ctx = delivery};
+    const struct norm_iso_inspector *inspector = iso->config.inspector;
     struct norm_iso_result result;
+    if (inspector != NULL) {
+        inspector->begin(inspector->ctx, delivery->feed);
+    }
     norm_iso_document(iso->work, &document, &sink, &result);
     iso->counts.normalized++;
+    if (inspector != NULL) {
+        inspector->end(inspector->ctx, take_found, delivery);
+    }
     if (result.kind == NORM_ISO_UNKNOWN) {
         give_anomaly(delivery, "unknown_document", 0, "this build knows no form of document like it");
     }

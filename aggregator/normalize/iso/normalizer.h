@@ -16,10 +16,30 @@ enum {
     NORM_ISO_ANOMALIES_MAX = 256, /* of one document that become events; the rest is counted in one more */
 };
 
+/* What an inspector found. Borrowed during the call. */
+struct norm_iso_found {
+    const char *finding;         /* "range", ... */
+    struct hr_bytes text;        /* for people */
+    const char *observation_key; /* of the row; NULL: not of one row */
+};
+
+/* Looks at the rows of a document before they become events. What it finds must follow from the document and
+ * this build alone, for it becomes events, and those of a replay are the same. Only why a row is quarantined
+ * may depend on what came before: that counts neither for an event's identity nor for its content. */
+struct norm_iso_inspector {
+    void (*begin)(void *ctx, const struct norm_iso_feed *feed);
+    /* Why the row is quarantined; NULL: it is not. Static storage. */
+    const char *(*row)(void *ctx, const struct norm_iso_row *row);
+    /* Tells what was found in the document, which has ended. */
+    void (*end)(void *ctx, void (*tell)(void *tell_ctx, const struct norm_iso_found *found), void *tell_ctx);
+    void *ctx;
+};
+
 struct norm_iso_config {
     const struct norm_zones *zones; /* kept, as are hash and memory */
     const struct wire_hash *hash;
     void *memory; /* norm_iso_memory_bytes(), aligned as malloc's; pages that nobody touched yet are best */
+    const struct norm_iso_inspector *inspector; /* kept; NULL: none */
 };
 
 /* What became of documents since start; those of a batch that is published again count again. */

@@ -6,12 +6,19 @@
 #include <string.h>
 
 /* FNV-1a with a length before each part, so that "ab" + "c" is not "a" + "bc". */
-static uint64_t take(uint64_t hash, const void *bytes, size_t len_bytes)
+static uint64_t take(uint64_t hash, struct hr_bytes text)
 {
-    const uint8_t *at = bytes;
-    hash = (hash ^ (uint64_t)len_bytes) * UINT64_C(0x100000001B3);
-    for (size_t i = 0; i < len_bytes; i++) {
-        hash = (hash ^ at[i]) * UINT64_C(0x100000001B3);
+    hash = (hash ^ (uint64_t)text.len_bytes) * UINT64_C(0x100000001B3);
+    for (size_t i = 0; i < text.len_bytes; i++) {
+        hash = (hash ^ text.data[i]) * UINT64_C(0x100000001B3);
+    }
+    return hash;
+}
+
+static uint64_t take_number(uint64_t hash, int64_t number)
+{
+    for (int shift = 0; shift < 64; shift += 8) {
+        hash = (hash ^ (((uint64_t)number >> shift) & 0xFF)) * UINT64_C(0x100000001B3);
     }
     return hash;
 }
@@ -33,9 +40,12 @@ uint64_t norm_quality_series(const struct norm_iso_row *row)
         row->end_s - row->start_s,
         (row->has & NORM_ISO_HAS_PUBLISHED) != 0 ? row->published_s : INT64_MIN,
     };
-    uint64_t hash = take(UINT64_C(0xCBF29CE484222325), numbers, sizeof numbers);
+    uint64_t hash = UINT64_C(0xCBF29CE484222325);
+    for (size_t i = 0; i < HR_ARRAY_LEN(numbers); i++) {
+        hash = take_number(hash, numbers[i]);
+    }
     for (size_t i = 0; i < HR_ARRAY_LEN(texts); i++) {
-        hash = take(hash, texts[i].data, texts[i].len_bytes);
+        hash = take(hash, texts[i]);
     }
     /* FNV's upper bits hardly depend on the last bytes. */
     hash ^= hash >> 32;

@@ -11,6 +11,8 @@
 /* Mean and sum of squared deviations, as Welford adds them up. */
 struct cell {
     uint32_t n;
+    uint32_t n_days; /* that values are of: twelve of one hour say little of the next day's */
+    int32_t last_day;
     double mean;
     double squares;
 };
@@ -64,9 +66,8 @@ static struct series *find(struct norm_stats *stats, uint64_t name)
     return series;
 }
 
-static size_t cell_of(const struct norm_zones *zones, const struct norm_iso_row *row)
+static size_t cell_of(int64_t local_s)
 {
-    int64_t local_s = norm_zone_local(norm_iso_zone(zones, row->feed->iso), row->start_s);
     size_t hour = (size_t)(norm_local_second(local_s) / NORM_HOUR_S);
     return norm_is_business_day(norm_local_day(local_s)) ? hour : 24 + hour;
 }
@@ -97,25 +98,26 @@ static size_t sort_recent(const struct series *series, double out[NORM_STATS_REC
     return n;
 }
 
-/* Between the two values beside it, by the line that joins them (Hyndman and Fan's seventh). */
-static double quartile(const double *sorted, size_t n, double part)
+/* Of the first or third quarter: between the two values beside it, by the line that joins them (Hyndman and
+ * Fan's seventh). */
+static double quartile(const double sorted[NORM_STATS_RECENT], size_t n, size_t quarter)
 {
-    double at = (double)(n - 1) * part;
-    size_t below = (size_t)at;
-    size_t above = below + 1 < n ? below + 1 : below;
-    return sorted[below] + (at - (double)below) * (sorted[above] - sorted[below]);
+    size_t fourths = (n - 1) * quarter;
+    size_t below = fourths / 4;
+    HR_ASSERT(n >= NORM_STATS_RECENT_LEAST && below + 1 < NORM_STATS_RECENT);
+    return sorted[below] + (double)(fourths % 4) / 4 * (sorted[below + 1] - sorted[below]);
 }
 
 static void judge_recent(const struct series *series, const struct cell *cell, double value, double floor,
                          struct norm_stats_verdict *verdict)
 {
-    double sorted[NORM_STATS_RECENT];
+    double sorted[NORM_STATS_RECENT] = {0};
     if (series->n_rests < NORM_STATS_RECENT_LEAST) {
         return;
     }
     size_t n = sort_recent(series, sorted);
-    double low = quartile(sorted, n, 0.25);
-    double high = quartile(sorted, n, 0.75);
+    double low = quartile(sorted, n, 1);
+    double high = quartile(sorted, n, 3);
     double width = at_least(high - low, floor);
     verdict->fence_low = cell->mean + low - NORM_STATS_FENCE_LIMIT * width;
     verdict->fence_high = cell->mean + high + NORM_STATS_FENCE_LIMIT * width;
@@ -128,12 +130,12 @@ static void judge_recent(const struct series *series, const struct cell *cell, d
 static void judge(const struct series *series, const struct cell *cell, double value, double floor,
                   struct norm_stats_verdict *verdict)
 {
-    if (cell->n >= NORM_STATS_CELL_LEAST) {
+    if (cell->n_days >= NORM_STATS_CELL_LEAST) {
         verdict->seasonal_z = (value - cell->mean) / spread_of(cell, floor);
         verdict->known |= NORM_STATS_SEASONAL;
         verdict->out |= fabs(verdict->seasonal_z) > NORM_STATS_Z_LIMIT ? NORM_STATS_SEASONAL : 0;
     }
-    bool has_rest = cell->n >= NORM_STATS_REST_LEAST;
+    bool has_rest = cell->n_days >= NORM_STATS_REST_LEAST;
     if (has_rest && series->n_rests >= NORM_STATS_EWMA_LEAST) {
         verdict->ewma_z = (value - cell->mean - series->ewma) / at_least(sqrt(series->variance), floor);
         verdict->known |= NORM_STATS_EWMA;
@@ -165,15 +167,17 @@ static void learn_rest(struct series *series, double rest, double bounded_rest)
     series->n_rests++;
 }
 
-static void learn_value(struct cell *cell, double value)
+static void learn_value(struct cell *cell, double value, int32_t day)
 {
+    cell->n_days += cell->n == 0 || cell->last_day != day ? 1 : 0;
+    cell->last_day = day;
     double deviation = value - cell->mean;
     cell->n += cell->n < UINT32_MAX ? 1 : 0;
     cell->mean += deviation / cell->n;
     cell->squares += deviation * (value - cell->mean);
 }
 
-static void learn(struct series *series, struct cell *cell, double value, double floor,
+static void learn(struct series *series, struct cell *cell, int32_t day, double value, double floor,
                   const struct norm_stats_verdict *verdict)
 {
     double rest = value - cell->mean;
@@ -185,10 +189,10 @@ static void learn(struct series *series, struct cell *cell, double value, double
                           ? bounded(value, cell->mean, spread_of(cell, floor))
                           : cell->mean + right_rest;
     }
-    if (cell->n >= NORM_STATS_REST_LEAST) {
+    if (cell->n_days >= NORM_STATS_REST_LEAST) {
         learn_rest(series, rest, right_rest);
     }
-    learn_value(cell, right_value);
+    learn_value(cell, right_value, day);
 }
 
 struct hr_status norm_stats_judge(struct norm_stats *stats, const struct norm_zones *zones,
@@ -205,10 +209,11 @@ struct hr_status norm_stats_judge(struct norm_stats *stats, const struct norm_zo
     if (series == NULL) {
         return hr_status_of(HR_FULL);
     }
-    struct cell *cell = &series->cells[cell_of(zones, row)];
+    int64_t local_s = norm_zone_local(norm_iso_zone(zones, row->feed->iso), row->start_s);
+    struct cell *cell = &series->cells[cell_of(local_s)];
     judge(series, cell, row->value, floor, verdict);
     if (row->start_s > series->last_s) {
-        learn(series, cell, row->value, floor, verdict);
+        learn(series, cell, norm_local_day(local_s), row->value, floor, verdict);
         series->last_s = row->start_s;
     }
     return hr_ok();

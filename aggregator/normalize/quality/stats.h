@@ -14,8 +14,8 @@
 enum {
     NORM_STATS_CELLS = 48,        /* 24 hours on two kinds of days */
     NORM_STATS_RECENT = 64,       /* rests that the quartiles are of */
-    NORM_STATS_CELL_LEAST = 8,    /* values before a cell has an opinion */
-    NORM_STATS_REST_LEAST = 3,    /* values before its mean leaves a rest of the next */
+    NORM_STATS_CELL_LEAST = 8,    /* days with values before a cell has an opinion */
+    NORM_STATS_REST_LEAST = 3,    /* days before its mean leaves a rest of the next value */
     NORM_STATS_EWMA_LEAST = 48,   /* rests before their mean has an opinion; likewise: */
     NORM_STATS_RECENT_LEAST = 32, /* their quartiles */
 };

@@ -47,6 +47,17 @@ static void check_complete(const void *section, struct conf_place *place)
     }
 }
 
+static void check_statistics(const void *section, struct conf_place *place)
+{
+    const struct feeds_rules *rules = section;
+    if (rules->statistics.floor < 0) {
+        conf_complain(place, "floor", "is below 0");
+    }
+    if (rules->statistics.n_locations > 0 && !(rules->statistics.floor > 0)) {
+        conf_complain(place, "locations", "needs a floor above 0: without it there are no statistics");
+    }
+}
+
 static void check_rules(const void *section, struct conf_place *place)
 {
     const struct feeds_rules *rules = section;
@@ -111,6 +122,19 @@ static const struct conf_field complete_fields[] = {
 };
 static const struct conf_table complete_table = {CONF_FIELDS(complete_fields), .check = check_complete};
 
+static const struct conf_field statistics_fields[] = {
+    {.key = "floor",
+     .type = CONF_REAL,
+     CONF_AT(struct feeds_rules, statistics.floor),
+     .fallback = "0",
+     .help = "The least spread of a series, in the unit of value, that is assumed; 0: no statistics."},
+    {.key = "locations",
+     .type = CONF_STRINGS,
+     CONF_LIST_AT(struct feeds_rules, statistics.locations, statistics.n_locations),
+     .help = "Types of locations that are watched, such as hub; none: all."},
+};
+static const struct conf_table statistics_table = {CONF_FIELDS(statistics_fields), .check = check_statistics};
+
 static const struct conf_field rules_fields[] = {
     {.key = "required",
      .type = CONF_STRINGS,
@@ -140,5 +164,13 @@ static const struct conf_field rules_fields[] = {
      .count_offset_bytes = CONF_NOWHERE,
      .table = &complete_table,
      .help = "Of each market day in a document each series has all intervals."},
+    {.key = "statistics",
+     .type = CONF_SECTION,
+     .offset_bytes = 0,
+     .size_bytes = sizeof(struct feeds_rules),
+     .capacity = 1,
+     .count_offset_bytes = CONF_NOWHERE,
+     .table = &statistics_table,
+     .help = "Values far from what their series lets expect are marked."},
 };
 const struct conf_table feeds_rules_table = {CONF_FIELDS(rules_fields), .check = check_rules};
