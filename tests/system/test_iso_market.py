@@ -81,6 +81,7 @@ class IsoMarket(SystemTest):
         """The feed as it is in schemas/feeds, but for the address, the pace and when windows are asked for."""
         text = (ROOT / f"schemas/feeds/{name}.yaml").read_text()
         iso = name.split("_")[0]
+        text = re.sub("^token:\n(  .*\n)+", "", text, flags=re.M)  # who gives ERCOT's is not simulated: a file has it
         if name == DAY_AHEAD["pjm"]:
             text = text.replace("&type=ZONE", "")  # there is but one zone
         for key, value in (("url: \"https://[^/]+", f'url: "http://{self.addresses[iso]}'), ("schedule: .*", f"schedule: {window}"),

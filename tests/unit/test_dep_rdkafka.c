@@ -100,11 +100,14 @@ static void send_all(rd_kafka_t *producer)
                 rd_kafka_header_add(headers, name, len, value, value == NULL ? 0 : (ssize_t)size),
                 RD_KAFKA_RESP_ERR_NO_ERROR);
         }
-        assert_int_equal(rd_kafka_producev(producer, RD_KAFKA_V_TOPIC("t"), RD_KAFKA_V_PARTITION(0),
-                                           RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-                                           RD_KAFKA_V_VALUE(body, sizeof body), RD_KAFKA_V_HEADERS(headers),
-                                           RD_KAFKA_V_END),
-                         RD_KAFKA_RESP_ERR_NO_ERROR);
+        const rd_kafka_vu_t fields[] = {
+            {.vtype = RD_KAFKA_VTYPE_TOPIC, .u.cstr = "t"},
+            {.vtype = RD_KAFKA_VTYPE_PARTITION, .u.i32 = 0},
+            {.vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = RD_KAFKA_MSG_F_COPY},
+            {.vtype = RD_KAFKA_VTYPE_VALUE, .u.mem = {body, sizeof body}},
+            {.vtype = RD_KAFKA_VTYPE_HEADERS, .u.headers = headers},
+        };
+        assert_null(rd_kafka_produceva(producer, fields, sizeof fields / sizeof fields[0]));
     }
     assert_int_equal(rd_kafka_flush(producer, WAIT_MS), RD_KAFKA_RESP_ERR_NO_ERROR);
 }
