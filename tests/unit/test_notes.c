@@ -153,11 +153,14 @@ static struct norm_value values[NORM_COMMON_COUNT];
 static struct norm_event event_of(const char *key, int64_t occurred_at_us, const char *quality,
                                   int64_t error_ms)
 {
+    static const struct norm_schema nothing_aside = {.name = "test"};
     memset(values, 0, sizeof values);
     values[NORM_TIME_QUALITY] = norm_chars(quality, strlen(quality));
     values[NORM_TIME_ERROR_MS] = error_ms < 0 ? norm_null() : norm_long(error_ms);
-    return (struct norm_event){
-        .values = values, .key = hr_bytes_of(key, strlen(key)), .occurred_at_us = occurred_at_us};
+    return (struct norm_event){.schema = &nothing_aside,
+                               .values = values,
+                               .key = hr_bytes_of(key, strlen(key)),
+                               .occurred_at_us = occurred_at_us};
 }
 
 static uint64_t content(const char *own, size_t len_bytes)
