@@ -162,6 +162,7 @@ class SqliteTest(RegistryTest):
         self.headrace("audit", "x", expect=3)
         self.decide("quarantine", reason="x" * 64, expect=3)
         self.decide("quarantine", reason="two\nlines", expect=3)
+        self.decide("quarantine", reason=os.fsdecode(b"caf\xe9"), expect=3)
         self.site.headrace("device", "list", "--admin", "ftp://x", expect=1)
         self.assertIn("no aggregator answers",
                       self.site.headrace("device", "list", "--admin", f"http://127.0.0.1:{harness.free_port()}", expect=1).stderr)
@@ -185,7 +186,7 @@ class SqliteTest(RegistryTest):
         """(status, text) of a request to the admin API."""
         headers = {"Content-Type": "application/json", **({"Host": host} if host else {})}
         request = urllib.request.Request(f"http://127.0.0.1:{self.aggregator.http_port}{path}", headers=headers,
-                                         data=body.encode() if body is not None else None)
+                                         data=os.fsencode(body) if body is not None else None)
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:
                 return answer.status, answer.read().decode()
@@ -201,6 +202,7 @@ class SqliteTest(RegistryTest):
                            ('{"decision": "revoke", "reason": ""}', "reason is"),
                            ('{"decision": "revoke", "reason": "a\\nb"}', "reason is"),
                            ('{"decision": "revoke", "reason": "%s"}' % ("x" * 64), "reason is"),
+                           (os.fsdecode(b'{"decision": "revoke", "reason": "caf\xe9"}'), "reason is"),
                            ('{"decision": "revoke", "reason": "x", "reason": "y"}', "twice"),
                            ('{"decision": "revoke", "reason": "x", "dry_run": 1}', "dry_run is"),
                            ('{"decision": "revoke", "reason": "x", "operator": "a b"}', "operator is"),
