@@ -4,12 +4,14 @@
 against a running aggregator, on SQLite and on PostgreSQL: what is decided counts from the next batch on, has one audit
 entry, and is finished by being asked for again, wherever the aggregator died."""
 import hashlib
+import http.server
 import json
 import os
 import pty
 import re
 import ssl
 import subprocess
+import threading
 import unittest
 import urllib.error
 import urllib.request
@@ -21,6 +23,7 @@ from probe import Probe
 
 AIS = bytes(21)
 N_MANY = 150  # devices, for more pages than one
+LARGE = 9223372036854775000  # a device id of 19 digits
 
 
 class RegistryTest(harness.SystemTest):
@@ -167,20 +170,68 @@ class SqliteTest(RegistryTest):
         self.assertIn("no aggregator answers",
                       self.site.headrace("device", "list", "--admin", f"http://127.0.0.1:{harness.free_port()}", expect=1).stderr)
 
+    def type(self, typed, *words):
+        """(exit code, stderr) of the tool with somebody at a terminal who types that."""
+        ours, theirs = pty.openpty()
+        with subprocess.Popen([harness.program("headrace"), *words], stdin=theirs, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True) as tool:
+            os.write(ours, typed)
+            _, asked = tool.communicate(timeout=120)
+        os.close(ours)
+        os.close(theirs)
+        return tool.returncode, asked
+
     def test_a_person_is_asked_before_what_cannot_be_undone(self):
         self.begin()
-        for typed, state in (("no", "enrolled"), ("gw1", "revoked")):
-            ours, theirs = pty.openpty()
-            with subprocess.Popen([harness.program("headrace"), "device", "revoke", self.id, "--reason", "lost", "--config",
-                                   self.aggregator.config], stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                  text=True) as tool:
-                os.write(ours, f"{typed}\n".encode())
-                _, asked = tool.communicate(timeout=120)
-            os.close(ours)
-            os.close(theirs)
+        for typed, state in ((b"no\n", "enrolled"), (b"\n", "enrolled"), (b"\x04", "enrolled"), (b"gw1\n", "revoked")):
+            code, asked = self.type(typed, "device", "revoke", self.id, "--reason", "lost", "--config", self.aggregator.config)
             self.assertIn('"gw1", which is enrolled? It can\'t be undone. Type its name:', asked)
-            self.assertEqual(tool.returncode, 0 if state == "revoked" else 1)
+            self.assertEqual(code, 0 if state == "revoked" else 1)
             self.assertEqual(self.shown()["state"], state)
+
+    def test_a_device_with_an_id_of_19_digits_is_one_like_any(self):
+        self.begin()
+        entry = (self.site.registry / f"{self.id}.yaml").read_text()
+        text = re.sub(r"device_id: \d+", f"device_id: {LARGE}", entry).replace('name: "gw1"', 'name: "large"')
+        (self.site.registry / f"{LARGE}.yaml").write_text(text)
+        harness.wait_for("the entry to be taken", lambda: self.aggregator.metric("headrace_devices") == 2)
+        self.assertRegex(self.headrace("device", "list").stdout.splitlines()[2], rf"^{LARGE} +large +enrolled ")
+        words = ("device", "revoke", str(LARGE), "--reason", "lost", "--config", self.aggregator.config)
+        self.assertEqual(self.type(b"\n", *words)[0], 1)
+        self.assertEqual(self.type(b"large\n", *words)[0], 0)
+        rows = [(r["device_id"], r["action"]) for r in self.audit(str(LARGE))]
+        self.assertEqual(rows, [(LARGE, "registered"), (LARGE, "revoked")])
+
+    def test_rows_that_cannot_be_read_are_an_error(self):
+        asked = []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self):
+                asked.append(self.command)
+                body = b'{"devices":[\n{"device_id":0,"name":"","state":"active","revision":1}]}\n'
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            do_POST = do_GET
+
+            def log_message(self, *_):
+                pass
+
+        self.site = harness.Site(self.folder)
+        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            admin = ("--admin", f"http://127.0.0.1:{server.server_address[1]}")
+            self.assertIn("a row that can't be read", self.site.headrace("device", "list", *admin, expect=1).stderr)
+            for typed in (b"\n", b"\x04"):
+                code, told = self.type(typed, "device", "revoke", "5", "--reason", "lost", *admin)
+                self.assertEqual(code, 1)
+                self.assertIn("no name to ask for", told)
+            server.shutdown()
+        self.assertEqual(set(asked), {"GET"})
 
     def ask(self, path, body=None, host=None):
         """(status, text) of a request to the admin API."""

@@ -89,12 +89,16 @@ static int confirm(const struct request *request)
     }
     cli_row_text(row, "name", name, sizeof name);
     cli_row_text(row, "state", state, sizeof state);
+    if (name[0] == '\0') { /* Enter alone would say it */
+        (void)fprintf(stderr, "headrace %s: the aggregator tells no name to ask for; nothing was changed\n",
+                      request->verb);
+        return CLI_FAILED;
+    }
     (void)fprintf(stderr, "%s device %" PRIu64 ", \"%s\", which is %s? It can't be undone. Type its name: ",
                   request->decision, request->device_id, name, state);
-    if (fgets(typed, sizeof typed, stdin) != NULL) {
-        typed[strcspn(typed, "\r\n")] = '\0';
-    }
-    if (strcmp(typed, name) != 0) {
+    bool is_said = fgets(typed, sizeof typed, stdin) != NULL;
+    typed[strcspn(typed, "\r\n")] = '\0';
+    if (!is_said || strcmp(typed, name) != 0) {
         (void)fprintf(stderr, "headrace %s: that is not its name; nothing was changed\n", request->verb);
         return CLI_FAILED;
     }
