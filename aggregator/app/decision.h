@@ -35,12 +35,10 @@ HR_MUST_USE struct hr_status app_decision_ask(struct app_inbox *inbox, const str
                                               uint32_t wait_ms, struct agg_decided *out);
 
 /* ---- core thread ---- */
-/* Takes the decision to the core, whose group has room. False: nothing is open that it would have to wait
- * for, and it was answered. True: it waits for the settle. */
+/* Takes the decision to the core, which has no open group. False: it changes nothing, and was answered.
+ * True: it is the open group now, and waits for the settle. */
 bool app_decision_make(struct app_decision *decision, struct agg_core *core);
 /* The group that it waited for has ended so; the decision is gone. */
 void app_decision_settle(struct app_decision *decision, struct hr_status group);
-/* The link of a list of those that wait. */
-struct app_decision **app_decision_next(struct app_decision *decision);
 
 #endif
