@@ -377,6 +377,18 @@ class OperatorTest(RegistryTest):
             words = {"--name": "x", "--role": "viewer", "--days": "7", **dict([bad])}
             self.site.headrace("ca", "operator", "--dir", self.site.ca, *[w for pair in words.items() for w in pair], expect=3)
 
+    def test_no_certificate_takes_the_place_of_an_authoritys(self):
+        self.begin()
+        ca = self.site.ca
+        of_authority = [ca / f"{name}.{end}" for name in ("root", "device-ca", "server-ca", "operator-ca") for end in ("key", "crt")]
+        before = [file.read_bytes() for file in of_authority]
+        wrong = [("server", "--name", name) for name in ("root", "device-ca", "server-ca", "operator-ca")]
+        for words in wrong + [("operator", "--role", "admin", "--name", "ca")]:
+            for force in ((), ("--force",)):
+                told = self.site.headrace("ca", *words, "--dir", ca, *force, expect=3).stderr
+                self.assertIn("choose another name", told)
+        self.assertEqual([file.read_bytes() for file in of_authority], before)
+
 
 class PostgresTest(RegistryTest):
     def test_a_decision_counts_at_once_and_for_ever(self):
