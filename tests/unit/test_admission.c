@@ -73,6 +73,7 @@ static void a_decision_is_a_group_by_itself(void **state)
     struct app_tenants tenants;
     assert_true(app_tenants_init(&tenants, 3));
     static struct app_room room;
+    room.config.ledger = &ledger; /* is asked why it is full */
     static struct app_intake intake;
     app_inbox_init(&inbox);
     struct app_admission admission = {.core = lab.core,
