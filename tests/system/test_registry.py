@@ -9,9 +9,11 @@ import json
 import os
 import pty
 import re
+import signal
 import ssl
 import subprocess
 import threading
+import time
 import unittest
 import urllib.error
 import urllib.request
@@ -68,6 +70,17 @@ class RegistryTest(harness.SystemTest):
         if answer.ack.status == wire.OK:
             self.stream.next(records)
         return answer.ack.status
+
+    def ask(self, path, body=None, host=None):
+        """(status, text) of a request to the admin API."""
+        headers = {"Content-Type": "application/json", **({"Host": host} if host else {})}
+        request = urllib.request.Request(f"http://127.0.0.1:{self.aggregator.http_port}{path}", headers=headers,
+                                         data=os.fsencode(body) if body is not None else None)
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
 
     def assert_history(self, *wanted):
         """The audit entries of the device are these: (who, what, before, after)."""
@@ -233,17 +246,6 @@ class SqliteTest(RegistryTest):
             server.shutdown()
         self.assertEqual(set(asked), {"GET"})
 
-    def ask(self, path, body=None, host=None):
-        """(status, text) of a request to the admin API."""
-        headers = {"Content-Type": "application/json", **({"Host": host} if host else {})}
-        request = urllib.request.Request(f"http://127.0.0.1:{self.aggregator.http_port}{path}", headers=headers,
-                                         data=os.fsencode(body) if body is not None else None)
-        try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
-                return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as error:
-            return error.code, error.read().decode()
-
     def test_the_admin_api_doubts_what_it_is_sent(self):
         self.begin()
         path = f"/devices/{self.id}/decision"
@@ -396,6 +398,25 @@ class PostgresTest(RegistryTest):
         self.check_decisions()
         self.check_restart()
         self.check_dying("after_commit:1")
+
+    def test_a_decision_that_the_ledger_is_slow_to_take_does_not_keep_others_waiting(self):
+        server = self.own(Postgres(self.folder))
+        self.begin(server.ledger(commit_timeout="60s"))
+        writer = int(server.query("SELECT writer_pid FROM log_head")[0][0])
+        os.kill(writer, signal.SIGSTOP)
+        try:
+            begun = time.monotonic()
+            status, text = self.ask(f"/devices/{self.id}/decision", '{"decision": "revoke", "reason": "stolen"}')
+            self.assertEqual(status, 503)
+            self.assertIn("no answer yet; it may still be made", text)
+            self.assertEqual(self.ask("/healthz")[0], 200)
+            self.assertLess(time.monotonic() - begun, 30)
+            self.assertEqual(self.shown()["state"], "enrolled")
+        finally:
+            os.kill(writer, signal.SIGCONT)
+        harness.wait_for("the decision", lambda: self.shown()["state"] == "revoked")
+        self.assertIn("is revoked already", self.decide("revoke", "--yes").stdout)
+        self.assertEqual([r["action"] for r in self.audit(self.id)], ["registered", "revoked"])
 
 
 if __name__ == "__main__":
