@@ -3,6 +3,7 @@
 """The registry in the ledger, by way of `headrace device list|show|quarantine|release|revoke|retire` and `headrace audit`
 against a running aggregator, on SQLite and on PostgreSQL: what is decided counts from the next batch on, has one audit
 entry, and is finished by being asked for again, wherever the aggregator died."""
+import contextlib
 import hashlib
 import http.server
 import json
@@ -10,6 +11,7 @@ import os
 import pty
 import re
 import signal
+import socket
 import ssl
 import subprocess
 import threading
@@ -346,6 +348,24 @@ class OperatorTest(RegistryTest):
         self.assertIn("https wants --identity", self.site.headrace("device", "list", "--admin",
                                                                    f"https://127.0.0.1:{self.admin_port}", expect=1).stderr)
         self.ask_as(anna, "device", "list")
+
+    def test_who_is_no_operator_is_told_before_he_sends_a_body(self):
+        self.begin()
+        context = ssl.create_default_context(cafile=self.site.ca / "server-ca.crt")
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        with socket.create_connection(("127.0.0.1", self.admin_port), timeout=60) as plain:
+            with context.wrap_socket(plain, server_hostname="127.0.0.1") as stranger:
+                stranger.sendall(f"POST /devices/{self.id}/decision HTTP/1.1\r\nHost: localhost\r\n"
+                                 "Content-Type: application/json\r\nContent-Length: 400\r\n\r\n{".encode())
+                answer = b""
+                with contextlib.suppress(OSError):
+                    while part := stranger.recv(4096):
+                        answer += part
+        self.assertTrue(answer.startswith(b"HTTP/1.1 403 "), answer)
+        self.assertIn(b"certificate opens this", answer)
+        # Whoever is one is heard to the end.
+        maria = self.operator("maria", "admin")
+        self.ask_as(maria, "device", "quarantine", self.id, "--reason", "test")
 
     def expired(self, identity):
         """The identity with a certificate that was valid once."""
