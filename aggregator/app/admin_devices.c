@@ -16,8 +16,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A page of the longest rows fits a reply. */
-enum { PAGE_ROWS = 64, DECISION_WAIT_MS = 60000, HEX_CHARS = 2 * WIRE_DIGEST_BYTES };
+/* A page of the longest rows fits a reply. While a decision is waited for, nobody else is answered, /healthz
+ * neither. */
+enum { PAGE_ROWS = 64, DECISION_WAIT_MS = 5000, HEX_CHARS = 2 * WIRE_DIGEST_BYTES };
 
 /* ---- rows ---- */
 
@@ -209,7 +210,7 @@ static bool refuse_decision(struct hr_status status, const struct agg_decided *d
         break;
     }
     return app_reply_error(reply, APP_UNAVAILABLE,
-                           "no answer within a minute; look at the device before you try again");
+                           "no answer yet; it may still be made: look at the device, or say it again");
 }
 
 static bool answer_decision(struct app *app, uint64_t device_id, const struct http_request *request,

@@ -152,26 +152,25 @@ static struct hr_status commit(struct app_admission *admission, const struct led
     return status;
 }
 
-static void settle_decisions(struct app_admission *admission, struct hr_status status)
+static bool group_is_open(const struct app_admission *admission)
 {
-    while (admission->decisions != NULL) {
-        struct app_decision *decision = admission->decisions;
-        admission->decisions = *app_decision_next(decision);
-        app_decision_settle(decision, status);
-    }
+    return agg_group_waiting(admission->core) > 0;
 }
 
 static void close_group(struct app_admission *admission)
 {
     admission->group_since_ms = 0;
     const struct ledger_commit *change = agg_group_take(admission->core);
-    if (change == NULL && agg_group_waiting(admission->core) == 0) {
+    if (change == NULL && !group_is_open(admission)) {
         return;
     }
     bool has_batches = change != NULL && change->n_batches > 0;
     struct hr_status status = change != NULL ? commit(admission, change) : hr_ok();
     agg_group_settle(admission->core, status);
-    settle_decisions(admission, status);
+    if (admission->decision != NULL) {
+        app_decision_settle(admission->decision, status);
+        admission->decision = NULL;
+    }
     HR_FAILPOINT("after_ack");
     if (hr_is_ok(status) && has_batches) {
         admission->committed(admission->ctx);
@@ -210,6 +209,19 @@ void app_admission_register(struct app_admission *admission, const struct ledger
     }
 }
 
+/* A decision is a group by itself: a ledger that has no room for batches may have room for it, and what it
+ * would be refused with is not its own. Closing a group can open the next, with what was held. */
+static void decide(struct app_admission *admission, struct app_decision *decision)
+{
+    while (group_is_open(admission)) {
+        close_group(admission);
+    }
+    if (app_decision_make(decision, admission->core)) {
+        admission->decision = decision;
+        close_group(admission);
+    }
+}
+
 static void handle(struct app_admission *admission, struct app_item *item)
 {
     if (agg_group_is_full(admission->core)) {
@@ -232,20 +244,10 @@ static void handle(struct app_admission *admission, struct app_item *item)
         free(device);
         break;
     }
-    case APP_ITEM_DECISION: {
-        struct app_decision *decision = item->owner;
-        if (app_decision_make(decision, admission->core)) {
-            *app_decision_next(decision) = admission->decisions;
-            admission->decisions = decision;
-        }
+    case APP_ITEM_DECISION:
+        decide(admission, item->owner);
         break;
     }
-    }
-}
-
-static bool group_is_open(const struct app_admission *admission)
-{
-    return agg_group_waiting(admission->core) > 0;
 }
 
 /* How long to wait for the next item. With a group open, only while batches are being judged, and never

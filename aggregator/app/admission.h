@@ -2,7 +2,7 @@
  *
  * The core thread: takes what is in the inbox to the core, commits groups to the ledger, and lets the answers
  * go. A group is committed as soon as nothing more is on its way, or after the commit window while more keeps
- * coming. */
+ * coming; a decision about a device is a group by itself. */
 #ifndef APP_ADMISSION_H
 #define APP_ADMISSION_H
 
@@ -34,9 +34,9 @@ struct app_admission {
     pthread_t thread;
     uint64_t group_since_ms; /* of the open group; 0: none */
     uint64_t next_tick_ms;
-    bool devices_changing;          /* in the open group */
-    struct app_decision *decisions; /* that wait for it */
-    atomic_int health;              /* enum app_ledger_health */
+    bool devices_changing;         /* in the open group */
+    struct app_decision *decision; /* which the open group holds alone, or NULL */
+    atomic_int health;             /* enum app_ledger_health */
     /* A sink holds what the ledger has lost. Nothing more is taken: its leaves would be those of other
      * batches that are published already, and it would never be. */
     atomic_bool is_behind;

@@ -9,7 +9,6 @@
 
 struct app_decision {
     struct app_item item;
-    struct app_decision *next;
     atomic_int n_holders; /* the asking thread and the core thread; the last one frees */
     pthread_mutex_t lock;
     pthread_cond_t answered;
@@ -98,13 +97,7 @@ bool app_decision_make(struct app_decision *decision, struct agg_core *core)
 void app_decision_settle(struct app_decision *decision, struct hr_status group)
 {
     if (!hr_is_ok(group)) {
-        /* It may have been judged by what is undone now. */
         decision->status = hr_status_of(hr_is(group, HR_FULL) ? HR_FULL : HR_AGAIN);
     }
     answer(decision);
-}
-
-struct app_decision **app_decision_next(struct app_decision *decision)
-{
-    return &decision->next;
 }

@@ -19,8 +19,9 @@ struct app_decision_text {
 };
 
 /* {"decision": "quarantine"|"release"|"revoke"|"retire", "reason": TEXT, "dry_run": false, "operator": NAME}.
- * The last two may be absent. A reason is 1 to 63 bytes without control characters, a name up to 48 letters,
- * digits, '.', '-', '_' and '@'. HR_MALFORMED: `why` says to a person what is wrong. Doubts every byte. */
+ * The last two may be absent. A reason is 1 to 63 bytes of UTF-8 without control characters, a name up to 48
+ * letters, digits, '.', '-', '_' and '@'. HR_MALFORMED: `why` says to a person what is wrong. Doubts every
+ * byte. */
 HR_MUST_USE struct hr_status app_decision_parse(struct hr_bytes body, struct app_decision_text *out,
                                                 char why[APP_DECISION_WHY_CHARS]);
 
@@ -34,12 +35,10 @@ HR_MUST_USE struct hr_status app_decision_ask(struct app_inbox *inbox, const str
                                               uint32_t wait_ms, struct agg_decided *out);
 
 /* ---- core thread ---- */
-/* Takes the decision to the core, whose group has room. False: nothing is open that it would have to wait
- * for, and it was answered. True: it waits for the settle. */
+/* Takes the decision to the core, which has no open group. False: it changes nothing, and was answered.
+ * True: it is the open group now, and waits for the settle. */
 bool app_decision_make(struct app_decision *decision, struct agg_core *core);
 /* The group that it waited for has ended so; the decision is gone. */
 void app_decision_settle(struct app_decision *decision, struct hr_status group);
-/* The link of a list of those that wait. */
-struct app_decision **app_decision_next(struct app_decision *decision);
 
 #endif

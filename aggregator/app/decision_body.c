@@ -3,6 +3,7 @@
 
 #include "aggregator/http/json.h"
 #include "proto/base/assert.h"
+#include "proto/base/text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -16,7 +17,7 @@ static const struct {
     const char *wants;
 } keys[] = {
     {"decision", HAS_DECISION, HTTP_JSON_STRING, " is quarantine, release, revoke or retire"},
-    {"reason", HAS_REASON, HTTP_JSON_STRING, " is one line of 1 to 63 bytes"},
+    {"reason", HAS_REASON, HTTP_JSON_STRING, " is one line of 1 to 63 bytes of UTF-8"},
     {"dry_run", HAS_DRY_RUN, HTTP_JSON_BOOLEAN, " is true or false"},
     {"operator", HAS_OPERATOR, HTTP_JSON_STRING,
      " is a name of up to 48 letters, digits, '.', '-', '_' and '@'"},
@@ -46,12 +47,7 @@ static bool take_kind(const char *text, enum agg_decision_kind *out)
 static bool take_line(const char *text, char *out, size_t capacity)
 {
     size_t len = strlen(text);
-    for (size_t i = 0; i < len; i++) {
-        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7F) {
-            return false;
-        }
-    }
-    bool fits = len > 0 && len < capacity;
+    bool fits = len > 0 && len < capacity && hr_text_ok(hr_bytes_of(text, len));
     memcpy(out, text, fits ? len + 1 : 0);
     return fits;
 }

@@ -55,7 +55,8 @@ enum agg_event_kind {
     AGG_EVENT_KEY_SWITCH_REFUSED,
     AGG_EVENT_DEVICE_STATE, /* text: the new state; sessions of a revoked device are to be dropped */
     AGG_EVENT_REGISTRY_REFUSED,
-    AGG_EVENT_REGISTRY_OUTDATED, /* an entry says otherwise than text, but its revision is not above n */
+    AGG_EVENT_REGISTRY_OUTDATED, /* an entry says otherwise (text: the state), but its revision is not above n
+                                  */
     AGG_EVENT_LEDGER_FULL,
     AGG_EVENT_LEDGER_AWAY, /* the database can't be reached; nothing is lost, collectors wait */
     AGG_EVENT_FENCED,      /* another writer took over: nothing is accepted any more */

@@ -55,10 +55,26 @@ static bool may_send(const struct ledger_device *entry)
     return entry->state == LEDGER_DEVICE_ENROLLED || entry->state == LEDGER_DEVICE_ACTIVE;
 }
 
-/* Does an entry that changes nothing say otherwise than what is known? */
-static bool is_outdated(const struct ledger_device *known, const struct ledger_device *entry)
+static bool is_same_key(const struct ledger_key *known, const struct ledger_key *named)
 {
-    return known->state != entry->state && !(may_send(known) && may_send(entry));
+    struct ledger_key updated = *named;
+    merge_end(&updated, known);
+    return is_same_spki(known, named) && known->revoked == named->revoked &&
+           known->from_stream == named->from_stream && known->from_seq == named->from_seq &&
+           known->to_stream == updated.to_stream && known->to_seq == updated.to_seq;
+}
+
+/* Does an entry that changes nothing say otherwise than what is known? Keys that it doesn't name stay anyway,
+ * and the device may have them by its own chain. */
+static bool is_outdated(struct ledger_device *known, const struct ledger_device *entry)
+{
+    bool is_other = (known->state != entry->state && !(may_send(known) && may_send(entry))) ||
+                    strcmp(known->name, entry->name) != 0 || strcmp(known->tenant, entry->tenant) != 0;
+    for (uint32_t i = 0; i < entry->n_keys; i++) {
+        const struct ledger_key *key = key_of(known, entry->keys[i].epoch);
+        is_other = is_other || key == NULL || !is_same_key(key, &entry->keys[i]);
+    }
+    return is_other;
 }
 
 static void merge_state(struct ledger_device *merged, const struct ledger_device *entry, bool has_sent)

@@ -202,12 +202,22 @@ static struct page page_for(struct http_server *server, const struct http_peer *
     return admin_page(server, peer, url, false, upload);
 }
 
+static bool is_stranger(const struct http_server *server, const struct http_peer *peer)
+{
+    return server->material != NULL && peer->role == HTTP_ROLE_NONE;
+}
+
+static struct page stranger_page(void)
+{
+    return page_of(MHD_HTTP_FORBIDDEN, "an operator's certificate opens this");
+}
+
 static struct page answer(struct http_server *server, struct MHD_Connection *connection, const char *url,
                           const char *method, const struct upload *upload)
 {
     const struct http_peer peer = peer_of(server, connection);
-    if (server->material != NULL && peer.role == HTTP_ROLE_NONE) {
-        return page_of(MHD_HTTP_FORBIDDEN, "an operator's certificate opens this");
+    if (is_stranger(server, &peer)) {
+        return stranger_page();
     }
     return is_method(method, MHD_HTTP_METHOD_POST) ? post_page(server, connection, &peer, url, upload)
                                                    : page_for(server, &peer, url, method, upload);
@@ -232,6 +242,31 @@ static void on_completed(void *ctx, struct MHD_Connection *connection, void **st
     *state = NULL;
 }
 
+static enum MHD_Result send_page(struct MHD_Connection *connection, const struct page *page)
+{
+    if (page->response == NULL) {
+        return MHD_NO;
+    }
+    (void)MHD_add_response_header(page->response, MHD_HTTP_HEADER_CONTENT_TYPE, page->type);
+    (void)MHD_add_response_header(page->response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+    enum MHD_Result result = MHD_queue_response(connection, page->status, page->response);
+    MHD_destroy_response(page->response);
+    return result;
+}
+
+/* A stranger is told at once, and holds no connection with a body that never ends. */
+static enum MHD_Result begin(const struct http_server *server, struct MHD_Connection *connection,
+                             void **state)
+{
+    const struct http_peer peer = peer_of(server, connection);
+    if (is_stranger(server, &peer)) {
+        const struct page page = stranger_page();
+        return send_page(connection, &page);
+    }
+    *state = calloc(1, sizeof(struct upload));
+    return *state != NULL ? MHD_YES : MHD_NO;
+}
+
 static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, const char *url,
                                   const char *method, const char *version, const char *upload,
                                   size_t *upload_len_bytes, void **state)
@@ -240,23 +275,15 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
     struct http_server *server = ctx;
     if (*state == NULL) {
         /* libmicrohttpd calls once with the headers, and again with each part of the body and behind it */
-        *state = calloc(1, sizeof(struct upload));
-        return *state != NULL ? MHD_YES : MHD_NO;
+        return begin(server, connection, state);
     }
     if (*upload_len_bytes > 0) {
         take_body(*state, upload, *upload_len_bytes);
         *upload_len_bytes = 0;
         return MHD_YES;
     }
-    struct page page = answer(server, connection, url, method, *state);
-    if (page.response == NULL) {
-        return MHD_NO;
-    }
-    (void)MHD_add_response_header(page.response, MHD_HTTP_HEADER_CONTENT_TYPE, page.type);
-    (void)MHD_add_response_header(page.response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
-    enum MHD_Result result = MHD_queue_response(connection, page.status, page.response);
-    MHD_destroy_response(page.response);
-    return result;
+    const struct page page = answer(server, connection, url, method, *state);
+    return send_page(connection, &page);
 }
 
 /* libmicrohttpd says on stderr what errno says too; its lines would break the log's format. */

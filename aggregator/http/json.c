@@ -77,23 +77,26 @@ static bool take_string(struct http_json *json, char *out, size_t max_chars)
     return true;
 }
 
-/* Whole and of at most 15 digits, which no arithmetic here can overflow. */
+/* Whole, and not beyond an int64_t on either side of zero. */
 static bool take_number(struct http_json *json, int64_t *out)
 {
-    enum { MAX_DIGITS = 15 };
+    enum { MAX_DIGITS = 19 }; /* of INT64_MAX; a uint64_t holds them all */
     bool is_negative = peek(json) == '-';
     json->at += is_negative ? 1 : 0;
-    int64_t number = 0;
+    uint64_t number = 0;
     size_t n = 0;
     bool begins_with_zero = peek(json) == '0';
     for (; peek(json) >= '0' && peek(json) <= '9' && n < MAX_DIGITS; n++) {
-        number = number * 10 + (peek(json) - '0');
+        number = number * 10 + (uint64_t)(peek(json) - '0');
         json->at++;
     }
     uint8_t next = peek(json);
     bool goes_on = (next >= '0' && next <= '9') || next == '.' || next == 'e' || next == 'E';
-    *out = is_negative ? -number : number;
-    return n > 0 && !goes_on && !(begins_with_zero && n > 1);
+    if (n == 0 || goes_on || (begins_with_zero && n > 1) || number > INT64_MAX) {
+        return false;
+    }
+    *out = is_negative ? -(int64_t)number : (int64_t)number;
+    return true;
 }
 
 static bool take_value(struct http_json *json, struct http_json_member *out)

@@ -219,8 +219,8 @@ struct ledger {
                                            void *each_ctx);
     /* The registry as it is committed: calls each for a page of devices, by id (those above 2^63 - 1 are not
      * listed), and of the audit entries of one device (0: all), by entry. HR_OK also when the page is empty.
-     * HR_NOT_FOUND: a SQLite ledger of an older schema, opened for reading. HR_IO: it can't be read now.
-     * [any thread; one at a time with the calls for the reader thread, for which it waits] */
+     * HR_NOT_FOUND: a ledger of an older schema without audit entries, opened for reading. HR_IO: it can't be
+     * read now. [any thread; one at a time with the calls for the reader thread, for which it waits] */
     HR_MUST_USE struct hr_status (*list_devices)(void *ctx, const struct ledger_page *page,
                                                  void (*each)(void *each_ctx,
                                                               const struct ledger_device *device),

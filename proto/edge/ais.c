@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proto/base/assert.h"
+#include "proto/base/text.h"
 #include "proto/edge/internal.h"
 
 #include <string.h>
@@ -47,7 +48,7 @@ bool edge_ais_view_in_range(const struct edge_ais_view *view)
     return (view->channel == 0 || is_graphic(view->channel)) && is_graphic(view->talker >> 8) &&
            is_graphic(view->talker & 0xFFu) && view->source_time_ms >= 0 &&
            (uint64_t)view->source_time_ms < EDGE_LIMIT_48 &&
-           view->station.len_bytes <= EDGE_AIS_STATION_MAX_CHARS && edge_text_ok(view->station);
+           view->station.len_bytes <= EDGE_AIS_STATION_MAX_CHARS && hr_text_ok(view->station);
 }
 
 bool edge_ais_view_is_common(const struct edge_ais_view *view)

@@ -43,9 +43,7 @@ enum {
 /* Times and counters of the wire stay below 2^48, so that their microseconds fit in 64 bits. */
 #define EDGE_LIMIT_48 ((uint64_t)1 << 48)
 
-/* True when text is UTF-8 (RFC 3629) without control characters. */
-bool edge_text_ok(struct hr_bytes text);
-/* True when the fixed array holds such a text and its NUL. */
+/* True when the fixed array holds a text, as proto/base/text.h has it, and its NUL. */
 bool edge_text_array_ok(const char *text, size_t capacity_bytes);
 
 /* True when each field is in the range that edge/record.h gives; kind must not be EDGE_AIS or EDGE_NONE. */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "proto/base/text.h"
 #include "proto/edge/internal.h"
 #include "proto/edge/record.pb.h"
 
@@ -19,7 +20,7 @@ static bool get_text(const uint8_t *bytes, pb_size_t size, char *text, size_t ca
     }
     memcpy(text, bytes, size);
     memset(text + size, 0, capacity_bytes - size);
-    return edge_text_ok(hr_bytes_of(bytes, size));
+    return hr_text_ok(hr_bytes_of(bytes, size));
 }
 
 static bool get_fixed(const uint8_t *bytes, pb_size_t size, uint8_t *out, size_t len_bytes)

@@ -3,13 +3,19 @@
 """The registry in the ledger, by way of `headrace device list|show|quarantine|release|revoke|retire` and `headrace audit`
 against a running aggregator, on SQLite and on PostgreSQL: what is decided counts from the next batch on, has one audit
 entry, and is finished by being asked for again, wherever the aggregator died."""
+import contextlib
 import hashlib
+import http.server
 import json
 import os
 import pty
 import re
+import signal
+import socket
 import ssl
 import subprocess
+import threading
+import time
 import unittest
 import urllib.error
 import urllib.request
@@ -21,6 +27,7 @@ from probe import Probe
 
 AIS = bytes(21)
 N_MANY = 150  # devices, for more pages than one
+LARGE = 9223372036854775000  # a device id of 19 digits
 
 
 class RegistryTest(harness.SystemTest):
@@ -65,6 +72,17 @@ class RegistryTest(harness.SystemTest):
         if answer.ack.status == wire.OK:
             self.stream.next(records)
         return answer.ack.status
+
+    def ask(self, path, body=None, host=None):
+        """(status, text) of a request to the admin API."""
+        headers = {"Content-Type": "application/json", **({"Host": host} if host else {})}
+        request = urllib.request.Request(f"http://127.0.0.1:{self.aggregator.http_port}{path}", headers=headers,
+                                         data=os.fsencode(body) if body is not None else None)
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
 
     def assert_history(self, *wanted):
         """The audit entries of the device are these: (who, what, before, after)."""
@@ -162,35 +180,73 @@ class SqliteTest(RegistryTest):
         self.headrace("audit", "x", expect=3)
         self.decide("quarantine", reason="x" * 64, expect=3)
         self.decide("quarantine", reason="two\nlines", expect=3)
+        self.decide("quarantine", reason=os.fsdecode(b"caf\xe9"), expect=3)
         self.site.headrace("device", "list", "--admin", "ftp://x", expect=1)
         self.assertIn("no aggregator answers",
                       self.site.headrace("device", "list", "--admin", f"http://127.0.0.1:{harness.free_port()}", expect=1).stderr)
 
+    def type(self, typed, *words):
+        """(exit code, stderr) of the tool with somebody at a terminal who types that."""
+        ours, theirs = pty.openpty()
+        with subprocess.Popen([harness.program("headrace"), *words], stdin=theirs, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True) as tool:
+            os.write(ours, typed)
+            _, asked = tool.communicate(timeout=120)
+        os.close(ours)
+        os.close(theirs)
+        return tool.returncode, asked
+
     def test_a_person_is_asked_before_what_cannot_be_undone(self):
         self.begin()
-        for typed, state in (("no", "enrolled"), ("gw1", "revoked")):
-            ours, theirs = pty.openpty()
-            with subprocess.Popen([harness.program("headrace"), "device", "revoke", self.id, "--reason", "lost", "--config",
-                                   self.aggregator.config], stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                  text=True) as tool:
-                os.write(ours, f"{typed}\n".encode())
-                _, asked = tool.communicate(timeout=120)
-            os.close(ours)
-            os.close(theirs)
+        for typed, state in ((b"no\n", "enrolled"), (b"\n", "enrolled"), (b"\x04", "enrolled"), (b"gw1\n", "revoked")):
+            code, asked = self.type(typed, "device", "revoke", self.id, "--reason", "lost", "--config", self.aggregator.config)
             self.assertIn('"gw1", which is enrolled? It can\'t be undone. Type its name:', asked)
-            self.assertEqual(tool.returncode, 0 if state == "revoked" else 1)
+            self.assertEqual(code, 0 if state == "revoked" else 1)
             self.assertEqual(self.shown()["state"], state)
 
-    def ask(self, path, body=None, host=None):
-        """(status, text) of a request to the admin API."""
-        headers = {"Content-Type": "application/json", **({"Host": host} if host else {})}
-        request = urllib.request.Request(f"http://127.0.0.1:{self.aggregator.http_port}{path}", headers=headers,
-                                         data=body.encode() if body is not None else None)
-        try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
-                return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as error:
-            return error.code, error.read().decode()
+    def test_a_device_with_an_id_of_19_digits_is_one_like_any(self):
+        self.begin()
+        entry = (self.site.registry / f"{self.id}.yaml").read_text()
+        text = re.sub(r"device_id: \d+", f"device_id: {LARGE}", entry).replace('name: "gw1"', 'name: "large"')
+        (self.site.registry / f"{LARGE}.yaml").write_text(text)
+        harness.wait_for("the entry to be taken", lambda: self.aggregator.metric("headrace_devices") == 2)
+        self.assertRegex(self.headrace("device", "list").stdout.splitlines()[2], rf"^{LARGE} +large +enrolled ")
+        words = ("device", "revoke", str(LARGE), "--reason", "lost", "--config", self.aggregator.config)
+        self.assertEqual(self.type(b"\n", *words)[0], 1)
+        self.assertEqual(self.type(b"large\n", *words)[0], 0)
+        rows = [(r["device_id"], r["action"]) for r in self.audit(str(LARGE))]
+        self.assertEqual(rows, [(LARGE, "registered"), (LARGE, "revoked")])
+
+    def test_rows_that_cannot_be_read_are_an_error(self):
+        asked = []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self):
+                asked.append(self.command)
+                body = b'{"devices":[\n{"device_id":0,"name":"","state":"active","revision":1}]}\n'
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            do_POST = do_GET
+
+            def log_message(self, *_):
+                pass
+
+        self.site = harness.Site(self.folder)
+        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            admin = ("--admin", f"http://127.0.0.1:{server.server_address[1]}")
+            self.assertIn("a row that can't be read", self.site.headrace("device", "list", *admin, expect=1).stderr)
+            for typed in (b"\n", b"\x04"):
+                code, told = self.type(typed, "device", "revoke", "5", "--reason", "lost", *admin)
+                self.assertEqual(code, 1)
+                self.assertIn("no name to ask for", told)
+            server.shutdown()
+        self.assertEqual(set(asked), {"GET"})
 
     def test_the_admin_api_doubts_what_it_is_sent(self):
         self.begin()
@@ -201,6 +257,7 @@ class SqliteTest(RegistryTest):
                            ('{"decision": "revoke", "reason": ""}', "reason is"),
                            ('{"decision": "revoke", "reason": "a\\nb"}', "reason is"),
                            ('{"decision": "revoke", "reason": "%s"}' % ("x" * 64), "reason is"),
+                           (os.fsdecode(b'{"decision": "revoke", "reason": "caf\xe9"}'), "reason is"),
                            ('{"decision": "revoke", "reason": "x", "reason": "y"}', "twice"),
                            ('{"decision": "revoke", "reason": "x", "dry_run": 1}', "dry_run is"),
                            ('{"decision": "revoke", "reason": "x", "operator": "a b"}', "operator is"),
@@ -292,6 +349,24 @@ class OperatorTest(RegistryTest):
                                                                    f"https://127.0.0.1:{self.admin_port}", expect=1).stderr)
         self.ask_as(anna, "device", "list")
 
+    def test_who_is_no_operator_is_told_before_he_sends_a_body(self):
+        self.begin()
+        context = ssl.create_default_context(cafile=self.site.ca / "server-ca.crt")
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        with socket.create_connection(("127.0.0.1", self.admin_port), timeout=60) as plain:
+            with context.wrap_socket(plain, server_hostname="127.0.0.1") as stranger:
+                stranger.sendall(f"POST /devices/{self.id}/decision HTTP/1.1\r\nHost: localhost\r\n"
+                                 "Content-Type: application/json\r\nContent-Length: 400\r\n\r\n{".encode())
+                answer = b""
+                with contextlib.suppress(OSError):
+                    while part := stranger.recv(4096):
+                        answer += part
+        self.assertTrue(answer.startswith(b"HTTP/1.1 403 "), answer)
+        self.assertIn(b"certificate opens this", answer)
+        # Whoever is one is heard to the end.
+        maria = self.operator("maria", "admin")
+        self.ask_as(maria, "device", "quarantine", self.id, "--reason", "test")
+
     def expired(self, identity):
         """The identity with a certificate that was valid once."""
         out = self.folder / "expired"
@@ -324,6 +399,18 @@ class OperatorTest(RegistryTest):
             words = {"--name": "x", "--role": "viewer", "--days": "7", **dict([bad])}
             self.site.headrace("ca", "operator", "--dir", self.site.ca, *[w for pair in words.items() for w in pair], expect=3)
 
+    def test_no_certificate_takes_the_place_of_an_authoritys(self):
+        self.begin()
+        ca = self.site.ca
+        of_authority = [ca / f"{name}.{end}" for name in ("root", "device-ca", "server-ca", "operator-ca") for end in ("key", "crt")]
+        before = [file.read_bytes() for file in of_authority]
+        wrong = [("server", "--name", name) for name in ("root", "device-ca", "server-ca", "operator-ca")]
+        for words in wrong + [("operator", "--role", "admin", "--name", "ca")]:
+            for force in ((), ("--force",)):
+                told = self.site.headrace("ca", *words, "--dir", ca, *force, expect=3).stderr
+                self.assertIn("choose another name", told)
+        self.assertEqual([file.read_bytes() for file in of_authority], before)
+
 
 class PostgresTest(RegistryTest):
     def test_a_decision_counts_at_once_and_for_ever(self):
@@ -331,6 +418,25 @@ class PostgresTest(RegistryTest):
         self.check_decisions()
         self.check_restart()
         self.check_dying("after_commit:1")
+
+    def test_a_decision_that_the_ledger_is_slow_to_take_does_not_keep_others_waiting(self):
+        server = self.own(Postgres(self.folder))
+        self.begin(server.ledger(commit_timeout="60s"))
+        writer = int(server.query("SELECT writer_pid FROM log_head")[0][0])
+        os.kill(writer, signal.SIGSTOP)
+        try:
+            begun = time.monotonic()
+            status, text = self.ask(f"/devices/{self.id}/decision", '{"decision": "revoke", "reason": "stolen"}')
+            self.assertEqual(status, 503)
+            self.assertIn("no answer yet; it may still be made", text)
+            self.assertEqual(self.ask("/healthz")[0], 200)
+            self.assertLess(time.monotonic() - begun, 30)
+            self.assertEqual(self.shown()["state"], "enrolled")
+        finally:
+            os.kill(writer, signal.SIGCONT)
+        harness.wait_for("the decision", lambda: self.shown()["state"] == "revoked")
+        self.assertIn("is revoked already", self.decide("revoke", "--yes").stdout)
+        self.assertEqual([r["action"] for r in self.audit(self.id)], ["registered", "revoked"])
 
 
 if __name__ == "__main__":

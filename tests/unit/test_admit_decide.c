@@ -125,6 +125,40 @@ static void quarantine_is_left_by_release_and_the_chain_goes_on(void **state)
     assert_int_equal(agg_device_find(lab->core, DEVICE)->state, LEDGER_DEVICE_ACTIVE);
 }
 
+static uint32_t register_outdated(struct core_lab *lab, const struct ledger_device *entry)
+{
+    uint32_t before = core_lab_events(lab, AGG_EVENT_REGISTRY_OUTDATED);
+    assert_ok(agg_register(lab->core, entry));
+    return core_lab_events(lab, AGG_EVENT_REGISTRY_OUTDATED) - before;
+}
+
+static void an_entry_that_a_decision_outran_is_told_whatever_it_wants_changed(void **state)
+{
+    struct fixture *fixture = *state;
+    struct core_lab *lab = &fixture->lab;
+    decide_to(fixture, AGG_QUARANTINE, LEDGER_DEVICE_QUARANTINED);
+    decide_to(fixture, AGG_RELEASE, LEDGER_DEVICE_ENROLLED); /* revision 3 */
+    const struct ledger_device same = core_lab_entry(DEVICE, LEDGER_DEVICE_ACTIVE, 2);
+    assert_int_equal(register_outdated(lab, &same), 0);
+    struct ledger_device fewer = same;
+    fewer.n_keys = 0;
+    assert_int_equal(register_outdated(lab, &fewer), 0);
+    struct ledger_device entry[6] = {same, same, same, same, same, same};
+    entry[0].keys[0].revoked = true;
+    entry[1].keys[1] = same.keys[0];
+    entry[1].keys[1].epoch = 2;
+    entry[1].n_keys = 2;
+    entry[2].keys[0].to_stream = 4;
+    entry[3].keys[0].spki[40] ^= 1;
+    entry[4].name[0] = 'x';
+    entry[5].tenant[0] = 'x';
+    for (uint32_t i = 0; i < HR_ARRAY_LEN(entry); i++) {
+        assert_int_equal(register_outdated(lab, &entry[i]), 1);
+    }
+    assert_int_equal(core_lab_device(lab, DEVICE).n_keys, 1);
+    assert_false(agg_device_find(lab->core, DEVICE)->keys[0].revoked);
+}
+
 static void a_device_that_never_sent_is_released_to_where_it_was(void **state)
 {
     struct fixture *fixture = *state;
@@ -244,6 +278,7 @@ int main(void)
         DECIDE_TEST(a_revocation_counts_for_the_next_batch_of_the_same_group),
         DECIDE_TEST(a_batch_that_is_held_for_a_device_that_is_revoked_is_refused),
         DECIDE_TEST(quarantine_is_left_by_release_and_the_chain_goes_on),
+        DECIDE_TEST(an_entry_that_a_decision_outran_is_told_whatever_it_wants_changed),
         DECIDE_TEST(a_device_that_never_sent_is_released_to_where_it_was),
         DECIDE_TEST(what_is_decided_already_changes_nothing_and_what_cannot_be_is_denied),
         DECIDE_TEST(a_dry_run_tells_and_changes_nothing),

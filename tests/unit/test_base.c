@@ -2,6 +2,7 @@
 #include "proto/base/assert.h"
 #include "proto/base/crc32c.h"
 #include "proto/base/cursor.h"
+#include "proto/base/text.h"
 #include "proto/base/wipe.h"
 #include "tests/support/test_assert.h"
 #include "tests/support/test_cmocka.h"
@@ -237,6 +238,40 @@ static void wipe_zeros_the_secret_and_nothing_beside_it(void **state)
     assert_memory_equal(bytes, expected, sizeof expected);
 }
 
+static void text_is_utf8_without_control_characters(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool ok;
+    } cases[] = {
+        {"", true},
+        {"plain ~", true},
+        {"\xC2\xA0", true},         /* U+00A0 */
+        {"\xDF\xBF", true},         /* U+07FF */
+        {"\xE0\xA0\x80", true},     /* U+0800 */
+        {"\xED\x9F\xBF", true},     /* U+D7FF */
+        {"\xEF\xBF\xBD", true},     /* U+FFFD */
+        {"\xF0\x90\x80\x80", true}, /* U+10000 */
+        {"\xF4\x8F\xBF\xBF", true}, /* U+10FFFF */
+        {"\x1F", false},
+        {"\x7F", false},
+        {"\xC2\x80", false},         /* U+0080, a control character */
+        {"\xC1\x81", false},         /* overlong A */
+        {"\xE0\x9F\xBF", false},     /* overlong U+07FF */
+        {"\xED\xA0\x80", false},     /* a surrogate */
+        {"\xF0\x8F\xBF\xBF", false}, /* overlong U+FFFF */
+        {"\xF4\x90\x80\x80", false}, /* beyond U+10FFFF */
+        {"\x80", false},
+        {"\xE2\x82", false}, /* cut */
+        {"\xE2\x28\xA1", false},
+    };
+    for (size_t i = 0; i < HR_ARRAY_LEN(cases); i++) {
+        assert_int_equal(hr_text_ok(hr_bytes_of(cases[i].text, strlen(cases[i].text))), cases[i].ok);
+    }
+    assert_false(hr_text_ok(hr_bytes_of("a\0b", 3)));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -252,6 +287,7 @@ int main(void)
         cmocka_unit_test(crc32c_of_parts_is_that_of_the_whole),
         cmocka_unit_test(every_code_has_a_name_of_its_own),
         cmocka_unit_test(wipe_zeros_the_secret_and_nothing_beside_it),
+        cmocka_unit_test(text_is_utf8_without_control_characters),
         cmocka_unit_test(failed_assert_ends_the_program_and_a_true_one_does_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

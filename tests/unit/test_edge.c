@@ -389,39 +389,6 @@ static void record_of_the_future_is_kept_and_not_guessed_at(void **state)
     assert_int_equal(read.as.ais.payload_chars, 4);
 }
 
-static void text_is_utf8_without_control_characters(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *text;
-        bool ok;
-    } cases[] = {
-        {"", true},
-        {"plain ~", true},
-        {"\xC2\xA0", true},         /* U+00A0 */
-        {"\xDF\xBF", true},         /* U+07FF */
-        {"\xE0\xA0\x80", true},     /* U+0800 */
-        {"\xED\x9F\xBF", true},     /* U+D7FF */
-        {"\xEF\xBF\xBD", true},     /* U+FFFD */
-        {"\xF0\x90\x80\x80", true}, /* U+10000 */
-        {"\xF4\x8F\xBF\xBF", true}, /* U+10FFFF */
-        {"\x1F", false},
-        {"\x7F", false},
-        {"\xC2\x80", false},         /* U+0080, a control character */
-        {"\xC1\x81", false},         /* overlong A */
-        {"\xE0\x9F\xBF", false},     /* overlong U+07FF */
-        {"\xED\xA0\x80", false},     /* a surrogate */
-        {"\xF0\x8F\xBF\xBF", false}, /* overlong U+FFFF */
-        {"\xF4\x90\x80\x80", false}, /* beyond U+10FFFF */
-        {"\x80", false},
-        {"\xE2\x82", false}, /* cut */
-        {"\xE2\x28\xA1", false},
-    };
-    for (size_t i = 0; i < HR_ARRAY_LEN(cases); i++) {
-        assert_int_equal(edge_text_ok(hr_bytes_of(cases[i].text, strlen(cases[i].text))), cases[i].ok);
-    }
-}
-
 static void encode_nothing(void *ctx)
 {
     uint8_t bytes[16];
@@ -448,7 +415,6 @@ int main(void)
         cmocka_unit_test(encoding_refuses_what_decoding_would_not_take),
         cmocka_unit_test(decoding_refuses_broken_records_without_a_trace),
         cmocka_unit_test(record_of_the_future_is_kept_and_not_guessed_at),
-        cmocka_unit_test(text_is_utf8_without_control_characters),
         cmocka_unit_test(encoding_a_record_of_no_kind_asserts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -252,6 +252,32 @@ static void a_reader_reads_beside_the_writer_and_writes_nothing(void **state)
     reader.close(reader.ctx);
 }
 
+static void ignore_audit(void *ctx, const struct ledger_audit *row)
+{
+    (void)row;
+    (*(uint32_t *)ctx)++;
+}
+
+static void a_ledger_of_before_there_were_audit_entries_has_none_to_a_reader(void **state)
+{
+    (void)state;
+    struct ledger ledger;
+    struct ledger_postgres_config with = config();
+    const struct ledger_page page = {0, 10};
+    uint32_t n = 0;
+    assert_ok(open_ledger(NULL, &ledger));
+    ledger.close(ledger.ctx);
+    sql("DROP TABLE audit; DROP FUNCTION refuse_audit_change; DELETE FROM schema_version WHERE version = 3");
+    assert_ok(ledger_postgres_open_reader(&with, &ledger));
+    assert_code(ledger.list_audits(ledger.ctx, 0, &page, ignore_audit, &n), HR_NOT_FOUND);
+    assert_code(ledger.list_audits(ledger.ctx, 7, &page, ignore_audit, &n), HR_NOT_FOUND);
+    assert_int_equal(n, 0);
+    ledger.close(ledger.ctx);
+    assert_ok(open_ledger(NULL, &ledger)); /* the writer makes them */
+    assert_ok(ledger.list_audits(ledger.ctx, 0, &page, ignore_audit, &n));
+    ledger.close(ledger.ctx);
+}
+
 static void assert_refused(const char *statement)
 {
     char text[256];
@@ -351,6 +377,7 @@ int main(void)
         POSTGRES_TEST(a_reader_needs_a_ledger),
         POSTGRES_TEST(a_reader_reads_beside_the_writer_and_writes_nothing),
         POSTGRES_TEST(a_committed_batch_can_be_neither_changed_nor_deleted),
+        POSTGRES_TEST(a_ledger_of_before_there_were_audit_entries_has_none_to_a_reader),
         POSTGRES_TEST(an_audit_entry_can_be_neither_changed_nor_deleted),
         POSTGRES_TEST(two_logs_live_in_one_database),
         POSTGRES_TEST(a_server_that_forgets_commits_is_refused),

@@ -277,12 +277,22 @@ static void an_audit_entry_can_be_neither_changed_nor_deleted(void **state)
     (void)state;
     struct ledger ledger;
     assert_ok(open_ledger(NULL, &ledger));
-    const struct ledger_audit row = {.device_id = 7, .actor = "maria", .action = "revoked"};
-    const struct ledger_commit change = {.audits = &row, .n_audits = 1};
+    const struct ledger_audit rows[] = {{.device_id = 7, .actor = "maria", .action = "quarantined"},
+                                        {.device_id = 7, .actor = "maria", .action = "revoked"}};
+    const struct ledger_commit change = {.audits = rows, .n_audits = 2};
     assert_ok(ledger.commit(ledger.ctx, &change));
     ledger.close(ledger.ctx);
     assert_int_equal(run_sql("UPDATE audit SET actor = 'nobody'"), SQLITE_CONSTRAINT);
     assert_int_equal(run_sql("DELETE FROM audit"), SQLITE_CONSTRAINT);
+    for (int id = 1; id <= 3; id++) { /* there are the entries 1 and 2 */
+        char text[256];
+        (void)snprintf(text, sizeof text,
+                       "INSERT OR REPLACE INTO audit (id, device, at_ms, actor, action, old_state, new_state,"
+                       " revision, old_key, new_key, reason)"
+                       " VALUES (%d, 7, 0, 'nobody', '', 0, 0, 0, x'', x'', '')",
+                       id);
+        assert_int_equal(run_sql(text), id <= 2 ? SQLITE_CONSTRAINT : SQLITE_OK);
+    }
 }
 
 static void a_committed_batch_can_be_neither_changed_nor_deleted(void **state)

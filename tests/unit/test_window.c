@@ -132,7 +132,8 @@ static void a_request_that_is_not_clear_is_refused_with_the_reason(void **state)
 static void members_are_read_as_rfc_8259_says(void **state)
 {
     (void)state;
-    static const char text[] = "{\"a\":\"q\\\"b\\\\s\\/n\\nt\\t\",\"b\":true,\"c\":false,\"d\":-12,\"e\":0}";
+    static const char text[] = "{\"a\":\"q\\\"b\\\\s\\/n\\nt\\t\",\"b\":true,\"c\":false,\"d\":-12,\"e\":0,"
+                               "\"f\":1000000000000000,\"g\":9223372036854775807,\"h\":-9223372036854775807}";
     struct http_json json = http_json_over(hr_bytes_of(text, sizeof text - 1));
     struct http_json_member member;
     assert_ok(http_json_next(&json, &member));
@@ -146,6 +147,12 @@ static void members_are_read_as_rfc_8259_says(void **state)
     assert_true(member.type == HTTP_JSON_NUMBER && member.number == -12);
     assert_ok(http_json_next(&json, &member));
     assert_true(member.type == HTTP_JSON_NUMBER && member.number == 0);
+    assert_ok(http_json_next(&json, &member));
+    assert_true(member.type == HTTP_JSON_NUMBER && member.number == INT64_C(1000000000000000));
+    assert_ok(http_json_next(&json, &member));
+    assert_true(member.type == HTTP_JSON_NUMBER && member.number == INT64_MAX);
+    assert_ok(http_json_next(&json, &member));
+    assert_true(member.type == HTTP_JSON_NUMBER && member.number == -INT64_MAX);
     assert_code(http_json_next(&json, &member), HR_CLOSED);
     assert_code(http_json_next(&json, &member), HR_MALFORMED);
 }
@@ -158,7 +165,11 @@ static void what_is_no_plain_member_is_refused(void **state)
         "{\"a\":1.5}",
         "{\"a\":1e3}",
         "{\"a\":-}",
-        "{\"a\":1234567890123456}",
+        "{\"a\":9223372036854775808}",
+        "{\"a\":-9223372036854775808}",
+        "{\"a\":9999999999999999999}",
+        "{\"a\":12345678901234567890}",
+        "{\"a\":18446744073709551617}",
         "{\"a\":null}",
         "{\"a\":[1]}",
         "{\"a\":\"\\u0041\"}",

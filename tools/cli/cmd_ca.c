@@ -18,6 +18,26 @@ struct pair {
     struct cli_path certificate;
 };
 
+/* The files of an authority, without their endings. */
+static const char *const authority_files[] = {"root", CLI_ISSUER_DEVICES, CLI_ISSUER_SERVERS,
+                                              CLI_ISSUER_OPERATORS};
+
+/* Would the certificate of `name` take the place of an authority's? Tells what to do. */
+static bool is_reserved(const char *verb, const char *name, const char *file)
+{
+    bool is_of_authority = false;
+    for (size_t i = 0; i < HR_ARRAY_LEN(authority_files); i++) {
+        is_of_authority = is_of_authority || strcmp(authority_files[i], file) == 0;
+    }
+    if (is_of_authority) {
+        (void)fprintf(stderr,
+                      "headrace %s: --name '%s': %s.key and %s.crt are the authority's own; choose another "
+                      "name (`headrace ca init --force` replaces an authority)\n",
+                      verb, name, file, file);
+    }
+    return is_of_authority;
+}
+
 static struct hr_status pair_at(const char *directory, const char *name, struct pair *out)
 {
     HR_TRY(cli_path_of(&out->key, directory, "%s.key", name));
@@ -85,10 +105,10 @@ static struct hr_status make_and_write(const char *directory, const char *file_n
 
 static struct hr_status init(const char *directory, const char *name, bool is_encrypted, bool force)
 {
-    static const char *const files[] = {"root", CLI_ISSUER_DEVICES, CLI_ISSUER_SERVERS, CLI_ISSUER_OPERATORS};
-    char common_names[HR_ARRAY_LEN(files)][96];
-    struct cli_path paths[2 * HR_ARRAY_LEN(files)];
-    for (size_t i = 0; i < HR_ARRAY_LEN(files); i++) {
+    const char *const *files = authority_files;
+    char common_names[HR_ARRAY_LEN(authority_files)][96];
+    struct cli_path paths[2 * HR_ARRAY_LEN(authority_files)];
+    for (size_t i = 0; i < HR_ARRAY_LEN(authority_files); i++) {
         static const char *const what[] = {"root", "devices", "servers", "operators"};
         struct pair at;
         HR_TRY(pair_at(directory, files[i], &at));
@@ -107,7 +127,7 @@ static struct hr_status init(const char *directory, const char *name, bool is_en
     HR_TRY(make_and_write(directory, "root", NULL, &wanted, force));
     wanted.role = CLI_ROLE_ISSUER;
     wanted.days = ISSUER_DAYS;
-    for (size_t i = 1; i < HR_ARRAY_LEN(files); i++) {
+    for (size_t i = 1; i < HR_ARRAY_LEN(authority_files); i++) {
         wanted.common_name = common_names[i];
         HR_TRY(make_and_write(directory, files[i], "root", &wanted, force));
     }
@@ -167,6 +187,9 @@ static int cli_ca_server(int argc, char **argv)
         (void)fprintf(stderr, "headrace ca server: --name '%s': letters, digits, '.', '-' and '_'\n", name);
         return CLI_USAGE;
     }
+    if (is_reserved("ca server", name, name)) {
+        return CLI_USAGE;
+    }
     const char *names[CLI_REPEAT_MAX + 1] = {name};
     memcpy(&names[1], given.values[SAN], sizeof(given.values[SAN]));
     const struct cli_certificate wanted = {.role = CLI_ROLE_SERVER,
@@ -202,14 +225,12 @@ static struct hr_status make_operators_issuer(const char *directory)
     return make_and_write(directory, CLI_ISSUER_OPERATORS, "root", &wanted, false);
 }
 
-static struct hr_status make_operator(const char *directory, const char *name, const char *role, int days,
-                                      bool force)
+static struct hr_status make_operator(const char *directory, const char *file, const char *name,
+                                      const char *role, int days, bool force)
 {
-    char file[CLI_NAME_CHARS];
     struct pair at;
     const struct cli_certificate wanted = {
         .role = CLI_ROLE_OPERATOR, .common_name = name, .unit = role, .days = days};
-    (void)snprintf(file, sizeof file, "operator-%s", name);
     HR_TRY(pair_at(directory, file, &at));
     if (!force) {
         HR_TRY(cli_files_absent(&at.key, 1));
@@ -255,8 +276,13 @@ static int cli_ca_operator(int argc, char **argv)
                     stderr);
         return CLI_USAGE;
     }
+    char file[CLI_NAME_CHARS];
+    (void)snprintf(file, sizeof file, "operator-%s", name);
+    if (is_reserved("ca operator", name, file)) {
+        return CLI_USAGE;
+    }
     struct hr_status made =
-        make_operator(given.values[DIR][0], name, role, (int)days, given.n_values[FORCE] > 0);
+        make_operator(given.values[DIR][0], file, name, role, (int)days, given.n_values[FORCE] > 0);
     return hr_is_ok(made) ? CLI_OK : CLI_FAILED;
 }
 

@@ -2,6 +2,7 @@
  *
  * `headrace device quarantine|release|revoke|retire`: decisions that a running aggregator takes at once. */
 #include "proto/base/assert.h"
+#include "proto/base/text.h"
 #include "tools/cli/admin_rows.h"
 #include "tools/cli/cli.h"
 #include "tools/cli/verbs.h"
@@ -26,19 +27,17 @@ struct request {
 
 static struct cli_admin_reply reply;
 
-/* A string as JSON; false: it is empty, too long or has control characters. */
+/* A string as JSON; false: it is empty, too long, no UTF-8 or has control characters. */
 static bool quote(const char *text, char *out, size_t capacity)
 {
     size_t at = 0;
     size_t len = strlen(text);
-    if (len == 0 || len > REASON_MAX_BYTES || capacity < 2 * REASON_MAX_BYTES + 3) {
+    if (len == 0 || len > REASON_MAX_BYTES || !hr_text_ok(hr_bytes_of(text, len)) ||
+        capacity < 2 * REASON_MAX_BYTES + 3) {
         return false;
     }
     out[at++] = '"';
     for (size_t i = 0; i < len; i++) {
-        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7F) {
-            return false;
-        }
         if (text[i] == '"' || text[i] == '\\') {
             out[at++] = '\\';
         }
@@ -90,12 +89,16 @@ static int confirm(const struct request *request)
     }
     cli_row_text(row, "name", name, sizeof name);
     cli_row_text(row, "state", state, sizeof state);
+    if (name[0] == '\0') { /* Enter alone would say it */
+        (void)fprintf(stderr, "headrace %s: the aggregator tells no name to ask for; nothing was changed\n",
+                      request->verb);
+        return CLI_FAILED;
+    }
     (void)fprintf(stderr, "%s device %" PRIu64 ", \"%s\", which is %s? It can't be undone. Type its name: ",
                   request->decision, request->device_id, name, state);
-    if (fgets(typed, sizeof typed, stdin) != NULL) {
-        typed[strcspn(typed, "\r\n")] = '\0';
-    }
-    if (strcmp(typed, name) != 0) {
+    bool is_said = fgets(typed, sizeof typed, stdin) != NULL;
+    typed[strcspn(typed, "\r\n")] = '\0';
+    if (!is_said || strcmp(typed, name) != 0) {
         (void)fprintf(stderr, "headrace %s: that is not its name; nothing was changed\n", request->verb);
         return CLI_FAILED;
     }
@@ -159,7 +162,8 @@ int cli_device_decide_online(int argc, char **argv, const char *decision, bool n
     request.reason = given.values[REASON][0];
     char quoted[2 * REASON_MAX_BYTES + 3];
     if (!quote(request.reason, quoted, sizeof quoted)) {
-        (void)fprintf(stderr, "headrace %s: --reason is one line of 1 to %d bytes\n", verb, REASON_MAX_BYTES);
+        (void)fprintf(stderr, "headrace %s: --reason is one line of 1 to %d bytes of UTF-8\n", verb,
+                      REASON_MAX_BYTES);
         return CLI_USAGE;
     }
     if (!cli_number(given.positional, CLI_DEVICE_ID_MAX, &request.device_id) || request.device_id == 0) {

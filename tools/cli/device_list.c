@@ -101,7 +101,12 @@ static int list_pages(const struct cli_admin *admin, struct listing *listing, co
         has_more = false;
         while (rest != NULL && cli_row_next(&rest, &row)) {
             uint64_t id = cli_row_number(row, listing->id_key);
-            has_more = id > after;
+            if (id <= after) {
+                (void)fprintf(stderr, "headrace %s: the aggregator's list has a row that can't be read\n",
+                              listing->verb);
+                return CLI_FAILED;
+            }
+            has_more = true;
             after = id;
             if (!is_wanted(listing, row)) {
                 continue;

@@ -205,15 +205,23 @@ static struct hr_status list_audits(void *ctx, uint64_t device_id, const struct 
                                     void *each_ctx)
 {
     struct audit_visit visit = {each, each_ctx};
+    if (!((const struct ledger_postgres *)ctx)->has_audit) {
+        return hr_status_of(HR_NOT_FOUND);
+    }
     struct ledger_pg_params params = {.n = 0};
     ledger_pg_put_u64(&params, page->after);
     ledger_pg_put_u64(&params, page->max_rows);
-    ledger_pg_put_u64(&params, device_id);
-    return list(ctx,
-                "SELECT id, device, at_ms, actor, action, old_state, new_state, revision, old_key, new_key,"
-                " reason FROM audit WHERE $3::bigint IN (0, device) AND id > $1::bigint ORDER BY id"
-                " LIMIT $2::bigint",
-                &params, visit_audit, &visit);
+    if (device_id != 0) {
+        ledger_pg_put_u64(&params, device_id);
+    }
+    /* Two queries, so that each can go along its index. */
+    const char *sql =
+        device_id == 0 ? "SELECT id, device, at_ms, actor, action, old_state, new_state, revision, old_key,"
+                         " new_key, reason FROM audit WHERE id > $1::bigint ORDER BY id LIMIT $2::bigint"
+                       : "SELECT id, device, at_ms, actor, action, old_state, new_state, revision, old_key,"
+                         " new_key, reason FROM audit WHERE device = $3::bigint AND id > $1::bigint"
+                         " ORDER BY id LIMIT $2::bigint";
+    return list(ctx, sql, &params, visit_audit, &visit);
 }
 
 void ledger_pg_fill_lists(struct ledger *out)

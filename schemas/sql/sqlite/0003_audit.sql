@@ -16,6 +16,12 @@ CREATE TABLE audit (
 ) STRICT;
 CREATE INDEX audit_device ON audit (device, id);
 
+-- INSERT OR REPLACE deletes a row without the trigger for it. NEW.id is -1 when SQLite is to choose.
+CREATE TRIGGER audit_grows_at_its_end BEFORE INSERT ON audit
+WHEN NEW.id > 0 AND EXISTS (SELECT 1 FROM audit WHERE id >= NEW.id)
+BEGIN
+    SELECT RAISE(ABORT, 'an audit entry is only added at the end');
+END;
 CREATE TRIGGER audit_is_constant BEFORE UPDATE ON audit
 BEGIN
     SELECT RAISE(ABORT, 'an audit entry never changes');
