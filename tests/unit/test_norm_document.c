@@ -19,6 +19,7 @@ static bool is_lost[MAX_BATCHES];
 static uint32_t n_made;
 static struct edge_record pending[MAX_RECORDS];
 static uint16_t n_pending;
+static struct edge_record last_put;
 static struct norm_documents documents;
 static bool is_away; /* the ledger can't be read */
 static uint32_t n_reads;
@@ -46,6 +47,7 @@ static void seal(void)
 
 static void put(const struct edge_record *record, uint16_t a_batch)
 {
+    last_put = *record;
     pending[n_pending++] = *record;
     if (n_pending >= a_batch) {
         seal();
@@ -435,6 +437,47 @@ static void a_batch_that_comes_twice_says_the_same_twice(void **state)
     assert_true(norm_documents_needs(&documents, 100 + n_made) == UINT64_MAX);
 }
 
+static void repeat_last(uint32_t n)
+{
+    static struct edge_record last;
+    last = last_put;
+    for (uint32_t i = 0; i < n; i++) {
+        put(&last, 3);
+    }
+}
+
+static void a_document_ends_once_however_often_its_last_chunk_comes(void **state)
+{
+    begin_stream(state);
+    put_document(1, body_of(1, 4001), 0, 3, NULL);
+    repeat_last(8); /* in its batch and in the next one */
+    put_document(2, body_of(2, 9002), 0, 3, spoil_hash);
+    repeat_last(8); /* what is told as broken is told once too */
+    seal();
+    assert_same_from_everywhere();
+    assert_int_equal(n_told, 4);
+    assert_non_null(told_of(1, NORM_DOCUMENT_WHOLE));
+    assert_non_null(told_of(2, NORM_DOCUMENT_BROKEN));
+    for (uint32_t first = 0; first < n_made; first++) { /* nor when its batch is read twice */
+        read_from(first);
+        uint32_t n_all = n_told;
+        read_from(first);
+        take(n_made - 1);
+        assert_int_equal(n_told, n_all);
+    }
+}
+
+static void a_document_that_begins_again_ends_again(void **state)
+{
+    begin_stream(state);
+    put_document(1, body_of(1, 4001), 0, 3, NULL);
+    put_document(1, body_of(1, 4001), 0, 3, NULL);
+    seal();
+    assert_same_from_everywhere();
+    assert_int_equal(n_told, 4);
+    assert_int_equal(told[3].outcome, NORM_DOCUMENT_WHOLE);
+}
+
 static void retention_waits_for_a_gateway_that_died_no_longer_than_patience(void **state)
 {
     begin_stream(state);
@@ -508,6 +551,8 @@ int main(void)
         cmocka_unit_test(retention_leaves_what_an_open_document_needs),
         cmocka_unit_test(batches_of_others_between_cost_no_search),
         cmocka_unit_test(a_batch_that_comes_twice_says_the_same_twice),
+        cmocka_unit_test(a_document_ends_once_however_often_its_last_chunk_comes),
+        cmocka_unit_test(a_document_that_begins_again_ends_again),
         cmocka_unit_test(retention_waits_for_a_gateway_that_died_no_longer_than_patience),
         cmocka_unit_test(retention_leaves_an_open_document_that_a_replay_came_between),
     };

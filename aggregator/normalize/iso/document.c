@@ -290,6 +290,7 @@ struct gathering {
     struct norm_documents *documents;
     struct norm_document_found *out;
     uint32_t n_chunks; /* in packed, from the first on */
+    uint32_t n_ends;   /* chunks with the last index */
     size_t len_bytes;
 };
 
@@ -301,10 +302,13 @@ static void gather_record(void *ctx, const struct ledger_batch *batch, const str
         gathering->out->head = record->as.document;
         gathering->out->has_head = true;
         gathering->n_chunks = 0;
+        gathering->n_ends = 0;
         gathering->len_bytes = 0;
         return;
     }
     const struct edge_chunk *chunk = &record->as.chunk;
+    bool is_end = gathering->out->has_head && chunk->index + 1 == gathering->out->head.n_chunks;
+    gathering->n_ends += is_end ? 1 : 0;
     if (chunk->index == gathering->n_chunks && chunk->index < NORM_DOCUMENT_MAX_CHUNKS) {
         memcpy(gathering->documents->packed + gathering->len_bytes, chunk->data, chunk->len_bytes);
         gathering->len_bytes += chunk->len_bytes;
@@ -358,6 +362,9 @@ static void gather(struct norm_documents *documents, const struct norm_input *in
     }
     look.n_records = record_index + 1;
     look_at_batch(&look, input->batch);
+    if (gathering.n_ends > 1) {
+        return; /* the first of them said it */
+    }
     if (!out->has_head || gathering.n_chunks != out->head.n_chunks) {
         tell_broken(out, "chunk ");
         put_number(out->text, gathering.n_chunks);
@@ -387,7 +394,7 @@ static void take_chunk(struct norm_documents *documents, const struct norm_input
             tell_broken(out, "its beginning is missing");
             out->head = (struct edge_document){.document_id = chunk->document_id};
         }
-    } else if (place->n_chunks > 0 && chunk->index == place->n_chunks - 1) {
+    } else if (place->n_chunks > 0 && chunk->index == place->n_chunks - 1 && !place->is_ended) {
         place->is_ended = true;
         hold(documents, place->leaf, input->batch->leaf);
         gather(documents, input, place, record_index, out);

@@ -21,7 +21,7 @@ enum {
 };
 
 enum norm_document_outcome {
-    NORM_DOCUMENT_NOTHING,    /* a record in the middle, or of a document that is no content */
+    NORM_DOCUMENT_NOTHING,    /* a record in the middle or behind the end, or of what is no content */
     NORM_DOCUMENT_HEAD,       /* a Document record; see norm_document_kind_of */
     NORM_DOCUMENT_WHOLE,      /* the last chunk of content: head and body are filled */
     NORM_DOCUMENT_BROKEN,     /* it can't be had, for a reason that the log holds: `text` says which */
