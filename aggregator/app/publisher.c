@@ -113,6 +113,7 @@ static void show_figures(struct app_publisher *publisher)
         [APP_PUBLISHED_ISO_ROWS] = iso->rows,
         [APP_PUBLISHED_ISO_ANOMALIES] = iso->anomalies,
         [APP_PUBLISHED_REVISIONS] = stats->revisions,
+        [APP_PUBLISHED_UNNOTED] = stats->unnoted,
         [APP_PUBLISHED_NEEDED] = stats->needed_leaf,
     };
     for (size_t i = 0; i < APP_N_PUBLISHED; i++) {

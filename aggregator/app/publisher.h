@@ -38,6 +38,7 @@ enum app_published {
     APP_PUBLISHED_REPLAYS,
     APP_PUBLISHED_REPLAYED,
     APP_PUBLISHED_REVISIONS,
+    APP_PUBLISHED_UNNOTED,
     APP_PUBLISHED_NEEDED, /* the first leaf that this publisher may still ask for */
     APP_PUBLISHED_ISO_CONTENT,
     APP_PUBLISHED_ISO_UNCHANGED,

@@ -255,7 +255,7 @@ struct hr_status agg_fold_batch_end(struct agg_fold *fold)
 {
     struct agg_fold_span *span = &fold->spans[fold->n_spans - 1];
     struct hr_status ended = agg_notes_end(&fold->notes);
-    HR_ASSERT(hr_is_ok(ended)); /* AGG_FOLD_BATCH_NOTES_BYTES is more than any batch needs */
+    HR_ASSERT(hr_is_ok(ended)); /* notes end at AGG_LEAF_NOTES_MAX_BYTES, and has_room was asked for more */
     span->n_leaves++;
     span->len_bytes = fold->notes.out.at - span->at;
     for (uint16_t i = 0; i < fold->n_feeds; i++) {

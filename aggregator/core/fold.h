@@ -24,8 +24,10 @@ enum {
     AGG_FOLD_SPANS = 1024,       /* likewise */
     AGG_FOLD_SPAN_BYTES = 65536, /* a span is closed when it holds this much */
     AGG_FOLD_NOTES_BYTES = 5 << 20,
-    AGG_FOLD_NOTES_DUE_BYTES = 1 << 20,   /* stored without waiting beyond this */
-    AGG_FOLD_BATCH_NOTES_BYTES = 7 << 19, /* no batch has more */
+    AGG_FOLD_NOTES_DUE_BYTES = 1 << 20, /* stored without waiting beyond this */
+    /* A batch, or a stored span that a replay writes anew, has no more: one large leaf, and before it those
+     * below AGG_FOLD_SPAN_BYTES, with the headers of runs that their revisions cut into pieces. */
+    AGG_FOLD_BATCH_NOTES_BYTES = AGG_LEAF_NOTES_MAX_BYTES + 4 * AGG_FOLD_SPAN_BYTES,
 };
 
 struct agg_fold_config {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "aggregator/core/notes.h"
 
-enum { N_AT = 9, RUN_HEADER_BYTES = 11 };
+enum { N_AT = 9, RUN_HEADER_BYTES = 11, NOTE_MAX_BYTES = RUN_HEADER_BYTES + 2 + 8 + 2 };
 
 uint32_t agg_feed_id(const char *topic)
 {
@@ -33,6 +33,7 @@ void agg_notes_begin(struct agg_notes_writer *writer)
 {
     writer->leaf_at = writer->out.at;
     writer->n_runs = 0;
+    writer->n_notes = 0;
     writer->n = 0;
     hr_write_u32(&writer->out, 0);
 }
@@ -76,6 +77,12 @@ static bool goes_on(struct agg_notes_writer *writer, const struct agg_note *note
 
 void agg_notes_add(struct agg_notes_writer *writer, const struct agg_note *note)
 {
+    if (writer->n_notes == AGG_LEAF_MAX_NOTES ||
+        writer->out.at - writer->leaf_at > AGG_LEAF_NOTES_MAX_BYTES - NOTE_MAX_BYTES) {
+        writer->n_beyond++;
+        return;
+    }
+    writer->n_notes++;
     if (!goes_on(writer, note)) {
         begin_run(writer, note);
     }

@@ -21,6 +21,8 @@ enum {
     /* The payload of an envelope is below 64 KB and an event takes a byte of it or more, but for those of
      * documents, which have a bound of their own. */
     AGG_LEAF_MAX_NOTES = 65536 + NORM_DOCUMENT_EVENTS_MAX,
+    AGG_LEAF_NOTES_MAX_BYTES =
+        7 << 19, /* room for all of them, unless most change feed from one to the next */
 };
 
 /* Published by normalizers that are gone: differs from everything. */
@@ -40,7 +42,9 @@ struct agg_notes_writer {
     size_t leaf_at; /* of the open leaf */
     size_t run_at;  /* of the open run's header */
     uint32_t n_runs;
-    uint16_t n; /* events in the open run */
+    uint32_t n_notes;  /* of the open leaf */
+    uint64_t n_beyond; /* events without a note, of all leaves */
+    uint16_t n;        /* events in the open run */
     uint8_t flags;
     struct agg_note next; /* that would go on in the open run */
 };
@@ -49,6 +53,8 @@ struct agg_notes_writer {
 uint32_t agg_feed_id(const char *topic);
 
 void agg_notes_begin(struct agg_notes_writer *writer);
+/* A leaf that has AGG_LEAF_MAX_NOTES or AGG_LEAF_NOTES_MAX_BYTES takes no more: what events say that have no
+ * note is unknown, so a replay publishes them again. */
 void agg_notes_add(struct agg_notes_writer *writer, const struct agg_note *note);
 /* Ends the leaf. HR_FULL: it or something before did not fit. */
 HR_MUST_USE struct hr_status agg_notes_end(struct agg_notes_writer *writer);

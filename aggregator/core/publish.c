@@ -300,6 +300,7 @@ static void note_needs(struct agg_publish *publish)
     uint64_t needed = publish->next_leaf;
     if (fold != NULL) {
         publish->stats.feed_leaf = fold->stored_leaf;
+        publish->stats.unnoted = fold->notes.n_beyond;
         needed = fold->stored_leaf < needed ? fold->stored_leaf : needed;
         bool has_replay = replay->row.id != 0 && replay->row.state == FEED_RUNNING;
         if (has_replay && fold->replay_is_dirty) {

@@ -67,6 +67,7 @@ struct agg_publish_stats {
     uint64_t replays;   /* ended */
     uint64_t replayed;  /* events that replays compared */
     uint64_t revisions; /* events that replays published */
+    uint64_t unnoted;   /* events beyond what the notes of a leaf hold (core/notes.h) */
 };
 
 struct agg_publish {

@@ -36,8 +36,9 @@ static bool read_past(void *ctx, const struct ledger_batch *batch, uint32_t from
     struct agg_publish *publish = ctx;
     const struct ledger *ledger = publish->config.ledger;
     const struct ledger_range range = {batch->device_id, batch->stream, from_seq, to_seq};
-    publish->past_read = ledger->read_stream(ledger->ctx, &range, each, each_ctx);
-    return hr_is_ok(publish->past_read);
+    struct hr_status read = ledger->read_stream(ledger->ctx, &range, each, each_ctx);
+    publish->past_read = hr_is_ok(publish->past_read) ? read : publish->past_read;
+    return hr_is_ok(read);
 }
 
 struct hr_status agg_publish_input(struct agg_publish *publish, const struct ledger_batch *batch,

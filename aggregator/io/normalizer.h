@@ -98,6 +98,9 @@ struct normalizer {
     uint16_t n_schemas;
     /* True when this normalizer answers for records of this kind. */
     bool (*takes)(enum edge_kind kind);
+    /* Called for every batch before its records, also when it has none of its kinds, and again when a batch
+     * comes once more. NULL: it does not ask. */
+    void (*batch)(void *ctx, const struct norm_input *input);
     /* Emits the events of one record. It can't fail: what can't be understood is emitted as such. */
     void (*record)(void *ctx, const struct norm_input *input, const struct edge_record *record,
                    uint32_t record_index, const struct norm_emit *emit);

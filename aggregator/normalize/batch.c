@@ -36,6 +36,11 @@ struct norm_batch_result norm_batch(const struct normalizer *const *normalizers,
     struct hr_reader payload = hr_reader_over(input->envelope.payload);
     struct edge_record record;
 
+    for (size_t i = 0; i < n_normalizers; i++) {
+        if (normalizers[i]->batch != NULL) {
+            normalizers[i]->batch(normalizers[i]->ctx, input);
+        }
+    }
     for (uint32_t index = 0;; index++) {
         struct hr_bytes raw;
         size_t at = payload.at;

@@ -31,3 +31,5 @@ hr_test(test_admit_decide LABEL unit tsan SOURCES unit/test_admit_decide.c DEPEN
 hr_test(test_notes LABEL unit SOURCES unit/test_notes.c DEPENDS agg_core agg_normalize hr_base hr_test_support)
 hr_test(test_publish_ahead LABEL unit SOURCES unit/test_publish_ahead.c support/temp_folder.c
         DEPENDS agg_core agg_normalize agg_schema agg_ledger_sqlite hr_test_batches)
+hr_test(test_publish_past LABEL unit SOURCES unit/test_publish_past.c
+        DEPENDS agg_core agg_normalize agg_schema hr_test_batches)

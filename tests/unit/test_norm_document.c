@@ -19,9 +19,11 @@ static bool is_lost[MAX_BATCHES];
 static uint32_t n_made;
 static struct edge_record pending[MAX_RECORDS];
 static uint16_t n_pending;
+static struct edge_record last_put;
 static struct norm_documents documents;
 static bool is_away; /* the ledger can't be read */
 static uint32_t n_reads;
+static uint32_t n_foreign; /* leaves of another device behind each batch */
 
 /* ---- the stream ---- */
 
@@ -34,6 +36,7 @@ static void begin_stream(void **state)
     n_made = n_pending = 0;
     is_away = false;
     n_reads = 0;
+    n_foreign = 0;
 }
 
 static void seal(void)
@@ -44,6 +47,7 @@ static void seal(void)
 
 static void put(const struct edge_record *record, uint16_t a_batch)
 {
+    last_put = *record;
     pending[n_pending++] = *record;
     if (n_pending >= a_batch) {
         seal();
@@ -103,7 +107,7 @@ static struct ledger_batch batch_at(uint32_t seq)
 {
     uint64_t leaf = 100; /* dense: what is lost has none */
     for (uint32_t before = 0; before < seq; before++) {
-        leaf += is_lost[before] ? 0 : 1;
+        leaf += is_lost[before] ? 0 : 1 + n_foreign;
     }
     struct ledger_batch batch = {.leaf = leaf,
                                  .device_id = DEVICE,
@@ -150,6 +154,7 @@ static void take(uint32_t seq)
     struct hr_bytes raw;
     assert_ok(wire_envelope_split(batch.envelope, &input.envelope));
     struct hr_reader payload = hr_reader_over(input.envelope.payload);
+    norm_documents_batch(&documents, batch.leaf);
     for (uint32_t index = 0; hr_is_ok(wire_record_next(&payload, &raw)); index++) {
         assert_ok(edge_record_decode(raw, &record));
         norm_documents_take(&documents, &input, &record, index, &found);
@@ -169,6 +174,13 @@ static void take(uint32_t seq)
     }
 }
 
+static void pass_foreign(uint64_t from_leaf, uint64_t n)
+{
+    for (uint64_t leaf = from_leaf; leaf < from_leaf + n; leaf++) {
+        norm_documents_batch(&documents, leaf);
+    }
+}
+
 static void read_from(uint32_t first)
 {
     n_told = 0;
@@ -176,6 +188,7 @@ static void read_from(uint32_t first)
     for (uint32_t seq = first; seq < n_made; seq++) {
         if (!is_lost[seq]) {
             take(seq);
+            pass_foreign(batch_at(seq).leaf + 1, n_foreign);
         }
     }
 }
@@ -386,6 +399,129 @@ static void retention_leaves_what_an_open_document_needs(void **state)
     assert_true(norm_documents_needs(&documents, 101) == 100);
 }
 
+static void batches_of_others_between_cost_no_search(void **state)
+{
+    begin_stream(state);
+    n_foreign = 3;
+    put_document(1, body_of(1, 40001), 0, 3, NULL);
+    seal();
+    read_from(0);
+    assert_int_equal(n_reads, 1);
+    assert_non_null(told_of(1, NORM_DOCUMENT_WHOLE));
+    assert_same_from_everywhere();
+}
+
+static void a_batch_that_comes_twice_says_the_same_twice(void **state)
+{
+    begin_stream(state);
+    put_document(1, body_of(1, 9001), 0, 3, NULL); /* 10 records: its end and the next head share a batch */
+    put_document(2, body_of(2, 5002), 0, 3, NULL);
+    put_document(3, body_of(3, 301), 0, 3, NULL); /* within a batch */
+    seal();
+    read_from(0);
+    norm_documents_init(&documents, test_hash(), documents.packed, documents.body);
+    for (uint32_t seq = 0; seq < n_made; seq++) {
+        struct told once[8];
+        n_told = 0;
+        take(seq);
+        uint32_t n_once = n_told;
+        assert_true(n_once <= 8);
+        memcpy(once, told, n_once * sizeof once[0]);
+        for (uint32_t again = 0; again < 2; again++) {
+            n_told = 0;
+            take(seq);
+            assert_int_equal(n_told, n_once);
+            assert_memory_equal(told, once, n_once * sizeof once[0]);
+        }
+    }
+    assert_true(norm_documents_needs(&documents, 100 + n_made) == UINT64_MAX);
+}
+
+static void repeat_last(uint32_t n)
+{
+    static struct edge_record last;
+    last = last_put;
+    for (uint32_t i = 0; i < n; i++) {
+        put(&last, 3);
+    }
+}
+
+static void a_document_ends_once_however_often_its_last_chunk_comes(void **state)
+{
+    begin_stream(state);
+    put_document(1, body_of(1, 4001), 0, 3, NULL);
+    repeat_last(8); /* in its batch and in the next one */
+    put_document(2, body_of(2, 9002), 0, 3, spoil_hash);
+    repeat_last(8); /* what is told as broken is told once too */
+    seal();
+    assert_same_from_everywhere();
+    assert_int_equal(n_told, 4);
+    assert_non_null(told_of(1, NORM_DOCUMENT_WHOLE));
+    assert_non_null(told_of(2, NORM_DOCUMENT_BROKEN));
+    for (uint32_t first = 0; first < n_made; first++) { /* nor when its batch is read twice */
+        read_from(first);
+        uint32_t n_all = n_told;
+        read_from(first);
+        take(n_made - 1);
+        assert_int_equal(n_told, n_all);
+    }
+}
+
+static void a_document_that_begins_again_ends_again(void **state)
+{
+    begin_stream(state);
+    put_document(1, body_of(1, 4001), 0, 3, NULL);
+    put_document(1, body_of(1, 4001), 0, 3, NULL);
+    seal();
+    assert_same_from_everywhere();
+    assert_int_equal(n_told, 4);
+    assert_int_equal(told[3].outcome, NORM_DOCUMENT_WHOLE);
+}
+
+static void retention_waits_for_a_gateway_that_died_no_longer_than_patience(void **state)
+{
+    begin_stream(state);
+    put_document(1, body_of(1, 9001), 0, 3, NULL);
+    seal();
+    norm_documents_init(&documents, test_hash(), documents.packed, documents.body);
+    take(0);
+    take(1);
+    pass_foreign(102, NORM_DOCUMENT_PATIENCE_LEAVES - 1);
+    assert_true(norm_documents_needs(&documents, documents.leaf) == 100);
+    pass_foreign(documents.leaf + 1, 2);
+    assert_true(norm_documents_needs(&documents, documents.leaf) == UINT64_MAX);
+}
+
+/* A replay goes back and forth between its leaves and those that are new. */
+static void retention_leaves_an_open_document_that_a_replay_came_between(void **state)
+{
+    begin_stream(state);
+    put_document(1, body_of(1, 9001), 0, 3, NULL); /* batches 0 to 3 */
+    put_document(2, body_of(2, 9002), 0, 3, NULL); /* from batch 3 on */
+    seal();
+    read_from(0);
+    norm_documents_init(&documents, test_hash(), documents.packed, documents.body);
+    for (uint32_t seq = 0; seq <= 4; seq++) {
+        take(seq);
+    }
+    assert_true(norm_documents_needs(&documents, 105) == 103);
+    for (uint32_t again = 0; again < 3; again++) {
+        take(0);
+        take(1); /* the replay has the first one open, in the place of the second */
+        assert_true(norm_documents_needs(&documents, 102) == 100);
+        assert_true(norm_documents_needs(&documents, 105) <= 103);
+    }
+    pass_foreign(105, 7);
+    assert_true(norm_documents_needs(&documents, 112) <= 103);
+    take(2);
+    take(3); /* the replay is through */
+    take(4);
+    take(5);
+    assert_true(norm_documents_needs(&documents, 106) == 103);
+    take(6); /* and here the second one ends */
+    assert_true(norm_documents_needs(&documents, 107) == UINT64_MAX);
+}
+
 static int start(void **state)
 {
     (void)state;
@@ -413,6 +549,12 @@ int main(void)
         cmocka_unit_test(a_ledger_that_is_away_gives_nothing_and_the_same_later),
         cmocka_unit_test(reading_in_order_reads_nothing_twice_but_the_document),
         cmocka_unit_test(retention_leaves_what_an_open_document_needs),
+        cmocka_unit_test(batches_of_others_between_cost_no_search),
+        cmocka_unit_test(a_batch_that_comes_twice_says_the_same_twice),
+        cmocka_unit_test(a_document_ends_once_however_often_its_last_chunk_comes),
+        cmocka_unit_test(a_document_that_begins_again_ends_again),
+        cmocka_unit_test(retention_waits_for_a_gateway_that_died_no_longer_than_patience),
+        cmocka_unit_test(retention_leaves_an_open_document_that_a_replay_came_between),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

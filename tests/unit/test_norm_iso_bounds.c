@@ -186,6 +186,60 @@ static void an_archive_of_different_forms_is_refused(void **state)
     assert_failed(HR_NOT_FOUND);
 }
 
+/* Rows of 6,000 bytes or a little more. */
+static struct hr_bytes long_member(char first)
+{
+    static char texts[2][8192];
+    char *text = texts[first - 'A'];
+    size_t len = sizeof HEAD - 1;
+    memcpy(text, HEAD, len);
+    for (int i = 0; len < 6000; i++) {
+        len += (size_t)snprintf(text + len, sizeof texts[0] - len,
+                                "x,03/31/2025 14:00:00,%c%d,P,28.5,-0.5,1,28\n", first, i);
+    }
+    return hr_bytes_of(text, len);
+}
+
+static void the_members_of_an_archive_share_one_bound(void **state)
+{
+    static const char *const NAMES[] = {"a.csv", "b.csv"};
+    const struct hr_bytes members[] = {long_member('A'), long_member('B')};
+    uint8_t zip[4096];
+    (void)state;
+    size_t len = iso_lab_zip(NAMES, members, 2, zip, sizeof zip);
+    iso_lab.max_bytes = 1400; /* 11,200 unpacked */
+    assert_true(len < iso_lab.max_bytes);
+    for (size_t i = 0; i < 2; i++) {
+        uint8_t one[4096];
+        iso_lab_read("spp_rt_lmp", "", hr_bytes_of(one, pack(members[i], one, sizeof one)));
+        assert_int_equal(iso_lab.result.code, HR_OK);
+    }
+    iso_lab_read("spp_rt_lmp", "", hr_bytes_of(zip, len));
+    assert_failed(HR_FULL);
+    iso_lab.max_bytes = 0;
+    iso_lab_read("spp_rt_lmp", "", hr_bytes_of(zip, len));
+    assert_int_equal(iso_lab.result.code, HR_OK);
+}
+
+static void members_that_share_their_bytes_are_refused(void **state)
+{
+    static const char *const NAMES[] = {"a.csv", "b.csv"};
+    static const uint8_t ENTRY[] = {'P', 'K', 1, 2};
+    const struct hr_bytes members[] = {long_member('A'), long_member('A')};
+    uint8_t zip[4096];
+    (void)state;
+    size_t len = iso_lab_zip(NAMES, members, 2, zip, sizeof zip);
+    iso_lab_read("spp_rt_lmp", "", hr_bytes_of(zip, len));
+    assert_int_equal(iso_lab.result.code, HR_OK);
+    for (size_t at = 0; at + 46 <= len; at++) {
+        if (memcmp(zip + at, ENTRY, sizeof ENTRY) == 0) {
+            memset(zip + at + 42, 0, 4); /* where its local header is (APPNOTE.TXT 4.3.12): both at 0 */
+        }
+    }
+    iso_lab_read("spp_rt_lmp", "", hr_bytes_of(zip, len));
+    assert_failed(HR_MALFORMED);
+}
+
 static void anything_else_is_unknown_and_says_nothing(void **state)
 {
     (void)state;
@@ -285,6 +339,8 @@ int main(void)
         cmocka_unit_test(a_line_longer_than_the_window_fails_alone),
         cmocka_unit_test(a_document_of_another_feed_is_refused),
         cmocka_unit_test(an_archive_of_different_forms_is_refused),
+        cmocka_unit_test(the_members_of_an_archive_share_one_bound),
+        cmocka_unit_test(members_that_share_their_bytes_are_refused),
         cmocka_unit_test(anything_else_is_unknown_and_says_nothing),
         cmocka_unit_test(readers_do_not_care_how_bytes_come),
     };

@@ -284,6 +284,36 @@ static void every_control_record_becomes_a_device_event(void **state)
     }
 }
 
+static void count_batch(void *ctx, const struct norm_input *input)
+{
+    assert_non_null(input);
+    (*(uint32_t *)ctx)++;
+}
+
+static void a_normalizer_hears_of_batches_that_have_nothing_for_it(void **state)
+{
+    (void)state;
+    static struct payload payload;
+    static struct keeper keeper;
+    uint32_t n_batches = 0;
+    struct normalizer listener = *norm_device();
+    const struct normalizer *const normalizers[] = {norm_device(), &listener};
+    const struct norm_emit emit = {keep, &keeper};
+    const struct edge_record event = {.kind = EDGE_EVENT, .as.event = {.code = 3}};
+
+    listener.batch = count_batch;
+    listener.ctx = &n_batches;
+    for (uint32_t n_records = 0; n_records < 3; n_records++) {
+        payload_start(&payload);
+        for (uint32_t i = 0; i < n_records; i++) {
+            record_add(&payload, &event);
+        }
+        const struct norm_input input = input_of(&payload);
+        (void)norm_batch(normalizers, HR_ARRAY_LEN(normalizers), &input, &emit);
+        assert_int_equal(n_batches, n_records + 1);
+    }
+}
+
 static void nothing_that_is_not_understood_is_lost_silently(void **state)
 {
     (void)state;
@@ -356,6 +386,7 @@ int main(void)
         cmocka_unit_test(an_event_id_is_a_uuid_of_the_batch_the_record_and_the_output),
         cmocka_unit_test(records_go_to_who_takes_them_and_each_event_names_its_source),
         cmocka_unit_test(every_control_record_becomes_a_device_event),
+        cmocka_unit_test(a_normalizer_hears_of_batches_that_have_nothing_for_it),
         cmocka_unit_test(nothing_that_is_not_understood_is_lost_silently),
         cmocka_unit_test(the_same_batch_gives_the_same_events_again),
     };

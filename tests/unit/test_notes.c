@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static uint8_t bytes[1 << 20];
+static uint8_t bytes[4 << 20];
 static struct agg_note back[AGG_LEAF_MAX_NOTES];
 
 static void assert_same(const struct agg_note *a, const struct agg_note *b)
@@ -110,6 +110,39 @@ static void what_does_not_fit_is_told(void **state)
         agg_notes_begin(&writer);
         agg_notes_add(&writer, &note);
         assert_code(agg_notes_end(&writer), HR_FULL);
+    }
+}
+
+/* Feeds that change from one event to the next cost a run each. */
+static void a_leaf_takes_notes_up_to_its_bound_and_counts_the_rest(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t n_feeds, n_kept;
+    } CASES[] = {{1, AGG_LEAF_MAX_NOTES}, {2, (AGG_LEAF_NOTES_MAX_BYTES - 23 - 4) / 19 + 1}};
+    const struct agg_note last = {.feed = 3, .content = 9};
+    for (size_t i = 0; i < HR_ARRAY_LEN(CASES); i++) {
+        struct agg_notes_writer writer = {.out = hr_writer_over(bytes, sizeof bytes)};
+        agg_notes_begin(&writer);
+        for (uint32_t n = 0; n < AGG_LEAF_MAX_NOTES + 5; n++) {
+            const struct agg_note note = {
+                .feed = n % CASES[i].n_feeds, .record = (uint16_t)n, .content = n + UINT64_C(1)};
+            agg_notes_add(&writer, &note);
+        }
+        assert_ok(agg_notes_end(&writer));
+        assert_true(writer.out.at <= AGG_LEAF_NOTES_MAX_BYTES);
+        assert_int_equal(writer.n_beyond, AGG_LEAF_MAX_NOTES + 5 - CASES[i].n_kept);
+        agg_notes_begin(&writer); /* the next leaf is not touched by that */
+        agg_notes_add(&writer, &last);
+        assert_ok(agg_notes_end(&writer));
+        struct hr_reader in = hr_reader_over(hr_bytes_of(bytes, writer.out.at));
+        uint32_t n_back = 0;
+        assert_ok(agg_notes_next(&in, back, &n_back));
+        assert_int_equal(n_back, CASES[i].n_kept);
+        assert_true(back[n_back - 1].content == n_back);
+        assert_ok(agg_notes_next(&in, back, &n_back));
+        assert_int_equal(n_back, 1);
+        assert_same(&back[0], &last);
     }
 }
 
@@ -233,6 +266,7 @@ int main(void)
         cmocka_unit_test(outputs_of_a_record_and_revisions_have_their_flags),
         cmocka_unit_test(leaves_of_any_shape_are_read_back),
         cmocka_unit_test(what_does_not_fit_is_told),
+        cmocka_unit_test(a_leaf_takes_notes_up_to_its_bound_and_counts_the_rest),
         cmocka_unit_test(notes_that_are_none_are_refused),
         cmocka_unit_test(feeds_are_named_by_fnv),
         cmocka_unit_test(content_is_what_another_program_says),

@@ -109,12 +109,12 @@ static uint32_t wanted_chunks(const struct edge_document *head)
 }
 
 /* Does memory say where this document begins? What it says of another moment of the log is not asked: it is
- * emptied when leaves don't follow each other. */
+ * forgotten when leaves don't follow each other. */
 static bool is_known(const struct norm_document_place *place, const struct norm_input *input,
                      uint32_t document_id)
 {
     const struct norm_document_place wanted = place_at(input, document_id);
-    return place->state != NORM_PLACE_FREE && place->device_id == wanted.device_id &&
+    return place->state != NORM_PLACE_FREE && !place->is_held && place->device_id == wanted.device_id &&
            place->stream == wanted.stream && place->boot_id == wanted.boot_id &&
            place->document_id == wanted.document_id && wanted.seq - place->seq <= NORM_DOCUMENT_REACH_BATCHES;
 }
@@ -124,6 +124,15 @@ static bool is_known(const struct norm_document_place *place, const struct norm_
 static void hold(struct norm_documents *documents, uint64_t from_leaf, uint64_t end_leaf)
 {
     struct norm_document_hold *last = &documents->holds[NORM_DOCUMENT_HOLDS - 1];
+    for (uint32_t i = 0; i < documents->n_holds; i++) {
+        if (documents->holds[i].from_leaf == from_leaf) { /* what is known now counts */
+            documents->holds[i].end_leaf = end_leaf;
+            return;
+        }
+    }
+    if (from_leaf == end_leaf) {
+        return; /* who asks for it asks for all of it */
+    }
     if (documents->n_holds < NORM_DOCUMENT_HOLDS) {
         documents->holds[documents->n_holds++] = (struct norm_document_hold){from_leaf, end_leaf};
         return;
@@ -132,21 +141,30 @@ static void hold(struct norm_documents *documents, uint64_t from_leaf, uint64_t 
     last->end_leaf = end_leaf > last->end_leaf ? end_leaf : last->end_leaf;
 }
 
-static uint64_t open_from(const struct norm_documents *documents)
+static bool is_open(const struct norm_document_place *place)
+{
+    return place->state == NORM_PLACE_KNOWN && !place->is_ended;
+}
+
+static uint64_t patience_end(const struct norm_document_place *place)
+{
+    return place->last_leaf + NORM_DOCUMENT_PATIENCE_LEAVES;
+}
+
+static uint64_t open_from(const struct norm_documents *documents, uint64_t since)
 {
     uint64_t from = UINT64_MAX;
     for (uint32_t i = 0; i < NORM_DOCUMENT_PLACES; i++) {
         const struct norm_document_place *place = &documents->places[i];
-        bool is_open = place->state == NORM_PLACE_KNOWN && !place->is_ended &&
-                       documents->leaf - place->last_leaf < NORM_DOCUMENT_PATIENCE_LEAVES;
-        from = is_open && place->leaf < from ? place->leaf : from;
+        bool is_needed = is_open(place) && since <= patience_end(place);
+        from = is_needed && place->leaf < from ? place->leaf : from;
     }
     return from;
 }
 
 uint64_t norm_documents_needs(struct norm_documents *documents, uint64_t since)
 {
-    uint64_t from = open_from(documents);
+    uint64_t from = open_from(documents, since);
     uint32_t n_kept = 0;
     for (uint32_t i = 0; i < documents->n_holds; i++) {
         const struct norm_document_hold held = documents->holds[i];
@@ -159,14 +177,28 @@ uint64_t norm_documents_needs(struct norm_documents *documents, uint64_t since)
     return from;
 }
 
-/* Leaves that don't follow each other: what memory says is of another moment of the log. */
-static void forget(struct norm_documents *documents)
+/* Another document gets the place: of the next one of the same stream it is known that the former will not
+ * go on; of another stream, or of another moment of the log, it is not. */
+static void put_place(struct norm_documents *documents, struct norm_document_place *place,
+                      const struct norm_document_place *next)
 {
-    uint64_t from = open_from(documents);
-    if (from != UINT64_MAX) {
-        hold(documents, from, documents->leaf);
+    bool is_same_stream = place->device_id == next->device_id && place->stream == next->stream;
+    if (is_open(place) && place->leaf != next->leaf && (place->is_held || !is_same_stream)) {
+        hold(documents, place->leaf, patience_end(place));
     }
-    memset(documents->places, 0, sizeof documents->places);
+    *place = *next;
+}
+
+void norm_documents_batch(struct norm_documents *documents, uint64_t leaf)
+{
+    bool is_again = leaf == documents->leaf;
+    bool is_next = leaf == documents->leaf + 1;
+    documents->leaf = leaf;
+    for (uint32_t i = 0; i < NORM_DOCUMENT_PLACES && !is_next; i++) {
+        struct norm_document_place *place = &documents->places[i];
+        bool is_of_batch = place->leaf == leaf || (place->is_ended && place->last_leaf == leaf);
+        place->is_held = place->is_held || !is_again || is_of_batch;
+    }
 }
 
 /* ---- the earlier batches ---- */
@@ -258,6 +290,7 @@ struct gathering {
     struct norm_documents *documents;
     struct norm_document_found *out;
     uint32_t n_chunks; /* in packed, from the first on */
+    uint32_t n_ends;   /* chunks with the last index */
     size_t len_bytes;
 };
 
@@ -269,10 +302,13 @@ static void gather_record(void *ctx, const struct ledger_batch *batch, const str
         gathering->out->head = record->as.document;
         gathering->out->has_head = true;
         gathering->n_chunks = 0;
+        gathering->n_ends = 0;
         gathering->len_bytes = 0;
         return;
     }
     const struct edge_chunk *chunk = &record->as.chunk;
+    bool is_end = gathering->out->has_head && chunk->index + 1 == gathering->out->head.n_chunks;
+    gathering->n_ends += is_end ? 1 : 0;
     if (chunk->index == gathering->n_chunks && chunk->index < NORM_DOCUMENT_MAX_CHUNKS) {
         memcpy(gathering->documents->packed + gathering->len_bytes, chunk->data, chunk->len_bytes);
         gathering->len_bytes += chunk->len_bytes;
@@ -326,6 +362,9 @@ static void gather(struct norm_documents *documents, const struct norm_input *in
     }
     look.n_records = record_index + 1;
     look_at_batch(&look, input->batch);
+    if (gathering.n_ends > 1) {
+        return; /* the first of them said it */
+    }
     if (!out->has_head || gathering.n_chunks != out->head.n_chunks) {
         tell_broken(out, "chunk ");
         put_number(out->text, gathering.n_chunks);
@@ -347,7 +386,7 @@ static void take_chunk(struct norm_documents *documents, const struct norm_input
             out->outcome = NORM_DOCUMENT_UNREADABLE;
             return;
         }
-        *place = found;
+        put_place(documents, place, &found);
     }
     place->last_leaf = input->batch->leaf;
     if (place->state == NORM_PLACE_ABSENT) {
@@ -355,7 +394,7 @@ static void take_chunk(struct norm_documents *documents, const struct norm_input
             tell_broken(out, "its beginning is missing");
             out->head = (struct edge_document){.document_id = chunk->document_id};
         }
-    } else if (place->n_chunks > 0 && chunk->index == place->n_chunks - 1) {
+    } else if (place->n_chunks > 0 && chunk->index == place->n_chunks - 1 && !place->is_ended) {
         place->is_ended = true;
         hold(documents, place->leaf, input->batch->leaf);
         gather(documents, input, place, record_index, out);
@@ -366,11 +405,7 @@ void norm_documents_take(struct norm_documents *documents, const struct norm_inp
                          const struct edge_record *record, uint32_t record_index,
                          struct norm_document_found *out)
 {
-    uint64_t leaf = input->batch->leaf;
-    if (leaf != documents->leaf && leaf != documents->leaf + 1) {
-        forget(documents);
-    }
-    documents->leaf = leaf;
+    HR_ASSERT(input->batch->leaf == documents->leaf);
     out->outcome = NORM_DOCUMENT_NOTHING;
     out->has_head = false;
     out->head = (struct edge_document){0};
@@ -380,10 +415,11 @@ void norm_documents_take(struct norm_documents *documents, const struct norm_inp
     }
     HR_ASSERT(record->kind == EDGE_DOCUMENT);
     struct norm_document_place *place = place_of(documents, input);
-    *place = place_at(input, record->as.document.document_id);
-    place->state = NORM_PLACE_KNOWN;
-    place->n_chunks = wanted_chunks(&record->as.document);
-    place->is_ended = place->n_chunks == 0;
+    struct norm_document_place begun = place_at(input, record->as.document.document_id);
+    begun.state = NORM_PLACE_KNOWN;
+    begun.n_chunks = wanted_chunks(&record->as.document);
+    begun.is_ended = begun.n_chunks == 0;
+    put_place(documents, place, &begun);
     out->head = record->as.document;
     out->has_head = true;
     out->outcome = NORM_DOCUMENT_HEAD;

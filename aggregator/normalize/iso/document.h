@@ -15,13 +15,13 @@ enum {
     NORM_DOCUMENT_MAX_CHUNKS = NORM_DOCUMENT_MAX_BYTES / EDGE_CHUNK_MAX_BYTES,
     NORM_DOCUMENT_REACH_BATCHES = 16384, /* of one stream, from a Document to its last chunk */
     NORM_DOCUMENT_PLACES = 1024,
-    NORM_DOCUMENT_HOLDS = 64,
+    NORM_DOCUMENT_HOLDS = 256,
     NORM_DOCUMENT_PATIENCE_LEAVES = 65536, /* a document of which nothing came for so long is given up */
     NORM_DOCUMENT_TEXT_CHARS = 96,
 };
 
 enum norm_document_outcome {
-    NORM_DOCUMENT_NOTHING,    /* a record in the middle, or of a document that is no content */
+    NORM_DOCUMENT_NOTHING,    /* a record in the middle or behind the end, or of what is no content */
     NORM_DOCUMENT_HEAD,       /* a Document record; see norm_document_kind_of */
     NORM_DOCUMENT_WHOLE,      /* the last chunk of content: head and body are filled */
     NORM_DOCUMENT_BROKEN,     /* it can't be had, for a reason that the log holds: `text` says which */
@@ -60,12 +60,14 @@ struct norm_document_place {
     uint32_t n_chunks;    /* 0: nobody wants them */
     uint32_t first_index; /* ABSENT: of that chunk */
     bool is_ended;
+    bool is_held;       /* of another moment of the log: tells retention what to leave, and nobody else */
     uint64_t last_leaf; /* with a chunk of it */
 };
 
-/* Leaves that a document spans which has ended, or was forgotten. */
+/* Leaves that a document spans which has ended, or whose place another one took; one for a from_leaf. */
 struct norm_document_hold {
-    uint64_t from_leaf, end_leaf; /* end_leaf is in it */
+    uint64_t from_leaf;
+    uint64_t end_leaf; /* is in it; of a document that has not ended, where patience ends */
 };
 
 struct norm_documents {
@@ -82,6 +84,9 @@ struct norm_documents {
 /* `packed` and `body` have NORM_DOCUMENT_MAX_BYTES each and are kept, as is hash. */
 void norm_documents_init(struct norm_documents *documents, const struct wire_hash *hash, uint8_t *packed,
                          uint8_t *body);
+/* A batch whose records come next, of whatever kinds: leaves that follow each other are what lets memory
+ * answer. */
+void norm_documents_batch(struct norm_documents *documents, uint64_t leaf);
 /* The next record of kind EDGE_DOCUMENT or EDGE_CHUNK of the batch. *out is large; its outcome is always
  * written. */
 void norm_documents_take(struct norm_documents *documents, const struct norm_input *input,
@@ -89,7 +94,8 @@ void norm_documents_take(struct norm_documents *documents, const struct norm_inp
                          struct norm_document_found *out);
 
 /* For needs_from of struct normalizer: where the first document begins that is open, or ended at `since` or
- * later. Known is what went by since norm_documents_init; a document of which nothing came since is not. */
+ * later. Known is what went by since norm_documents_init; a document of which nothing came in the
+ * NORM_DOCUMENT_PATIENCE_LEAVES before `since` is given up. */
 uint64_t norm_documents_needs(struct norm_documents *documents, uint64_t since);
 
 #endif

@@ -130,7 +130,8 @@ static struct hr_status read_all(struct norm_iso_work *work, struct norm_iso_run
         return read_part(work, run, NULL, is_packed ? max_bytes * UNPACKED_TIMES : max_bytes);
     }
     for (size_t i = 0; i < n_members; i++) {
-        HR_TRY(read_part(work, run, &work->members[i], max_bytes * UNPACKED_TIMES));
+        uint64_t left_bytes = max_bytes * UNPACKED_TIMES - run->result->unpacked_bytes;
+        HR_TRY(read_part(work, run, &work->members[i], left_bytes));
     }
     return hr_ok();
 }

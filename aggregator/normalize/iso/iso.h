@@ -182,7 +182,8 @@ struct norm_iso_document {
     struct hr_bytes body;             /* as received, but for zstd */
     struct hr_bytes name;             /* of the file or the request; may be empty */
     const struct norm_zones *zones;
-    uint64_t max_bytes; /* of the body, and 8 times as many unpacked; 0: 64 MB */
+    uint64_t
+        max_bytes; /* of the body, and 8 times as many unpacked, of all members of an archive; 0: 64 MB */
 };
 
 struct norm_iso_result {

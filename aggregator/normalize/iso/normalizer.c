@@ -217,16 +217,18 @@ static void normalize(struct delivery *delivery, struct hr_bytes body)
     }
 }
 
+static void iso_batch(void *ctx, const struct norm_input *input)
+{
+    struct norm_iso_normalizer *iso = ctx;
+    iso->n_events = 0;
+    norm_documents_batch(&iso->documents, input->batch->leaf);
+}
+
 static void iso_record(void *ctx, const struct norm_input *input, const struct edge_record *record,
                        uint32_t record_index, const struct norm_emit *emit)
 {
     struct norm_iso_normalizer *iso = ctx;
     struct norm_document_found *found = &iso->found;
-    if (iso->leaf != input->batch->leaf || record_index <= iso->record) {
-        iso->n_events = 0; /* another pass */
-    }
-    iso->leaf = input->batch->leaf;
-    iso->record = record_index;
     norm_documents_take(&iso->documents, input, record, record_index, found);
     if (found->outcome == NORM_DOCUMENT_NOTHING || found->outcome == NORM_DOCUMENT_UNREADABLE) {
         return;
@@ -293,12 +295,12 @@ void norm_iso_init(struct norm_iso_normalizer *iso, const struct norm_iso_config
     for (size_t i = 0; i < NORM_ISO_N_TOPICS; i++) {
         iso->schemas[i] = norm_iso_topic(i);
     }
-    iso->leaf = UINT64_MAX;
     iso->normalizer = (struct normalizer){.source = "iso",
                                           .version = VERSION,
                                           .schemas = iso->schemas,
                                           .n_schemas = NORM_ISO_N_TOPICS,
                                           .takes = iso_takes,
+                                          .batch = iso_batch,
                                           .record = iso_record,
                                           .needs_from = iso_needs_from,
                                           .ctx = iso};

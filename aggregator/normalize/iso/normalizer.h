@@ -60,9 +60,7 @@ struct norm_iso_normalizer {
     struct norm_document_found found;
     const struct norm_schema *schemas[NORM_ISO_N_TOPICS];
     struct norm_iso_counts counts;
-    uint64_t leaf;     /* of the batch at hand */
-    uint32_t record;   /* the last one of it */
-    uint32_t n_events; /* of it */
+    uint32_t n_events; /* of the batch at hand */
 };
 
 /* Some 170 MB of address space, of which a document touches what it needs. */

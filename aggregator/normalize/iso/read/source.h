@@ -65,8 +65,8 @@ bool norm_zip_is(struct hr_bytes bytes);
 bool norm_gzip_is(struct hr_bytes bytes);
 
 /* Lists the members by the archive's central directory. HR_MALFORMED: no directory (a file that was cut), or
- * one that does not fit the bytes, encrypted, zip64, of several disks, or packed by another method. HR_FULL:
- * more than `capacity` members. */
+ * one that does not fit the bytes or names some of them for two members, encrypted, zip64, of several disks,
+ * or packed by another method. HR_FULL: more than `capacity` members. */
 HR_MUST_USE struct hr_status norm_zip_list(struct hr_bytes archive, struct norm_zip_member *members,
                                            size_t capacity, size_t *n_members);
 

@@ -104,6 +104,20 @@ static bool take_entry(struct hr_bytes archive, size_t *at, struct norm_zip_memb
            find_data(archive, u32_at(entry + 42), u32_at(entry + 20), member);
 }
 
+/* Members that share their bytes: what is packed once would be unpacked again and again. */
+static bool is_shared(const struct norm_zip_member *members, size_t n_before,
+                      const struct norm_zip_member *it)
+{
+    const uint8_t *end = it->packed.data + it->packed.len_bytes;
+    for (size_t i = 0; i < n_before; i++) {
+        const struct hr_bytes other = members[i].packed;
+        if (other.data < end && it->packed.data < other.data + other.len_bytes) {
+            return true;
+        }
+    }
+    return false;
+}
+
 struct hr_status norm_zip_list(struct hr_bytes archive, struct norm_zip_member *members, size_t capacity,
                                size_t *n_members)
 {
@@ -117,7 +131,7 @@ struct hr_status norm_zip_list(struct hr_bytes archive, struct norm_zip_member *
         return hr_status_of(HR_FULL);
     }
     for (size_t i = 0; i < n; i++) {
-        if (!take_entry(archive, &at, &members[i])) {
+        if (!take_entry(archive, &at, &members[i]) || is_shared(members, i, &members[i])) {
             return hr_status_of(HR_MALFORMED);
         }
     }
