@@ -478,6 +478,64 @@ static void a_document_that_begins_again_ends_again(void **state)
     assert_int_equal(told[3].outcome, NORM_DOCUMENT_WHOLE);
 }
 
+static void put_chunk(uint32_t id, uint32_t index)
+{
+    static struct edge_record record;
+    memset(&record, 0, sizeof record);
+    record.kind = EDGE_CHUNK;
+    record.as.chunk = (struct edge_chunk){.document_id = id, .index = index, .len_bytes = 9};
+    put(&record, 3);
+}
+
+static void a_document_that_begins_far_back_is_found_in_few_reads(void **state)
+{
+    begin_stream(state);
+    put_document(1, body_of(1, 60001), 0, 1, NULL); /* a record in a batch */
+    seal();
+    read_from(58);
+    assert_non_null(told_of(1, NORM_DOCUMENT_WHOLE));
+    assert_int_equal(n_reads, 3); /* 16 batches, the rest, and all of them for what they say */
+}
+
+static void chunks_of_nothing_cost_no_search_each(void **state)
+{
+    begin_stream(state);
+    put_document(1, body_of(1, 9001), 0, 3, NULL);
+    for (uint32_t id = 100; id < 220; id++) {
+        put_chunk(id, id % 7);
+    }
+    seal();
+    assert_same_from_everywhere();
+    assert_int_equal(n_told, 2 + 120);
+    n_reads = 0;
+    read_from(5);
+    assert_int_equal(n_reads, 1);
+}
+
+static void a_record_of_another_document_ends_one(void **state)
+{
+    for (uint32_t where = 0; where < 7; where++) { /* within a batch and between them */
+        begin_stream(state);
+        put_document(1, body_of(1, 4001), 0, 3, NULL);
+        for (uint32_t i = 0; i < where; i++) {
+            put_chunk(1, 0); /* behind its end: nobody wants it */
+        }
+        put_document(2, body_of(2, 4001), 0, 3, NULL);
+        put_chunk(1, 4);
+        put_chunk(1, 3); /* the last one of document 1, which has no Document here */
+        put_chunk(2, 3); /* nor has this */
+        put_document(3, body_of(3, 9002), 0, 3, NULL);
+        seal();
+        assert_same_from_everywhere();
+        assert_int_equal(n_told, 8);
+        assert_int_equal(told[4].outcome, NORM_DOCUMENT_BROKEN);
+        assert_int_equal(told[4].id, 1);
+        assert_int_equal(told[5].outcome, NORM_DOCUMENT_BROKEN);
+        assert_int_equal(told[5].id, 2);
+        assert_int_equal(told[7].outcome, NORM_DOCUMENT_WHOLE);
+    }
+}
+
 static void retention_waits_for_a_gateway_that_died_no_longer_than_patience(void **state)
 {
     begin_stream(state);
@@ -553,6 +611,9 @@ int main(void)
         cmocka_unit_test(a_batch_that_comes_twice_says_the_same_twice),
         cmocka_unit_test(a_document_ends_once_however_often_its_last_chunk_comes),
         cmocka_unit_test(a_document_that_begins_again_ends_again),
+        cmocka_unit_test(a_document_that_begins_far_back_is_found_in_few_reads),
+        cmocka_unit_test(chunks_of_nothing_cost_no_search_each),
+        cmocka_unit_test(a_record_of_another_document_ends_one),
         cmocka_unit_test(retention_waits_for_a_gateway_that_died_no_longer_than_patience),
         cmocka_unit_test(retention_leaves_an_open_document_that_a_replay_came_between),
     };

@@ -11,7 +11,9 @@ enum {
     HTTP_OK_LAST = 299,
     HTTP_NOT_MODIFIED = 304,
     ENCODING_AS_RECEIVED = 0,
-    ENCODING_ZSTD = 1
+    ENCODING_ZSTD = 1,
+    SEARCH_FIRST_BATCHES = 16, /* that are read at once */
+    SEARCH_BATCHES = 64,
 };
 
 enum norm_document_kind norm_document_kind_of(const struct edge_document *head)
@@ -108,15 +110,25 @@ static uint32_t wanted_chunks(const struct edge_document *head)
     return is_wanted ? head->n_chunks : 0;
 }
 
+static bool is_of_stream(const struct norm_document_place *place, const struct norm_input *input)
+{
+    return place->state != NORM_PLACE_FREE && !place->is_held &&
+           place->device_id == input->batch->device_id && place->stream == input->batch->stream;
+}
+
+static bool is_of_document(const struct norm_document_place *place, const struct norm_input *input,
+                           uint32_t document_id)
+{
+    return place->boot_id == input->envelope.header.boot_id && place->document_id == document_id;
+}
+
 /* Does memory say where this document begins? What it says of another moment of the log is not asked: it is
  * forgotten when leaves don't follow each other. */
 static bool is_known(const struct norm_document_place *place, const struct norm_input *input,
                      uint32_t document_id)
 {
-    const struct norm_document_place wanted = place_at(input, document_id);
-    return place->state != NORM_PLACE_FREE && !place->is_held && place->device_id == wanted.device_id &&
-           place->stream == wanted.stream && place->boot_id == wanted.boot_id &&
-           place->document_id == wanted.document_id && wanted.seq - place->seq <= NORM_DOCUMENT_REACH_BATCHES;
+    return is_of_stream(place, input) && is_of_document(place, input, document_id) &&
+           input->batch->seq - place->seq <= NORM_DOCUMENT_REACH_BATCHES;
 }
 
 /* ---- what retention must leave ---- */
@@ -203,11 +215,10 @@ void norm_documents_batch(struct norm_documents *documents, uint64_t leaf)
 
 /* ---- the earlier batches ---- */
 
-/* Records of one document in a batch, handed out one by one. */
+/* Records of documents in a batch, handed out one by one. */
 struct look {
     struct norm_documents *documents;
     uint32_t boot_id;
-    uint32_t document_id;
     uint32_t n_records; /* to look at; the rest stands behind */
     bool is_other_boot; /* a batch was of another boot */
     void (*record)(void *ctx, const struct ledger_batch *batch, const struct edge_record *record);
@@ -227,29 +238,43 @@ static void look_at_batch(void *ctx, const struct ledger_batch *batch)
     struct edge_record *record = &look->documents->record;
     struct hr_bytes raw;
     for (uint32_t i = 0; i < look->n_records && hr_is_ok(wire_record_next(&payload, &raw)); i++) {
-        if (!hr_is_ok(edge_record_decode(raw, record))) {
-            continue;
-        }
-        bool is_head = record->kind == EDGE_DOCUMENT && record->as.document.document_id == look->document_id;
-        bool is_chunk = record->kind == EDGE_CHUNK && record->as.chunk.document_id == look->document_id;
-        if (is_head || is_chunk) {
+        bool is_record = hr_is_ok(edge_record_decode(raw, record));
+        if (is_record && (record->kind == EDGE_DOCUMENT || record->kind == EDGE_CHUNK)) {
             look->record(look->ctx, batch, record);
         }
     }
 }
 
-/* The search for a Document: backwards, to a batch that has it. */
+static uint32_t document_of(const struct edge_record *record)
+{
+    return record->kind == EDGE_DOCUMENT ? record->as.document.document_id : record->as.chunk.document_id;
+}
+
+/* The search for a Document: backwards, range by range, each of them read forwards. */
 struct search {
-    bool is_found;
-    bool has_chunk; /* an earlier one than that which asks */
+    struct look look;
+    uint32_t document_id;
+    bool is_found;   /* place has it */
+    bool is_stopped; /* something else than the document was there: what is before is none of it */
+    bool has_chunk;  /* behind that */
     struct norm_document_place place;
 };
+
+static void stop_search(struct search *search)
+{
+    search->is_found = false;
+    search->is_stopped = true;
+    search->has_chunk = false;
+}
 
 static void search_record(void *ctx, const struct ledger_batch *batch, const struct edge_record *record)
 {
     struct search *search = ctx;
-    search->has_chunk = search->has_chunk || record->kind == EDGE_CHUNK;
-    if (record->kind == EDGE_DOCUMENT) { /* the last one of a batch counts */
+    if (document_of(record) != search->document_id) {
+        stop_search(search);
+    } else if (record->kind == EDGE_CHUNK) {
+        search->has_chunk = true;
+    } else {
         search->is_found = true;
         search->place.seq = batch->seq;
         search->place.leaf = batch->leaf;
@@ -257,30 +282,45 @@ static void search_record(void *ctx, const struct ledger_batch *batch, const str
     }
 }
 
-/* False: the past can't be read. */
-static bool search_head(struct norm_documents *documents, const struct norm_input *input,
-                        const struct edge_chunk *chunk, struct norm_document_place *out)
+static void search_batch(void *ctx, const struct ledger_batch *batch)
 {
-    struct search search = {.place = place_at(input, chunk->document_id)};
-    struct look look = {.documents = documents,
-                        .boot_id = input->envelope.header.boot_id,
-                        .document_id = chunk->document_id,
-                        .n_records = UINT32_MAX,
-                        .is_other_boot = input->past == NULL,
-                        .record = search_record,
-                        .ctx = &search};
+    struct search *search = ctx;
+    look_at_batch(&search->look, batch);
+    if (search->look.is_other_boot) {
+        search->look.is_other_boot = false;
+        stop_search(search);
+    }
+}
+
+/* Where the document of a chunk begins, by the log. *is_first: the chunk is the first record of it. False:
+ * the past can't be read. */
+static bool search_head(struct norm_documents *documents, const struct norm_input *input,
+                        uint32_t document_id, struct norm_document_place *out, bool *is_first)
+{
+    struct search search = {.look = {.documents = documents,
+                                     .boot_id = input->envelope.header.boot_id,
+                                     .n_records = UINT32_MAX,
+                                     .record = search_record},
+                            .document_id = document_id,
+                            .is_stopped = input->past == NULL,
+                            .place = place_at(input, document_id)};
+    search.look.ctx = &search;
+    bool has_later_chunk = false;
     uint32_t seq = input->batch->seq;
     uint32_t last = seq > NORM_DOCUMENT_REACH_BATCHES ? seq - NORM_DOCUMENT_REACH_BATCHES : 0;
-    while (seq > last && !look.is_other_boot && !search.is_found) {
-        seq--; /* batches that are lost are passed over */
-        if (!input->past->read(input->past->ctx, input->batch, seq, seq, look_at_batch, &look)) {
+    uint32_t n_batches = SEARCH_FIRST_BATCHES;
+    while (seq > last && !search.is_stopped && !search.is_found) {
+        uint32_t from_seq = seq - last > n_batches ? seq - n_batches : last;
+        has_later_chunk = has_later_chunk || search.has_chunk;
+        if (!input->past->read(input->past->ctx, input->batch, from_seq, seq - 1, search_batch, &search)) {
             return false;
         }
+        seq = from_seq; /* batches that are lost are passed over */
+        n_batches = SEARCH_BATCHES;
     }
     *out = search.place;
     out->state = search.is_found ? NORM_PLACE_KNOWN : NORM_PLACE_ABSENT;
-    /* Not the first one: whatever index it had, it is not that of the chunk at hand. */
-    out->first_index = search.has_chunk ? UINT32_MAX : chunk->index;
+    *is_first = !search.is_found && !search.has_chunk && !has_later_chunk;
     return true;
 }
 
@@ -289,6 +329,7 @@ static bool search_head(struct norm_documents *documents, const struct norm_inpu
 struct gathering {
     struct norm_documents *documents;
     struct norm_document_found *out;
+    uint32_t document_id;
     uint32_t n_chunks; /* in packed, from the first on */
     uint32_t n_ends;   /* chunks with the last index */
     size_t len_bytes;
@@ -298,6 +339,9 @@ static void gather_record(void *ctx, const struct ledger_batch *batch, const str
 {
     struct gathering *gathering = ctx;
     (void)batch;
+    if (document_of(record) != gathering->document_id) {
+        return; /* before the Document, in its batch */
+    }
     if (record->kind == EDGE_DOCUMENT) { /* the nearest one counts */
         gathering->out->head = record->as.document;
         gathering->out->has_head = true;
@@ -347,10 +391,9 @@ static void gather(struct norm_documents *documents, const struct norm_input *in
                    const struct norm_document_place *place, uint32_t record_index,
                    struct norm_document_found *out)
 {
-    struct gathering gathering = {.documents = documents, .out = out};
+    struct gathering gathering = {.documents = documents, .out = out, .document_id = place->document_id};
     struct look look = {.documents = documents,
                         .boot_id = place->boot_id,
-                        .document_id = place->document_id,
                         .n_records = UINT32_MAX,
                         .record = gather_record,
                         .ctx = &gathering};
@@ -376,21 +419,35 @@ static void gather(struct norm_documents *documents, const struct norm_input *in
     open_body(&gathering);
 }
 
+/* For a chunk whose document memory doesn't know. False: the past can't be read. */
+static bool find_place(struct norm_documents *documents, const struct norm_input *input, uint32_t document_id,
+                       struct norm_document_place *place, bool *is_first)
+{
+    struct norm_document_place found = place_at(input, document_id);
+    found.state = NORM_PLACE_ABSENT;
+    *is_first = true;
+    /* The last record of the stream was of another document: nothing before it is of this one. */
+    bool is_behind_other = is_of_stream(place, input) && !is_of_document(place, input, document_id);
+    if (!is_behind_other && !search_head(documents, input, document_id, &found, is_first)) {
+        return false;
+    }
+    put_place(documents, place, &found);
+    return true;
+}
+
 static void take_chunk(struct norm_documents *documents, const struct norm_input *input,
                        const struct edge_chunk *chunk, uint32_t record_index, struct norm_document_found *out)
 {
     struct norm_document_place *place = place_of(documents, input);
-    if (!is_known(place, input, chunk->document_id)) {
-        struct norm_document_place found;
-        if (!search_head(documents, input, chunk, &found)) {
-            out->outcome = NORM_DOCUMENT_UNREADABLE;
-            return;
-        }
-        put_place(documents, place, &found);
+    bool is_first = false;
+    if (!is_known(place, input, chunk->document_id) &&
+        !find_place(documents, input, chunk->document_id, place, &is_first)) {
+        out->outcome = NORM_DOCUMENT_UNREADABLE;
+        return;
     }
     place->last_leaf = input->batch->leaf;
     if (place->state == NORM_PLACE_ABSENT) {
-        if (place->seq == input->batch->seq && place->first_index == chunk->index) {
+        if (is_first) {
             tell_broken(out, "its beginning is missing");
             out->head = (struct edge_document){.document_id = chunk->document_id};
         }

@@ -50,15 +50,14 @@ struct norm_document_found {
     char text[NORM_DOCUMENT_TEXT_CHARS]; /* BROKEN */
 };
 
-/* Where a document begins, or that its beginning is not there. */
+/* Where the document of a stream's last record begins, or that its beginning is not there. */
 struct norm_document_place {
     enum { NORM_PLACE_FREE, NORM_PLACE_KNOWN, NORM_PLACE_ABSENT } state;
     uint64_t device_id;
     uint64_t leaf; /* of the record that `seq` names */
     uint32_t stream, boot_id, document_id;
-    uint32_t seq;         /* of the batch with the Document; ABSENT: with the first chunk that is there */
-    uint32_t n_chunks;    /* 0: nobody wants them */
-    uint32_t first_index; /* ABSENT: of that chunk */
+    uint32_t seq;      /* of the batch with the Document; ABSENT: with a chunk */
+    uint32_t n_chunks; /* 0: nobody wants them */
     bool is_ended;
     bool is_held;       /* of another moment of the log: tells retention what to leave, and nobody else */
     uint64_t last_leaf; /* with a chunk of it */
