@@ -68,9 +68,10 @@ class Feeds(SystemTest):
     def begin(self, sinks=None, ledger=None):
         self.site = Site(self.folder)
         more = {"ledger": ledger} if ledger else {}
+        yesterday = self.site.enrol("yesterday")
         self.aggregator = self.own(Aggregator(self.site, sinks=sinks, **more))
         self.aggregator.start()
-        self.bring_a_day()
+        self.bring_a_day(yesterday)
         self.port = free_port()
         device = self.site.enrol("gateway")
         taps = f"  - {{type: ais, source: tcp-server, host: 127.0.0.1, port: {self.port}}}\n"
@@ -81,8 +82,7 @@ class Feeds(SystemTest):
         self.fleet = self.own(Fleet(self.port, 7, RATE, self.folder))
         self.wait_events(N_RECORDED + N_LIVE)
 
-    def bring_a_day(self):
-        device = self.site.enrol("yesterday")
+    def bring_a_day(self, device):
         key, stream, messages = wire.Key(device.record_key), wire.Stream(device.device_id), iter(recorded())
         self.day_ms = (int(time.time() * 1000) // HOUR_MS - HOURS) * HOUR_MS
         part_ms = HOUR_MS // BATCHES_AN_HOUR

@@ -148,8 +148,9 @@ class Topics(SystemTest):
         self.assertEqual(self.topics(), {name: topic for name, topic in declared().items() if name in WRITTEN})
         for name in WRITTEN - {"headrace.cursor"}:
             self.assertEqual(self.topics()[name][1]["retention.ms"], DAYS_90)
-        plan = self.differences("plan", "--replication", 1, expect=1)
-        self.assertEqual({name for name, _ in plan}, set(declared()) - WRITTEN)
+        missing = set(declared()) - WRITTEN
+        plan = self.differences("plan", "--replication", 1, expect=1 if missing else 0)
+        self.assertEqual({name for name, _ in plan}, missing)
 
     def test_the_sink_tells_why_it_can_not_make_a_topic_and_goes_on_when_it_is_there(self):
         sinks = f'  kafka:\n    properties:\n      bootstrap.servers: "{self.broker.address}"\n'

@@ -13,5 +13,7 @@ if(HEADRACE_TAP_HTTP)
           DEPENDS fw_tap_secret hr_test_support)
   target_include_directories(test_tap_http SYSTEM PRIVATE $<TARGET_PROPERTY:dep::curl,INTERFACE_INCLUDE_DIRECTORIES>)
 endif()
-hr_test(test_resident LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_resident.c
-        DEPENDS fw_port_linux_host hr_test_support)
+if(NOT CMAKE_CROSSCOMPILING) # an emulator's /proc/self/smaps has other addresses, and nothing is given back
+  hr_test(test_resident LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_resident.c
+          DEPENDS fw_port_linux_host hr_test_support)
+endif()

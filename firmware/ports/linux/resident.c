@@ -14,6 +14,7 @@ struct mapping {
     uint64_t start;
     uint64_t end;
     bool is_constant; /* of a file, private, and not to be written to */
+    bool is_code;
     uint64_t resident_kb;
 };
 
@@ -31,7 +32,7 @@ static bool read_head(const char *line, struct mapping *out)
         return false;
     }
     bool is_constant = at[2] == '-' && at[4] == 'p' && strchr(at, '/') != NULL;
-    *out = (struct mapping){.start = start, .end = end, .is_constant = is_constant};
+    *out = (struct mapping){.start = start, .end = end, .is_constant = is_constant, .is_code = at[3] == 'x'};
     return true;
 }
 
@@ -54,6 +55,20 @@ static uint64_t give_back(const struct mapping *mapping, uint64_t anonymous_kb)
                                                                                     : 0;
 }
 
+/* Under an emulator of user programs the file tells of the emulator's addresses: there this code is none. */
+static bool is_of_this_program(FILE *file)
+{
+    const uint64_t here = (uintptr_t)port_linux_give_back_code;
+    char line[LINE_CAPACITY];
+    struct mapping mapping = {.start = 0};
+    bool is_ours = false;
+    while (!is_ours && fgets(line, sizeof line, file) != NULL) {
+        is_ours = read_head(line, &mapping) && mapping.is_code && mapping.start <= here && here < mapping.end;
+    }
+    rewind(file);
+    return is_ours;
+}
+
 uint64_t port_linux_give_back_code(void)
 {
     char line[LINE_CAPACITY];
@@ -63,7 +78,8 @@ uint64_t port_linux_give_back_code(void)
     if (file == NULL) {
         return 0;
     }
-    while (fgets(line, sizeof line, file) != NULL) {
+    bool is_ours = is_of_this_program(file);
+    while (is_ours && fgets(line, sizeof line, file) != NULL) {
         uint64_t kb = 0;
         if (read_head(line, &mapping)) {
             continue;
