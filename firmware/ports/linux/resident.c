@@ -56,16 +56,20 @@ static uint64_t give_back(const struct mapping *mapping, uint64_t anonymous_kb)
 }
 
 /* Under an emulator of user programs the file tells of the emulator's addresses: there this code is none. */
-static bool is_of_this_program(FILE *file)
+static bool is_of_this_program(void)
 {
     const uint64_t here = (uintptr_t)port_linux_give_back_code;
     char line[LINE_CAPACITY];
     struct mapping mapping = {.start = 0};
     bool is_ours = false;
+    FILE *file = fopen("/proc/self/smaps", "re");
+    if (file == NULL) {
+        return false;
+    }
     while (!is_ours && fgets(line, sizeof line, file) != NULL) {
         is_ours = read_head(line, &mapping) && mapping.is_code && mapping.start <= here && here < mapping.end;
     }
-    rewind(file);
+    (void)fclose(file);
     return is_ours;
 }
 
@@ -74,12 +78,11 @@ uint64_t port_linux_give_back_code(void)
     char line[LINE_CAPACITY];
     struct mapping mapping = {.start = 0};
     uint64_t given_kb = 0;
-    FILE *file = fopen("/proc/self/smaps", "re");
+    FILE *file = is_of_this_program() ? fopen("/proc/self/smaps", "re") : NULL;
     if (file == NULL) {
         return 0;
     }
-    bool is_ours = is_of_this_program(file);
-    while (is_ours && fgets(line, sizeof line, file) != NULL) {
+    while (fgets(line, sizeof line, file) != NULL) {
         uint64_t kb = 0;
         if (read_head(line, &mapping)) {
             continue;
