@@ -108,11 +108,11 @@ class Feeds(SystemTest):
         return self.aggregator.metric(f'headrace_{name}{{sink="{self.sink()}"}}')
 
     def wait_events(self, n):
-        """Until so many events in all are published and in the feed ledger."""
+        """Until so many events of AIS are published and in the feed ledger."""
         def seen():
             self.assertTrue(self.collector.process.alive(), self.collector.process.lines)
             done = self.feeds("list", "--json", expect=None)
-            return done.returncode == 0 and sum(f["events"] for f in json.loads(done.stdout)) >= n
+            return done.returncode == 0 and sum(f["events"] for f in json.loads(done.stdout) if f["feed"] == AIS) >= n
 
         wait_for(f"{n} events in the feed ledger", seen, DEADLINE_S)
 
