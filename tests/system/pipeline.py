@@ -6,12 +6,15 @@ import collections
 import hashlib
 import json
 import os
+import pathlib
 import random
+import shutil
 import signal
 import subprocess
+import tempfile
 
 import nmea_oracle
-from harness import DEADLINE_S, ROOT, SERVER_NAME, Process, parse_metrics, program, wait_for
+from harness import DEADLINE_S, ROOT, SERVER_NAME, Process, SystemTest, parse_metrics, program, wait_for
 from wire import LOSS
 
 AIS, EVENTS = "marine.ais.raw", "headrace.device.events"
@@ -135,6 +138,17 @@ class Broker:
         done = subprocess.run([program("headrace"), "tail", "--kafka", self.address, "--topic", topic],
                               stdout=subprocess.PIPE, text=True, check=True)
         return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+class BrokerTest(SystemTest):
+    """Tests that share one broker."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.shared = pathlib.Path(tempfile.mkdtemp(prefix="headrace-broker-"))
+        cls.addClassCleanup(shutil.rmtree, cls.shared, ignore_errors=True)
+        cls.broker = Broker(cls.shared)
+        cls.addClassCleanup(cls.broker.close)
 
 
 class Published:

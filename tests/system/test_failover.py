@@ -4,15 +4,12 @@
 aggregator goes on there without a restart, exactly once. An asynchronous one may lack some of it: then that is found, by
 the running aggregator, by Kafka's cursor, or by the collector that was told so, and it is said. Also the places at which only an aggregator on PostgreSQL can be killed."""
 import json
-import pathlib
-import shutil
 import signal
 import sys
-import tempfile
 import unittest
 
-from harness import Aggregator, Site, SystemTest, free_port, wait_for
-from pipeline import EVENTS, Broker, Collector, Fleet, Topics, wait_published
+from harness import Aggregator, Site, free_port, wait_for
+from pipeline import EVENTS, BrokerTest, Collector, Fleet, Topics, wait_published
 from postgres import Postgres
 from test_faults import Sender
 
@@ -23,17 +20,7 @@ RATE = 200
 PLACES = ["ledger_head_taken:1", "ledger_sent:3", "ledger_answered:3", "ledger_sent:1"]
 
 
-class Failover(SystemTest):
-    @classmethod
-    def setUpClass(cls):
-        cls.shared = pathlib.Path(tempfile.mkdtemp(prefix="headrace-failover-"))
-        cls.broker = Broker(cls.shared)
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.broker.close()
-        shutil.rmtree(cls.shared, ignore_errors=True)
-
+class Failover(BrokerTest):
     def setUp(self):
         super().setUp()
         self.site = Site(self.folder)

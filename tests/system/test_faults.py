@@ -9,17 +9,15 @@ import base64
 import collections
 import contextlib
 import json
-import pathlib
 import shutil
 import signal
 import sqlite3
 import sys
-import tempfile
 import unittest
 
 import wire
-from harness import Aggregator, Site, SystemTest, wait_for
-from pipeline import LONG, Broker, Topics, seeded, wait_published
+from harness import Aggregator, Site, wait_for
+from pipeline import LONG, BrokerTest, Topics, seeded, wait_published
 from probe import Probe
 from publishing import DEADLINE_S, TOPICS, Publisher, assert_exactly_once
 
@@ -70,17 +68,7 @@ class Sender:
         self.test.assertEqual((answer.code, answer.ack.status), (code, status), answer)
 
 
-class Faults(SystemTest):
-    @classmethod
-    def setUpClass(cls):
-        cls.shared = pathlib.Path(tempfile.mkdtemp(prefix="headrace-faults-"))
-        cls.broker = Broker(cls.shared)
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.broker.close()
-        shutil.rmtree(cls.shared, ignore_errors=True)
-
+class Faults(BrokerTest):
     def setUp(self):
         super().setUp()
         self.random = seeded(self.id())
