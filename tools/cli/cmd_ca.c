@@ -150,9 +150,9 @@ static int cli_ca_init(int argc, char **argv)
                                            "Keys have mode 0600. The root's key is\n"
                                            "needed again only for new issuers: keep it offline."};
     struct cli_arguments given;
-    enum cli_parsed parsed = cli_options_parse(&usage, argc, argv, &given);
+    int parsed = cli_options_parse(&usage, argc, argv, &given);
     if (parsed != CLI_PARSED) {
-        return parsed == CLI_HELPED ? CLI_OK : CLI_USAGE;
+        return parsed;
     }
     const char *name = cli_option_or(&given, NAME, "headrace");
     if (!cli_is_name(name) || strlen(name) > 48) { /* a common name has at most 64 characters (RFC 5280) */
@@ -178,9 +178,9 @@ static int cli_ca_server(int argc, char **argv)
         "ca server", NULL, options, HR_ARRAY_LEN(options),
         "Makes an aggregator's key and certificate, DIR/NAME.key and DIR/NAME.crt."};
     struct cli_arguments given;
-    enum cli_parsed parsed = cli_options_parse(&usage, argc, argv, &given);
+    int parsed = cli_options_parse(&usage, argc, argv, &given);
     if (parsed != CLI_PARSED) {
-        return parsed == CLI_HELPED ? CLI_OK : CLI_USAGE;
+        return parsed;
     }
     const char *name = given.values[NAME][0];
     if (!cli_is_name(name)) {
@@ -261,9 +261,9 @@ static int cli_ca_operator(int argc, char **argv)
         "Makes an operator's key and certificate for the admin API, DIR/operator-NAME.key and .crt. A\n"
         "certificate can't be called back: give it as few days as will do."};
     struct cli_arguments given;
-    enum cli_parsed parsed = cli_options_parse(&usage, argc, argv, &given);
+    int parsed = cli_options_parse(&usage, argc, argv, &given);
     if (parsed != CLI_PARSED) {
-        return parsed == CLI_HELPED ? CLI_OK : CLI_USAGE;
+        return parsed;
     }
     const char *name = given.values[NAME][0];
     const char *role = given.values[ROLE][0];

@@ -42,13 +42,12 @@ static int cli_device_decide(int argc, char **argv, const char *verb, enum ledge
                                     "Rewrites the device's registry entry with the next revision. A running "
                                     "aggregator follows within a second."};
     struct cli_arguments given;
-    enum cli_parsed parsed = cli_options_parse(&usage, argc, argv, &given);
+    int parsed = cli_options_parse(&usage, argc, argv, &given);
     if (parsed != CLI_PARSED) {
-        return parsed == CLI_HELPED ? CLI_OK : CLI_USAGE;
+        return parsed;
     }
     uint64_t device_id = 0;
-    if (!cli_number(given.positional, CLI_DEVICE_ID_MAX, &device_id)) {
-        (void)fprintf(stderr, "headrace %s: '%s' is no device id\n", full_verb, given.positional);
+    if (!cli_device_id(full_verb, given.positional, &device_id)) {
         return CLI_USAGE;
     }
     const char *reason = given.values[REASON][0];

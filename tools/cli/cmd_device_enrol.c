@@ -355,9 +355,9 @@ static bool find_board(const struct cli_arguments *given, struct cli_enrolment *
 int cli_device_enrol(int argc, char **argv)
 {
     struct cli_arguments given;
-    enum cli_parsed parsed = cli_options_parse(&usage, argc, argv, &given);
+    int parsed = cli_options_parse(&usage, argc, argv, &given);
     if (parsed != CLI_PARSED) {
-        return parsed == CLI_HELPED ? CLI_OK : CLI_USAGE;
+        return parsed;
     }
     struct cli_enrolment enrolment = {.authority = given.values[CA][0],
                                       .registry = given.values[REGISTRY][0],

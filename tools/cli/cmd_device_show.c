@@ -178,9 +178,9 @@ static const char *reason_of(struct hr_status status)
 int cli_device_show(int argc, char **argv)
 {
     struct cli_arguments given;
-    enum cli_parsed parsed = cli_options_parse(&usage, argc, argv, &given);
+    int parsed = cli_options_parse(&usage, argc, argv, &given);
     if (parsed != CLI_PARSED) {
-        return parsed == CLI_HELPED ? CLI_OK : CLI_USAGE;
+        return parsed;
     }
     struct stat info;
     int fd = open(given.positional, O_RDONLY | O_CLOEXEC);

@@ -163,13 +163,9 @@ static int run(struct cli_feeds *feeds, size_t which, uint32_t limit)
 static int look(size_t which, int argc, char **argv)
 {
     struct cli_arguments arguments;
-    switch (cli_options_parse(&usages[which], argc, argv, &arguments)) {
-    case CLI_HELPED:
-        return CLI_OK;
-    case CLI_MISUSED:
-        return CLI_USAGE;
-    case CLI_PARSED:
-        break;
+    int parsed = cli_options_parse(&usages[which], argc, argv, &arguments);
+    if (parsed != CLI_PARSED) {
+        return parsed;
     }
     uint64_t limit = 0;
     const char *limit_text = which == 0 ? cli_option_or(&arguments, LIST_LIMIT, "24") : "0";

@@ -307,13 +307,9 @@ static int inspect(const struct cli_arguments *arguments)
 static int cli_ledger_inspect(int argc, char **argv)
 {
     struct cli_arguments arguments;
-    switch (cli_options_parse(&usage, argc, argv, &arguments)) {
-    case CLI_HELPED:
-        return CLI_OK;
-    case CLI_MISUSED:
-        return CLI_USAGE;
-    case CLI_PARSED:
-        break;
+    int parsed = cli_options_parse(&usage, argc, argv, &arguments);
+    if (parsed != CLI_PARSED) {
+        return parsed;
     }
     return inspect(&arguments);
 }

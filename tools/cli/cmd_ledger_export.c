@@ -292,9 +292,9 @@ int cli_ledger_export(int argc, char **argv)
 {
     static struct export export = {.status = {HR_OK}};
     struct cli_arguments arguments;
-    enum cli_parsed parsed = cli_options_parse(&usage, argc, argv, &arguments);
+    int parsed = cli_options_parse(&usage, argc, argv, &arguments);
     if (parsed != CLI_PARSED) {
-        return parsed == CLI_HELPED ? CLI_OK : CLI_USAGE;
+        return parsed;
     }
     int code = cli_ledger_open_reader(VERB, arguments.positional, cli_option_or(&arguments, CONFIG, NULL),
                                       &export.ledger);

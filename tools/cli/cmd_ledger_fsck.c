@@ -364,9 +364,9 @@ int cli_ledger_fsck(int argc, char **argv)
 {
     static struct fsck fsck;
     struct cli_arguments arguments;
-    enum cli_parsed parsed = cli_options_parse(&usage, argc, argv, &arguments);
+    int parsed = cli_options_parse(&usage, argc, argv, &arguments);
     if (parsed != CLI_PARSED) {
-        return parsed == CLI_HELPED ? CLI_OK : CLI_USAGE;
+        return parsed;
     }
     int code = prepare(&arguments, &fsck);
     if (code != CLI_OK) {

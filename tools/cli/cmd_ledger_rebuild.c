@@ -246,9 +246,9 @@ int cli_ledger_rebuild(int argc, char **argv)
 {
     static struct job job;
     struct cli_arguments arguments;
-    enum cli_parsed parsed = cli_options_parse(&usage, argc, argv, &arguments);
+    int parsed = cli_options_parse(&usage, argc, argv, &arguments);
     if (parsed != CLI_PARSED) {
-        return parsed == CLI_HELPED ? CLI_OK : CLI_USAGE;
+        return parsed;
     }
     bool is_check = arguments.n_values[CHECK] > 0;
     bool has_target = arguments.positional != NULL || arguments.n_values[CONFIG] > 0;

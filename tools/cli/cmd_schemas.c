@@ -233,13 +233,9 @@ int cli_schemas(int argc, char **argv)
                     asked ? stdout : stderr);
         return asked ? CLI_OK : CLI_USAGE;
     }
-    switch (cli_options_parse(&usage, argc - 1, argv + 1, &arguments)) {
-    case CLI_HELPED:
-        return CLI_OK;
-    case CLI_MISUSED:
-        return CLI_USAGE;
-    case CLI_PARSED:
-        break;
+    int parsed = cli_options_parse(&usage, argc - 1, argv + 1, &arguments);
+    if (parsed != CLI_PARSED) {
+        return parsed;
     }
     const char *folder = cli_option_or(&arguments, AGAINST, NULL);
     run.registry = (struct schema_registry_config){.url = cli_option_or(&arguments, REGISTRY, NULL),

@@ -153,9 +153,9 @@ static int inspect(int argc, char **argv)
 {
     static struct cli_look look;
     struct cli_arguments arguments;
-    enum cli_parsed parsed = cli_options_parse(&inspect_usage, argc, argv, &arguments);
+    int parsed = cli_options_parse(&inspect_usage, argc, argv, &arguments);
     if (parsed != CLI_PARSED) {
-        return parsed == CLI_HELPED ? CLI_OK : CLI_USAGE;
+        return parsed;
     }
     look.json = arguments.n_values[0] > 0;
     enum cli_exit code = cli_look_at(&look, arguments.positional);
@@ -294,9 +294,9 @@ static int verify(int argc, char **argv)
 {
     static struct cli_look look;
     struct cli_arguments arguments;
-    enum cli_parsed parsed = cli_options_parse(&verify_usage, argc, argv, &arguments);
+    int parsed = cli_options_parse(&verify_usage, argc, argv, &arguments);
     if (parsed != CLI_PARSED) {
-        return parsed == CLI_HELPED ? CLI_OK : CLI_USAGE;
+        return parsed;
     }
     look.json = arguments.n_values[JSON] > 0;
     struct verify_key *key = NULL;

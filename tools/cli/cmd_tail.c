@@ -286,13 +286,9 @@ static int tail_kafka(struct tail *tail, const struct cli_arguments *arguments, 
 int cli_tail(int argc, char **argv)
 {
     struct cli_arguments arguments;
-    switch (cli_options_parse(&usage, argc, argv, &arguments)) {
-    case CLI_HELPED:
-        return CLI_OK;
-    case CLI_MISUSED:
-        return CLI_USAGE;
-    case CLI_PARSED:
-        break;
+    int parsed = cli_options_parse(&usage, argc, argv, &arguments);
+    if (parsed != CLI_PARSED) {
+        return parsed;
     }
     struct tail tail = {.registry = cli_option_or(&arguments, REGISTRY, NULL)};
     bool files = arguments.n_values[FILES] > 0;

@@ -263,9 +263,9 @@ int cli_tap_probe(int argc, char **argv)
     struct cli_arguments arguments;
     struct cli_modbus modbus = {.fd = -1};
     uint64_t timeout_ms = 0;
-    enum cli_parsed parsed = cli_options_parse(&usage, argc, argv, &arguments);
+    int parsed = cli_options_parse(&usage, argc, argv, &arguments);
     if (parsed != CLI_PARSED) {
-        return parsed == CLI_HELPED ? CLI_OK : CLI_USAGE;
+        return parsed;
     }
     if (!cli_modbus_address(&modbus, arguments.positional)) {
         (void)fprintf(stderr, "headrace tap probe: %s is not tcp://HOST[:PORT]\n", arguments.positional);

@@ -319,9 +319,9 @@ static int topics(const struct cli_usage *usage, bool applying, int argc, char *
 {
     static struct run run;
     struct cli_arguments arguments;
-    enum cli_parsed parsed = cli_options_parse(usage, argc, argv, &arguments);
+    int parsed = cli_options_parse(usage, argc, argv, &arguments);
     if (parsed != CLI_PARSED) {
-        return parsed == CLI_HELPED ? CLI_OK : CLI_USAGE;
+        return parsed;
     }
     run.verb = usage->verb;
     run.applying = applying;

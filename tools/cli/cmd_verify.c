@@ -230,13 +230,9 @@ static int verify(const struct cli_arguments *arguments, uint64_t record_index, 
 int cli_verify(int argc, char **argv)
 {
     struct cli_arguments arguments;
-    switch (cli_options_parse(&usage, argc, argv, &arguments)) {
-    case CLI_HELPED:
-        return CLI_OK;
-    case CLI_MISUSED:
-        return CLI_USAGE;
-    case CLI_PARSED:
-        break;
+    int parsed = cli_options_parse(&usage, argc, argv, &arguments);
+    if (parsed != CLI_PARSED) {
+        return parsed;
     }
     uint64_t record_index = 0;
     const char *record_text = cli_option_or(&arguments, RECORD, NULL);

@@ -155,9 +155,9 @@ int cli_device_decide_online(int argc, char **argv, const char *decision, bool n
         "the registry entry's file is written.)"};
     struct cli_arguments given;
     struct request request = {.verb = verb, .decision = decision, .given = &given};
-    enum cli_parsed parsed = cli_options_parse(&usage, argc, argv, &given);
+    int parsed = cli_options_parse(&usage, argc, argv, &given);
     if (parsed != CLI_PARSED) {
-        return parsed == CLI_HELPED ? CLI_OK : CLI_USAGE;
+        return parsed;
     }
     request.reason = given.values[REASON][0];
     char quoted[2 * REASON_MAX_BYTES + 3];
@@ -166,8 +166,7 @@ int cli_device_decide_online(int argc, char **argv, const char *decision, bool n
                       REASON_MAX_BYTES);
         return CLI_USAGE;
     }
-    if (!cli_number(given.positional, CLI_DEVICE_ID_MAX, &request.device_id) || request.device_id == 0) {
-        (void)fprintf(stderr, "headrace %s: '%s' is no device id\n", verb, given.positional);
+    if (!cli_device_id(verb, given.positional, &request.device_id)) {
         return CLI_USAGE;
     }
     return cli_admin_find(verb, &given, &request.admin) ? decide(&request, needs_yes) : CLI_FAILED;

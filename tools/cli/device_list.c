@@ -124,15 +124,12 @@ static int list_pages(const struct cli_admin *admin, struct listing *listing, co
     return CLI_OK;
 }
 
-/* CLI_OK: go on. */
+/* CLI_PARSED, or what to end with. */
 static int begin(const struct cli_usage *usage, int argc, char **argv, struct cli_arguments *given,
                  struct cli_admin *admin)
 {
-    enum cli_parsed parsed = cli_options_parse(usage, argc, argv, given);
-    if (parsed == CLI_MISUSED) {
-        return CLI_USAGE;
-    }
-    return parsed == CLI_PARSED && !cli_admin_find(usage->verb, given, admin) ? CLI_FAILED : CLI_OK;
+    int parsed = cli_options_parse(usage, argc, argv, given);
+    return parsed == CLI_PARSED && !cli_admin_find(usage->verb, given, admin) ? CLI_FAILED : parsed;
 }
 
 static bool is_state(const char *text)
@@ -143,16 +140,6 @@ static bool is_state(const char *text)
         is_known = is_known || strcmp(names[i], text) == 0;
     }
     return is_known;
-}
-
-static bool has_word(int argc, char **argv, const char *word)
-{
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], word) == 0) {
-            return true;
-        }
-    }
-    return false;
 }
 
 int cli_device_list(int argc, char **argv)
@@ -171,7 +158,7 @@ int cli_device_list(int argc, char **argv)
     struct cli_arguments given;
     struct cli_admin admin;
     int begun = begin(&usage, argc, argv, &given, &admin);
-    if (begun != CLI_OK || has_word(argc, argv, "--help")) {
+    if (begun != CLI_PARSED) {
         return begun;
     }
     struct listing listing = {.verb = usage.verb,
@@ -197,13 +184,12 @@ int cli_audit(int argc, char **argv)
     struct cli_admin admin;
     uint64_t device_id = 0;
     int begun = begin(&usage, argc, argv, &given, &admin);
-    if (begun != CLI_OK || has_word(argc, argv, "--help")) {
+    if (begun != CLI_PARSED) {
         return begun;
     }
     char base[PATH_CHARS] = "/audit";
     if (given.positional != NULL) {
-        if (!cli_number(given.positional, CLI_DEVICE_ID_MAX, &device_id) || device_id == 0) {
-            (void)fprintf(stderr, "headrace audit: '%s' is no device id\n", given.positional);
+        if (!cli_device_id(usage.verb, given.positional, &device_id)) {
             return CLI_USAGE;
         }
         (void)snprintf(base, sizeof base, "/devices/%" PRIu64 "/audit", device_id);
@@ -262,11 +248,10 @@ int cli_device_registered(int argc, char **argv)
     struct cli_admin admin;
     uint64_t device_id = 0;
     int begun = begin(&usage, argc, argv, &given, &admin);
-    if (begun != CLI_OK || has_word(argc, argv, "--help")) {
+    if (begun != CLI_PARSED) {
         return begun;
     }
-    if (!cli_number(given.positional, CLI_DEVICE_ID_MAX, &device_id) || device_id == 0) {
-        (void)fprintf(stderr, "headrace device show: '%s' is no device id\n", given.positional);
+    if (!cli_device_id(usage.verb, given.positional, &device_id)) {
         return CLI_USAGE;
     }
     char path[PATH_CHARS];

@@ -235,13 +235,9 @@ static int ask(struct cli_feeds *feeds)
 int cli_feeds_replay(int argc, char **argv)
 {
     struct cli_arguments arguments;
-    switch (cli_options_parse(&usage, argc, argv, &arguments)) {
-    case CLI_HELPED:
-        return CLI_OK;
-    case CLI_MISUSED:
-        return CLI_USAGE;
-    case CLI_PARSED:
-        break;
+    int parsed = cli_options_parse(&usage, argc, argv, &arguments);
+    if (parsed != CLI_PARSED) {
+        return parsed;
     }
     struct cli_feeds feeds = {.verb = usage.verb,
                               .arguments = &arguments,

@@ -175,13 +175,9 @@ int cli_feeds_test(int argc, char **argv)
 {
     struct cli_arguments arguments;
     uint64_t limit = 0;
-    switch (cli_options_parse(&usage, argc, argv, &arguments)) {
-    case CLI_HELPED:
-        return CLI_OK;
-    case CLI_MISUSED:
-        return CLI_USAGE;
-    case CLI_PARSED:
-        break;
+    int parsed = cli_options_parse(&usage, argc, argv, &arguments);
+    if (parsed != CLI_PARSED) {
+        return parsed;
     }
     if (!cli_number(cli_option_or(&arguments, LIMIT, "40"), UINT32_MAX, &limit)) {
         (void)fputs("headrace feeds test: --limit is a number\n", stderr);

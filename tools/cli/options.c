@@ -2,6 +2,7 @@
 #include "tools/cli/options.h"
 
 #include "proto/base/assert.h"
+#include "tools/cli/cli.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -84,8 +85,7 @@ static bool check_required(const struct cli_usage *usage, const struct cli_argum
     return good;
 }
 
-enum cli_parsed cli_options_parse(const struct cli_usage *usage, int argc, char **argv,
-                                  struct cli_arguments *out)
+int cli_options_parse(const struct cli_usage *usage, int argc, char **argv, struct cli_arguments *out)
 {
     HR_ASSERT(usage->n_options <= CLI_OPTIONS_MAX);
     *out = (struct cli_arguments){0};
@@ -93,7 +93,7 @@ enum cli_parsed cli_options_parse(const struct cli_usage *usage, int argc, char 
     for (int at = 1; at < argc; at++) {
         if (strcmp(argv[at], "--help") == 0) {
             print_usage(usage, stdout);
-            return CLI_HELPED;
+            return CLI_OK;
         }
         if (strncmp(argv[at], "--", 2) == 0) {
             good = take_option(usage, &at, argv, out) && good;
@@ -108,7 +108,7 @@ enum cli_parsed cli_options_parse(const struct cli_usage *usage, int argc, char 
     if (!good) {
         (void)fprintf(stderr, "`headrace %s --help` says how.\n", usage->verb);
     }
-    return good ? CLI_PARSED : CLI_MISUSED;
+    return good ? CLI_PARSED : CLI_USAGE;
 }
 
 const char *cli_option_or(const struct cli_arguments *arguments, size_t option, const char *fallback)
@@ -130,6 +130,15 @@ bool cli_number(const char *text, uint64_t max, uint64_t *out)
     }
     *out = value;
     return true;
+}
+
+bool cli_device_id(const char *verb, const char *text, uint64_t *out)
+{
+    bool good = cli_number(text, CLI_DEVICE_ID_MAX, out) && *out != 0;
+    if (!good) {
+        (void)fprintf(stderr, "headrace %s: '%s' is no device id\n", verb, text);
+    }
+    return good;
 }
 
 bool cli_is_name(const char *text)

@@ -4,9 +4,14 @@
 #ifndef CLI_OPTIONS_H
 #define CLI_OPTIONS_H
 
+#include "proto/base/status.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/* A device id fits a YAML integer and a person's patience. */
+#define CLI_DEVICE_ID_MAX ((uint64_t)INT64_MAX)
 
 enum { CLI_OPTIONS_MAX = 24, CLI_REPEAT_MAX = 8 };
 
@@ -35,11 +40,11 @@ struct cli_arguments {
     size_t n_values[CLI_OPTIONS_MAX];
 };
 
-enum cli_parsed { CLI_PARSED, CLI_HELPED, CLI_MISUSED };
+enum { CLI_PARSED = -1 };
 
-/* Reads argv[1] on. CLI_HELPED: --help was asked for and printed. CLI_MISUSED: every mistake was told on
- * stderr. */
-enum cli_parsed cli_options_parse(const struct cli_usage *usage, int argc, char **argv,
+/* Reads argv[1] on. CLI_PARSED: go on. Else the verb ends with this exit code: CLI_OK, --help was asked for
+ * and printed; CLI_USAGE, every mistake was told on stderr. */
+HR_MUST_USE int cli_options_parse(const struct cli_usage *usage, int argc, char **argv,
                                   struct cli_arguments *out);
 
 /* The first value of an option, or `fallback`. */
@@ -47,6 +52,9 @@ const char *cli_option_or(const struct cli_arguments *arguments, size_t option, 
 
 /* A number in decimal, or hexadecimal after 0x; false when it is anything else or above max. */
 bool cli_number(const char *text, uint64_t max, uint64_t *out);
+
+/* A device id, 1 to CLI_DEVICE_ID_MAX; false after telling that `text` is none. */
+bool cli_device_id(const char *verb, const char *text, uint64_t *out);
 
 /* Letters, digits, '.', '-', '_', at least one and at most 63, not beginning with '.' or '-': fit for a file
  * name, a common name and a YAML value alike. */

@@ -184,9 +184,9 @@ int cli_sim_ais(int argc, char **argv)
 {
     static struct simulation sim;
     struct cli_arguments arguments;
-    enum cli_parsed parsed = cli_options_parse(&USAGE, argc, argv, &arguments);
+    int parsed = cli_options_parse(&USAGE, argc, argv, &arguments);
     if (parsed != CLI_PARSED) {
-        return parsed == CLI_HELPED ? CLI_OK : CLI_USAGE;
+        return parsed;
     }
     if (!read_options(&arguments, &sim)) {
         return CLI_USAGE;

@@ -185,9 +185,9 @@ int cli_sim_iso(int argc, char **argv)
 {
     static struct cli_iso_sim sim;
     struct cli_arguments arguments;
-    enum cli_parsed parsed = cli_options_parse(&USAGE, argc, argv, &arguments);
+    int parsed = cli_options_parse(&USAGE, argc, argv, &arguments);
     if (parsed != CLI_PARSED) {
-        return parsed == CLI_HELPED ? CLI_OK : CLI_USAGE;
+        return parsed;
     }
     cli_iso_sim_init(&sim);
     if (!take_options(&arguments, &sim)) {

@@ -268,9 +268,9 @@ int cli_sim_sunspec(int argc, char **argv)
     uint64_t hour = 0;
     uint64_t speed = 0;
     const struct sigaction stop = {.sa_handler = on_signal};
-    enum cli_parsed parsed = cli_options_parse(&usage, argc, argv, &arguments);
+    int parsed = cli_options_parse(&usage, argc, argv, &arguments);
     if (parsed != CLI_PARSED) {
-        return parsed == CLI_HELPED ? CLI_OK : CLI_USAGE;
+        return parsed;
     }
     if (!number_of(&arguments, INVERTERS, "2", SIM_PLANT_DEVICES_MAX - 2, &n_inverters) ||
         !number_of(&arguments, SEED, "1", UINT64_MAX, &seed) ||

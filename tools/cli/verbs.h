@@ -7,9 +7,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* A device id fits a YAML integer and a person's patience. */
-#define CLI_DEVICE_ID_MAX ((uint64_t)INT64_MAX)
-
 int cli_device_enrol(int argc, char **argv);
 int cli_device_show(int argc, char **argv);
 int cli_device_list(int argc, char **argv);
