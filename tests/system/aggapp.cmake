@@ -23,3 +23,8 @@ set_tests_properties(test_aggregator_threads PROPERTIES LABELS system TIMEOUT 60
 # Decisions about devices and their audit entries, with either ledger.
 add_test(NAME test_registry COMMAND /usr/bin/python3 -W ignore::ResourceWarning ${CMAKE_SOURCE_DIR}/tests/system/test_registry.py)
 set_tests_properties(test_registry PROPERTIES LABELS system COST 5 TIMEOUT 600 ENVIRONMENT HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin)
+
+# The attacks of the table in tests/README.md.
+add_test(NAME test_attacks COMMAND /usr/bin/python3 -W ignore::ResourceWarning ${CMAKE_SOURCE_DIR}/tests/system/test_attacks.py)
+set_tests_properties(test_attacks PROPERTIES LABELS system COST 4 TIMEOUT 600
+                     ENVIRONMENT "HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin;HEADRACE_DEADLINE_S=180")

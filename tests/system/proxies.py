@@ -92,11 +92,17 @@ class UdpProxy:
         if ready is self._front:
             back = self._backs.get(sender) or self._add_back(sender)
             self.counts["bytes_to_server"] += IP_AND_UDP + len(data)
-            self._pass_on(lambda: back.sendto(data, self._server))
+            for datagram in self.change(data, True):
+                self._pass_on(lambda datagram=datagram: back.sendto(datagram, self._server))
         else:
             client = self._clients[ready]
             self.counts["bytes_to_client"] += IP_AND_UDP + len(data)
-            self._pass_on(lambda: self._front.sendto(data, client))
+            for datagram in self.change(data, False):
+                self._pass_on(lambda datagram=datagram: self._front.sendto(datagram, client))
+
+    def change(self, data, is_to_server):
+        """What goes on in place of a datagram: for whoever wants to forge."""
+        return [data]
 
     def keep(self, data):
         """Each datagram that comes, from either side: for whoever wants to look at them."""

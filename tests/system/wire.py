@@ -51,8 +51,7 @@ class Key:
         else:
             der = base64.b64decode(re.sub(r"-----[^-]+-----|\s", "", source.read_text()))
             self.secret = int.from_bytes(der[der.index(b"\x02\x01\x01\x04\x20") + 5:][:32], "big")
-        x, y = _multiply(self.secret, G)
-        self.spki = SPKI_PREFIX + x.to_bytes(32, "big") + y.to_bytes(32, "big")
+        self.spki = _spki(_multiply(self.secret, G))
 
     def sign(self, message):
         z = int.from_bytes(hashlib.sha256(message).digest(), "big")
@@ -62,6 +61,38 @@ class Key:
             s = pow(k, -1, N) * (z + r * self.secret) % N
             if r and s:
                 return r.to_bytes(32, "big") + s.to_bytes(32, "big")
+
+
+def _halves(signature):
+    return int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
+
+
+def _point(spki):
+    return int.from_bytes(spki[-64:-32], "big"), int.from_bytes(spki[-32:], "big")
+
+
+def _spki(point):
+    return SPKI_PREFIX + point[0].to_bytes(32, "big") + point[1].to_bytes(32, "big")
+
+
+def verifies(spki, message, signature):
+    """Textbook ECDSA over P-256 with SHA-256."""
+    z = int.from_bytes(hashlib.sha256(message).digest(), "big")
+    r, s = _halves(signature)
+    w = pow(s, -1, N)
+    point = _add(_multiply(z * w % N, G), _multiply(r * w % N, _point(spki)))
+    return point is not None and point[0] % N == r
+
+
+def other_key_of(signature, message, spki):
+    """The other key of which this is a signature too: from r only the point R or -R is known, and each gives a key. Nobody
+    knows its private half."""
+    z = int.from_bytes(hashlib.sha256(message).digest(), "big")
+    r, s = _halves(signature)
+    w = pow(s, -1, N)
+    x, y = _add(_multiply(z * w % N, G), _multiply(r * w % N, _point(spki)))
+    minus_z = _multiply(-z % N, G)
+    return _spki(_multiply(pow(r, -1, N), _add(_multiply(s, (x, P - y)), minus_z)))
 
 
 def varint(value):
@@ -81,6 +112,16 @@ def event_record(code, text, dt_ms=0):
     """Record{dt_ms, event{code, text}}"""
     body = _field(1, 0, varint(code)) + _field(2, 2, varint(len(text)) + text.encode())
     return (_field(1, 0, varint(dt_ms)) if dt_ms else b"") + _field(13, 2, varint(len(body)) + body)
+
+
+def key_switch_record(stream, new, dt_ms=0):
+    """Record{dt_ms, key_switch}: the last of the next batch of the stream, behind which the new key signs."""
+    prev, switch_seq = stream.prev, stream.seq + 1
+    proof = new.sign(b"edge.keyswitch.v1" + struct.pack(">QII", stream.device_id, stream.stream, switch_seq) + prev)
+    body = b"".join([_field(1, 0, varint(stream.epoch)), _field(2, 0, varint(stream.epoch + 1)),
+                     _field(3, 2, varint(len(new.spki)) + new.spki), _field(4, 0, varint(switch_seq)),
+                     _field(5, 2, varint(len(proof)) + proof)])
+    return (_field(1, 0, varint(dt_ms)) if dt_ms else b"") + _field(9, 2, varint(len(body)) + body)
 
 
 def ais_record(payload_bits, dt_ms=0):
