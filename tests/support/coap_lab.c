@@ -244,6 +244,23 @@ void coap_lab_close(struct coap_lab *lab)
     close(lab->back);
 }
 
+int coap_lab_set_up(void **state)
+{
+    static struct coap_lab lab;
+    coap_startup();
+    coap_set_log_level(COAP_LOG_EMERG);
+    coap_lab_open(&lab);
+    *state = &lab;
+    return 0;
+}
+
+int coap_lab_tear_down(void **state)
+{
+    coap_lab_close(*state);
+    coap_cleanup();
+    return 0;
+}
+
 coap_session_t *coap_lab_connect(struct coap_lab *lab, coap_proto_t proto, const char *expected_name)
 {
     coap_dtls_pki_t pki = pki_of(lab, &lab->client_identity);

@@ -71,6 +71,10 @@ struct coap_lab {
 void coap_lab_open(struct coap_lab *lab);
 void coap_lab_close(struct coap_lab *lab);
 
+/* Set-up and tear-down of a cmocka test: libcoap started and silent, *state a lab that is open. */
+int coap_lab_set_up(void **state);
+int coap_lab_tear_down(void **state);
+
 /* A client session to LAB_SERVER_NAME, or to another expected name, by TLS straight to the server or by DTLS
  * through the relay. The caller releases it. libcoap keeps the pointer to the name. */
 coap_session_t *coap_lab_connect(struct coap_lab *lab, coap_proto_t proto, const char *expected_name);

@@ -23,24 +23,6 @@
 #define CID_OFFSET      11
 #define CID_BYTES       8
 
-static int setup(void **state)
-{
-    static struct coap_lab lab;
-
-    coap_startup();
-    coap_set_log_level(COAP_LOG_EMERG);
-    coap_lab_open(&lab);
-    *state = &lab;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    coap_lab_close(*state);
-    coap_cleanup();
-    return 0;
-}
-
 static bool nothing_arrived(int fd)
 {
     uint8_t byte;
@@ -409,7 +391,7 @@ static void percent_sign_at_the_end_of_a_path_is_not_read_past(void **state)
     free(path);
 }
 
-#define LAB_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define LAB_TEST(name) cmocka_unit_test_setup_teardown(name, coap_lab_set_up, coap_lab_tear_down)
 
 int main(void)
 {

@@ -72,23 +72,6 @@ void __wrap_free(void *memory)
 
 /* ---- a client that is short of memory ---- */
 
-static int setup(void **state)
-{
-    static struct coap_lab lab;
-    coap_startup();
-    coap_set_log_level(COAP_LOG_EMERG);
-    coap_lab_open(&lab);
-    *state = &lab;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    coap_lab_close(*state);
-    coap_cleanup();
-    return 0;
-}
-
 /* Without its terminating zero: libcoap has to make a copy that has it. */
 static size_t text_bytes(const char *text)
 {
@@ -206,10 +189,12 @@ static void a_handshake_that_failed_for_good_ends_its_session(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_stranger_is_never_believed_whatever_allocation_fails, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(nothing_is_left_of_a_session_that_could_not_begin, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_handshake_that_failed_for_good_ends_its_session, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_stranger_is_never_believed_whatever_allocation_fails,
+                                        coap_lab_set_up, coap_lab_tear_down),
+        cmocka_unit_test_setup_teardown(nothing_is_left_of_a_session_that_could_not_begin, coap_lab_set_up,
+                                        coap_lab_tear_down),
+        cmocka_unit_test_setup_teardown(a_handshake_that_failed_for_good_ends_its_session, coap_lab_set_up,
+                                        coap_lab_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,23 +9,6 @@
 
 #include "tests/support/coap_lab.h"
 
-static int setup(void **state)
-{
-    static struct coap_lab lab;
-    coap_startup();
-    coap_set_log_level(COAP_LOG_EMERG);
-    coap_lab_open(&lab);
-    *state = &lab;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    coap_lab_close(*state);
-    coap_cleanup();
-    return 0;
-}
-
 /* A whole handshake record of epoch 0, which is over, and bytes that are too few for another record. Nothing
  * in it is secret. */
 static const uint8_t record_with_tail[] = {22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 9, 0, 1, 0, 22, 0xfe};
@@ -67,8 +50,10 @@ static void client_goes_on_after_a_record_with_a_tail(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(server_goes_on_after_a_record_with_a_tail, setup, teardown),
-        cmocka_unit_test_setup_teardown(client_goes_on_after_a_record_with_a_tail, setup, teardown),
+        cmocka_unit_test_setup_teardown(server_goes_on_after_a_record_with_a_tail, coap_lab_set_up,
+                                        coap_lab_tear_down),
+        cmocka_unit_test_setup_teardown(client_goes_on_after_a_record_with_a_tail, coap_lab_set_up,
+                                        coap_lab_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
