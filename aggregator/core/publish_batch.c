@@ -48,7 +48,7 @@ struct hr_status agg_publish_input(struct agg_publish *publish, const struct led
     *input = (struct norm_input){.batch = batch,
                                  .tenant = config->tenant_of(config->tenant_ctx, batch->device_id)};
     publish->past_read = hr_ok();
-    publish->past = (struct norm_past){read_past, publish};
+    publish->past = (struct norm_past){.read = read_past, .ctx = publish};
     input->past = config->ledger->read_stream != NULL ? &publish->past : NULL;
     if (!hr_is_ok(wire_envelope_split(batch->envelope, &input->envelope))) {
         return hr_status_of(HR_CORRUPT);

@@ -67,7 +67,19 @@ struct norm_past {
      * can't be read now. */
     bool (*read)(void *ctx, const struct ledger_batch *batch, uint32_t from_seq, uint32_t to_seq,
                  void (*each)(void *each_ctx, const struct ledger_batch *batch), void *each_ctx);
+    /* NULL for who sees the batch for the first time: retention has left what it needs, so what is not there
+     * never was. */
+    const struct norm_edge *edge;
     void *ctx;
+};
+
+/* The edge of retention, for who looks at published batches once more; ctx is that of the past. */
+struct norm_edge {
+    /* Has retention deleted batches of the log? Also false when that can't be read now, as with read. */
+    bool (*is_there)(void *ctx);
+    /* Nothing is emitted of a document that this batch has a part of: its beginning was deleted. is_first: no
+     * earlier part of it is there. */
+    void (*cut)(void *ctx, const struct ledger_batch *batch, uint32_t document_id, bool is_first);
 };
 
 struct norm_input {

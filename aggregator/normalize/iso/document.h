@@ -25,6 +25,7 @@ enum norm_document_outcome {
     NORM_DOCUMENT_HEAD,       /* a Document record; see norm_document_kind_of */
     NORM_DOCUMENT_WHOLE,      /* the last chunk of content: head and body are filled */
     NORM_DOCUMENT_BROKEN,     /* it can't be had, for a reason that the log holds: `text` says which */
+    NORM_DOCUMENT_CUT,        /* its beginning is one that retention deleted: nobody can say what it said */
     NORM_DOCUMENT_UNREADABLE, /* the earlier batches can't be read now; whoever owns the past knows */
 };
 
@@ -45,18 +46,19 @@ const char *norm_document_kind_name(enum norm_document_kind kind); /* "content" 
 struct norm_document_found {
     enum norm_document_outcome outcome;
     bool has_head;                       /* BROKEN: without one, only document_id of head is filled */
-    struct edge_document head;           /* HEAD, WHOLE, BROKEN */
+    bool is_first;                       /* CUT: of its records that are there; each is told */
+    struct edge_document head;           /* HEAD, WHOLE, BROKEN; CUT: document_id */
     struct hr_bytes body;                /* WHOLE; until the next call */
     char text[NORM_DOCUMENT_TEXT_CHARS]; /* BROKEN */
 };
 
-/* Where the document of a stream's last record begins, or that its beginning is not there. */
+/* Where the document of a stream's last record begins, or that its beginning is not there (any more). */
 struct norm_document_place {
-    enum { NORM_PLACE_FREE, NORM_PLACE_KNOWN, NORM_PLACE_ABSENT } state;
+    enum { NORM_PLACE_FREE, NORM_PLACE_KNOWN, NORM_PLACE_ABSENT, NORM_PLACE_CUT } state;
     uint64_t device_id;
     uint64_t leaf; /* of the record that `seq` names */
     uint32_t stream, boot_id, document_id;
-    uint32_t seq;      /* of the batch with the Document; ABSENT: with a chunk */
+    uint32_t seq;      /* of the batch with the Document; ABSENT, CUT: with a chunk */
     uint32_t n_chunks; /* 0: nobody wants them */
     bool is_ended;
     bool is_held;       /* of another moment of the log: tells retention what to leave, and nobody else */

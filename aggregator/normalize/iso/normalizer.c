@@ -233,6 +233,13 @@ static void iso_record(void *ctx, const struct norm_input *input, const struct e
     if (found->outcome == NORM_DOCUMENT_NOTHING || found->outcome == NORM_DOCUMENT_UNREADABLE) {
         return;
     }
+    if (found->outcome == NORM_DOCUMENT_CUT) {
+        iso->counts.cut += found->is_first ? 1 : 0;
+        if (input->past->edge != NULL) {
+            input->past->edge->cut(input->past->ctx, input->batch, found->head.document_id, found->is_first);
+        }
+        return;
+    }
     if (record->kind == EDGE_DOCUMENT) {
         iso->counts.documents[norm_document_kind_of(&found->head)]++;
     }

@@ -46,6 +46,7 @@ struct norm_iso_config {
 struct norm_iso_counts {
     uint64_t documents[NORM_DOCUMENT_KIND_COUNT]; /* Document records */
     uint64_t normalized;                          /* content that was whole */
+    uint64_t cut;                                 /* passed over by replays: retention took the beginning */
     uint64_t broken;                              /* content that could not be put together */
     uint64_t rows;
     uint64_t anomalies;
