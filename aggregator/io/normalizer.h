@@ -119,6 +119,10 @@ struct normalizer {
     /* The first leaf that it may still ask norm_past for when leaves from `since` on come once more, or
      * UINT64_MAX; what is older retention may take. NULL: it never asks. */
     uint64_t (*needs_from)(void *ctx, uint64_t since);
+    /* A record that it takes, of a batch that was published before this process began, behind `batch` of it:
+     * so it learns what needs_from must say. It emits nothing. NULL, or reach 0: no need. */
+    void (*recall)(void *ctx, const struct norm_input *input, const struct edge_record *record);
+    uint32_t recall_leaves; /* what is further back can't matter */
     void *ctx;
 };
 

@@ -26,3 +26,6 @@ foreach(part Lint Rows Corpus)
   set_tests_properties(test_feeds_cli_${part} PROPERTIES LABELS unit TIMEOUT 600 SKIP_RETURN_CODE 77
                        ENVIRONMENT HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin)
 endforeach()
+hr_test(test_publish_documents LABEL unit SOURCES unit/test_publish_documents.c support/temp_folder.c
+        DEPENDS hr_iso_lab hr_test_batches agg_core agg_schema agg_ledger_sqlite)
+set_tests_properties(test_publish_documents PROPERTIES TIMEOUT 600)

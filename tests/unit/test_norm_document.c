@@ -660,6 +660,51 @@ static void a_document_is_cut_also_when_its_beginning_goes_while_it_is_read(void
     assert_int_equal(n_cut_documents, 1);
 }
 
+/* Whoever recalls what was read before knows as much of what is open as one who read it. */
+static void recall(uint32_t seq)
+{
+    static struct edge_record record;
+    static const struct norm_past past = {.read = read_past};
+    struct ledger_batch batch = batch_at(seq);
+    struct norm_input input = {.batch = &batch, .tenant = "", .past = &past};
+    struct hr_bytes raw;
+    assert_ok(wire_envelope_split(batch.envelope, &input.envelope));
+    struct hr_reader payload = hr_reader_over(input.envelope.payload);
+    norm_documents_batch(&documents, batch.leaf);
+    while (hr_is_ok(wire_record_next(&payload, &raw))) {
+        assert_ok(edge_record_decode(raw, &record));
+        norm_documents_recall(&documents, &input, &record);
+    }
+}
+
+static void what_is_open_is_known_from_the_log_wherever_recalling_begins(void **state)
+{
+    begin_stream(state);
+    n_foreign = 2;
+    put_document(1, body_of(1, 9001), 0, 3, NULL);  /* batches 0 to 3 */
+    put_document(2, body_of(2, 20002), 1, 3, NULL); /* from batch 3 on */
+    seal();
+    for (uint32_t end = 1; end < n_made; end++) {
+        uint64_t since = batch_at(end).leaf;
+        norm_documents_init(&documents, test_hash(), documents.packed, documents.body);
+        for (uint32_t seq = 0; seq < end; seq++) {
+            take(seq);
+        }
+        uint64_t needed = norm_documents_needs(&documents, since);
+        assert_true(needed < since);
+        for (uint32_t from = 0; from < end; from++) {
+            norm_documents_init(&documents, test_hash(), documents.packed, documents.body);
+            for (uint32_t seq = from; seq < end; seq++) {
+                recall(seq);
+            }
+            assert_true(norm_documents_needs(&documents, since) == needed);
+        }
+    }
+    n_told = 0;
+    take(n_made - 1); /* and it goes on behind that */
+    assert_non_null(told_of(2, NORM_DOCUMENT_WHOLE));
+}
+
 static int start(void **state)
 {
     (void)state;
@@ -699,6 +744,7 @@ int main(void)
         cmocka_unit_test(a_document_whose_beginning_retention_took_is_passed_over_and_counted),
         cmocka_unit_test(a_lost_beginning_is_told_also_at_the_edge_of_retention),
         cmocka_unit_test(a_document_is_cut_also_when_its_beginning_goes_while_it_is_read),
+        cmocka_unit_test(what_is_open_is_known_from_the_log_wherever_recalling_begins),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

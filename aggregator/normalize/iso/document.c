@@ -333,27 +333,52 @@ static bool find_place(struct norm_documents *documents, const struct norm_input
     return true;
 }
 
+/* Where a chunk belongs. *is_end: it is the last one of a document that is known. NULL: the past can't be
+ * read. */
+static const struct norm_document_place *follow(struct norm_documents *documents,
+                                                const struct norm_input *input,
+                                                const struct edge_chunk *chunk, bool *is_first, bool *is_end)
+{
+    struct norm_document_place *place = place_of(documents, input);
+    *is_first = false;
+    if (!is_known(place, input, chunk->document_id) &&
+        !find_place(documents, input, chunk->document_id, place, is_first)) {
+        return NULL;
+    }
+    place->last_leaf = input->batch->leaf;
+    *is_end = place->state == NORM_PLACE_KNOWN && place->n_chunks > 0 &&
+              chunk->index == place->n_chunks - 1 && !place->is_ended;
+    if (*is_end) {
+        place->is_ended = true;
+        hold(documents, place->leaf, input->batch->leaf);
+    }
+    return place;
+}
+
+static void begin(struct norm_documents *documents, const struct norm_input *input,
+                  const struct edge_document *head)
+{
+    struct norm_document_place begun = norm_document_place_at(input, head->document_id);
+    begun.state = NORM_PLACE_KNOWN;
+    begun.n_chunks = norm_document_wanted_chunks(head);
+    begun.is_ended = begun.n_chunks == 0;
+    put_place(documents, place_of(documents, input), &begun);
+}
+
 static void take_chunk(struct norm_documents *documents, const struct norm_input *input,
                        const struct edge_chunk *chunk, uint32_t record_index, struct norm_document_found *out)
 {
-    struct norm_document_place *place = place_of(documents, input);
     bool is_first = false;
-    if (!is_known(place, input, chunk->document_id) &&
-        !find_place(documents, input, chunk->document_id, place, &is_first)) {
+    bool is_end = false;
+    const struct norm_document_place *place = follow(documents, input, chunk, &is_first, &is_end);
+    if (place == NULL) {
         out->outcome = NORM_DOCUMENT_UNREADABLE;
-        return;
-    }
-    place->last_leaf = input->batch->leaf;
-    if (place->state == NORM_PLACE_CUT) {
+    } else if (place->state == NORM_PLACE_CUT) {
         tell_cut(out, chunk->document_id, is_first);
-    } else if (place->state == NORM_PLACE_ABSENT) {
-        if (is_first) {
-            tell_broken(out, "its beginning is missing");
-            out->head = (struct edge_document){.document_id = chunk->document_id};
-        }
-    } else if (place->n_chunks > 0 && chunk->index == place->n_chunks - 1 && !place->is_ended) {
-        place->is_ended = true;
-        hold(documents, place->leaf, input->batch->leaf);
+    } else if (place->state == NORM_PLACE_ABSENT && is_first) {
+        tell_broken(out, "its beginning is missing");
+        out->head = (struct edge_document){.document_id = chunk->document_id};
+    } else if (is_end) {
         gather(documents, input, place, record_index, out);
     }
 }
@@ -371,16 +396,24 @@ void norm_documents_take(struct norm_documents *documents, const struct norm_inp
         return;
     }
     HR_ASSERT(record->kind == EDGE_DOCUMENT);
-    struct norm_document_place *place = place_of(documents, input);
-    struct norm_document_place begun = norm_document_place_at(input, record->as.document.document_id);
-    begun.state = NORM_PLACE_KNOWN;
-    begun.n_chunks = norm_document_wanted_chunks(&record->as.document);
-    begun.is_ended = begun.n_chunks == 0;
-    put_place(documents, place, &begun);
+    begin(documents, input, &record->as.document);
     out->head = record->as.document;
     out->has_head = true;
     out->outcome = NORM_DOCUMENT_HEAD;
     if (norm_document_kind_of(&out->head) == NORM_DOCUMENT_CONTENT && is_too_large(&out->head)) {
         tell_broken(out, "it is too large");
+    }
+}
+
+void norm_documents_recall(struct norm_documents *documents, const struct norm_input *input,
+                           const struct edge_record *record)
+{
+    bool is_first = false;
+    bool is_end = false;
+    HR_ASSERT(input->batch->leaf == documents->leaf);
+    if (record->kind == EDGE_DOCUMENT) {
+        begin(documents, input, &record->as.document);
+    } else {
+        (void)follow(documents, input, &record->as.chunk, &is_first, &is_end);
     }
 }

@@ -93,10 +93,14 @@ void norm_documents_batch(struct norm_documents *documents, uint64_t leaf);
 void norm_documents_take(struct norm_documents *documents, const struct norm_input *input,
                          const struct edge_record *record, uint32_t record_index,
                          struct norm_document_found *out);
+/* As norm_documents_take of a record that was told before this memory was made: puts nothing together. When
+ * the past can't be read its owner knows, and the batch comes again. */
+void norm_documents_recall(struct norm_documents *documents, const struct norm_input *input,
+                           const struct edge_record *record);
 
 /* For needs_from of struct normalizer: where the first document begins that is open, or ended at `since` or
- * later. Known is what went by since norm_documents_init; a document of which nothing came in the
- * NORM_DOCUMENT_PATIENCE_LEAVES before `since` is given up. */
+ * later. Known is what went by, or was recalled, since norm_documents_init; a document of which nothing came
+ * in the NORM_DOCUMENT_PATIENCE_LEAVES before `since` is given up. */
 uint64_t norm_documents_needs(struct norm_documents *documents, uint64_t since);
 
 #endif

@@ -261,6 +261,12 @@ static void iso_record(void *ctx, const struct norm_input *input, const struct e
     }
 }
 
+static void iso_recall(void *ctx, const struct norm_input *input, const struct edge_record *record)
+{
+    struct norm_iso_normalizer *iso = ctx;
+    norm_documents_recall(&iso->documents, input, record);
+}
+
 static uint64_t iso_needs_from(void *ctx, uint64_t since)
 {
     struct norm_iso_normalizer *iso = ctx;
@@ -310,5 +316,7 @@ void norm_iso_init(struct norm_iso_normalizer *iso, const struct norm_iso_config
                                           .batch = iso_batch,
                                           .record = iso_record,
                                           .needs_from = iso_needs_from,
+                                          .recall = iso_recall,
+                                          .recall_leaves = NORM_DOCUMENT_PATIENCE_LEAVES,
                                           .ctx = iso};
 }
