@@ -93,7 +93,7 @@ struct agg_publish {
     uint64_t recall_leaf;  /* that comes next of it */
     uint64_t recall_end;   /* 0: not known */
     struct norm_past past; /* of the batch at hand */
-    struct hr_status past_read; /* how reading it went */
+    struct hr_status past_read; /* how reading it went, and what normalizers say */
     uint8_t value[SINK_ROOM_BYTES + AGG_PUBLISH_MAX_VALUE_BYTES];
 };
 

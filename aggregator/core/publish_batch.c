@@ -50,6 +50,7 @@ struct hr_status agg_publish_bare_input(struct agg_publish *publish, const struc
     publish->past_read = hr_ok();
     publish->past = (struct norm_past){.read = read_past, .ctx = publish};
     input->past = config->ledger->read_stream != NULL ? &publish->past : NULL;
+    input->trouble = &publish->past_read;
     return hr_status_of(hr_is_ok(wire_envelope_split(batch->envelope, &input->envelope)) ? HR_OK
                                                                                          : HR_CORRUPT);
 }

@@ -88,6 +88,9 @@ struct norm_input {
     const struct edge_time_anchor *anchor; /* newest of this device and boot up to this leaf; NULL: none */
     const char *tenant;
     const struct norm_past *past; /* NULL: nothing is there */
+    /* A normalizer that had no memory for its work says HR_AGAIN here: nothing that came of the batch may be
+     * used, and it comes again. NULL: nobody asks. */
+    struct hr_status *trouble;
 };
 
 /* Events as the bytes that sinks deliver (Avro binary, without framing). */
@@ -113,7 +116,8 @@ struct normalizer {
     /* Called for every batch before its records, also when it has none of its kinds, and again when a batch
      * comes once more. NULL: it does not ask. */
     void (*batch)(void *ctx, const struct norm_input *input);
-    /* Emits the events of one record. It can't fail: what can't be understood is emitted as such. */
+    /* Emits the events of one record. It can't fail but for `trouble`: what can't be understood is emitted as
+     * such. */
     void (*record)(void *ctx, const struct norm_input *input, const struct edge_record *record,
                    uint32_t record_index, const struct norm_emit *emit);
     /* The first leaf that it may still ask norm_past for when leaves from `since` on come once more, or

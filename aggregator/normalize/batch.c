@@ -106,3 +106,10 @@ void norm_batch_recall(const struct normalizer *const *normalizers, size_t n_nor
         }
     }
 }
+
+void norm_no_memory(const struct norm_input *input)
+{
+    if (input->trouble != NULL && hr_is_ok(*input->trouble)) {
+        *input->trouble = hr_status_of(HR_AGAIN);
+    }
+}

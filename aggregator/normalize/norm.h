@@ -38,6 +38,9 @@ struct norm_batch_result norm_batch(const struct normalizer *const *normalizers,
 void norm_batch_recall(const struct normalizer *const *normalizers, size_t n_normalizers,
                        const struct norm_input *input);
 
+/* There was no memory for the work on this batch. */
+void norm_no_memory(const struct norm_input *input);
+
 /* ---- time ---- */
 
 struct norm_time {

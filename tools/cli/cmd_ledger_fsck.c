@@ -146,7 +146,7 @@ static void examine(void *ctx, const struct ledger_batch *batch)
     }
     static const struct norm_edge edge = {edge_is_there, edge_cut};
     const struct norm_past past = {.read = read_past, .edge = &edge, .ctx = fsck};
-    struct norm_input input = {.batch = batch, .tenant = "", .past = &past};
+    struct norm_input input = {.batch = batch, .tenant = "", .past = &past, .trouble = &fsck->past_read};
     bool is_whole = cli_track_batch(&fsck->track, batch, &result);
     if (is_whole) {
         input.envelope = result.parts;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "aggregator/normalize/iso/document_internal.h"
 #include "aggregator/normalize/iso/read/source.h"
+#include "aggregator/normalize/norm.h"
 #include "proto/base/assert.h"
 
 #include <string.h>
@@ -254,14 +255,20 @@ static void gather_record(void *ctx, const struct ledger_batch *batch, const str
 }
 
 /* Undoes the encoding and compares length and hash. */
-static void open_body(struct gathering *gathering)
+static void open_body(struct gathering *gathering, const struct norm_input *input)
 {
     struct norm_documents *documents = gathering->documents;
     struct norm_document_found *out = gathering->out;
     const struct edge_document *head = &out->head;
     struct hr_bytes body = hr_bytes_of(documents->packed, gathering->len_bytes);
     if (head->encoding == ENCODING_ZSTD) {
-        if (!norm_zstd_unpack(body, documents->body, head->len_bytes)) {
+        struct hr_status unpacked = norm_zstd_unpack(body, documents->body, head->len_bytes);
+        if (hr_is(unpacked, HR_AGAIN)) {
+            norm_no_memory(input);
+            out->outcome = NORM_DOCUMENT_UNREADABLE;
+            return;
+        }
+        if (!hr_is_ok(unpacked)) {
             tell_broken(out, "its bytes can't be unpacked to the length that it says");
             return;
         }
@@ -314,7 +321,7 @@ static void gather(struct norm_documents *documents, const struct norm_input *in
         put_text(out->text, " is missing");
         return;
     }
-    open_body(&gathering);
+    open_body(&gathering, input);
 }
 
 /* For a chunk whose document memory doesn't know. False: the past can't be read. */

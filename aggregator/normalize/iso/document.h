@@ -26,7 +26,8 @@ enum norm_document_outcome {
     NORM_DOCUMENT_WHOLE,      /* the last chunk of content: head and body are filled */
     NORM_DOCUMENT_BROKEN,     /* it can't be had, for a reason that the log holds: `text` says which */
     NORM_DOCUMENT_CUT,        /* its beginning is one that retention deleted: nobody can say what it said */
-    NORM_DOCUMENT_UNREADABLE, /* the earlier batches can't be read now; whoever owns the past knows */
+    NORM_DOCUMENT_UNREADABLE, /* the earlier batches can't be read now, or there is no memory; their owner
+                                 knows */
 };
 
 /* What a Document record stands for. */

@@ -198,6 +198,10 @@ static void normalize(struct delivery *delivery, struct hr_bytes body)
         inspector->begin(inspector->ctx, delivery->feed);
     }
     norm_iso_document(iso->work, &document, &sink, &result);
+    if (result.code == HR_AGAIN) {
+        norm_no_memory(delivery->subject.input);
+        return;
+    }
     iso->counts.normalized++;
     if (inspector != NULL) {
         inspector->end(inspector->ctx, take_found, delivery);
