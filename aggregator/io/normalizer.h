@@ -109,6 +109,8 @@ struct norm_emit {
 struct normalizer {
     const char *source; /* "ais": raw batches go to ingestion.<source>.raw.v1 */
     uint32_t version;   /* rises when the output for the same input changes */
+    const char *basis;  /* short names of what else the output hangs on, such as digests of rules, without
+                         * spaces; another one counts as another version. NULL: nothing */
     const struct norm_schema *const *schemas;
     uint16_t n_schemas;
     /* True when this normalizer answers for records of this kind. */

@@ -13,6 +13,7 @@
 #include "tests/support/test_cmocka.h"
 #include "tests/support/test_hash.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -273,6 +274,28 @@ static void an_open_document_survives_a_restart_in_a_full_ledger(void **state)
     assert_int_equal(world.n_rows, N_LINES);
 }
 
+/* Zones and rules are none of a build's code, and events hang on them all the same. */
+static void the_feed_ledger_names_zones_and_rules(void **state)
+{
+    char zones_of[] = "device/1 iso/1+z12345678+r00000009";
+    const struct norm_iso_inspector inspector = {.digest = 9};
+    const struct norm_iso_config config = {.zones = &iso_lab_zones,
+                                           .hash = test_hash(),
+                                           .memory = world.iso.config.memory,
+                                           .inspector = &inspector};
+    const struct agg_fold_config fold = {.reader = &world.reader,
+                                         .writer = &world.writer,
+                                         .normalizers = world.normalizers,
+                                         .n_normalizers = 2};
+    const uint64_t digest = norm_zones_digest(&iso_lab_zones);
+    (void)state;
+    norm_iso_init(&world.iso, &config);
+    agg_fold_init(&world.fold, &fold);
+    (void)snprintf(zones_of, sizeof zones_of, "iso/1+z%08x+r00000009 device/1",
+                   (unsigned)(uint32_t)(digest ^ digest >> 32));
+    assert_string_equal(world.fold.normalizers, zones_of);
+}
+
 /* What is not folded yet comes once more, and needs what it needed then. */
 static void a_document_that_ended_stays_until_the_feed_ledger_has_seen_it(void **state)
 {
@@ -353,6 +376,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(an_open_document_survives_a_restart_in_a_full_ledger, open_world,
                                         close_world),
+        cmocka_unit_test_setup_teardown(the_feed_ledger_names_zones_and_rules, open_world, close_world),
         cmocka_unit_test_setup_teardown(a_document_that_ended_stays_until_the_feed_ledger_has_seen_it,
                                         open_world, close_world),
     };
