@@ -41,7 +41,6 @@ static struct hr_status load_next(struct agg_publish *publish)
     replay->row.id = 0;
     replay->reach = 0;
     replay->unknown_until = 0;
-    replay->n_cut = 0;
     atomic_store(&replay->is_asked, false);
     struct hr_status loaded =
         ledger->feeds->replays(ledger->ctx, publish->config.sink->name, take_unfinished, &replay->row);
@@ -181,7 +180,6 @@ void agg_replay_begin(struct agg_publish *publish)
 {
     if (publish->config.replay != NULL) {
         publish->config.replay->kept = publish->config.replay->row;
-        publish->config.replay->kept_cut = publish->config.replay->n_cut;
     }
 }
 
@@ -238,7 +236,6 @@ void agg_replay_abort(struct agg_publish *publish)
 {
     if (is_at_hand(publish->config.replay)) {
         publish->config.replay->row = publish->config.replay->kept;
-        publish->config.replay->n_cut = publish->config.replay->kept_cut;
     }
 }
 

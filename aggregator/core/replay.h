@@ -28,8 +28,6 @@ struct agg_replay {
     bool is_loaded;
     atomic_bool is_asked; /* the ledger has new ones */
     uint16_t feed;
-    uint64_t n_cut; /* documents that were passed over since it is at hand: retention took their beginning */
-    uint64_t kept_cut;
 
     /* of the span at hand */
     struct feed_span span;

@@ -168,17 +168,11 @@ static bool edge_is_there(void *ctx)
 static void edge_cut(void *ctx, const struct ledger_batch *batch, uint32_t document_id, bool is_first)
 {
     const struct agg_publish *publish = ctx;
-    struct agg_replay *replay = publish->config.replay;
-    char *reason = replay->row.reason;
-    (void)batch, (void)document_id;
-    if (!is_first) {
-        return;
-    }
-    replay->n_cut++;
-    reason[0] = '\0';
-    agg_text_add(reason, sizeof replay->row.reason, "retention has deleted the beginning of documents, ");
-    agg_text_add_number(reason, sizeof replay->row.reason, replay->n_cut);
-    agg_text_add(reason, sizeof replay->row.reason, " of which were passed over");
+    struct feed_replay *row = &publish->config.replay->row;
+    (void)batch, (void)document_id, (void)is_first;
+    row->reason[0] = '\0';
+    agg_text_add(row->reason, sizeof row->reason,
+                 "retention has deleted the beginning of documents, which were passed over");
 }
 
 static const struct norm_edge edge = {edge_is_there, edge_cut};

@@ -77,8 +77,8 @@ struct norm_past {
 struct norm_edge {
     /* Has retention deleted batches of the log? Also false when that can't be read now, as with read. */
     bool (*is_there)(void *ctx);
-    /* Nothing is emitted of a document that this batch has a part of: its beginning was deleted. is_first: no
-     * earlier part of it is there. */
+    /* Nothing is emitted of a document that this batch has a part of: its beginning was deleted. is_first: it
+     * was not told of this document before. */
     void (*cut)(void *ctx, const struct ledger_batch *batch, uint32_t document_id, bool is_first);
 };
 

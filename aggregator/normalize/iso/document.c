@@ -340,19 +340,22 @@ static bool find_place(struct norm_documents *documents, const struct norm_input
     return true;
 }
 
-/* Where a chunk belongs. *is_end: it is the last one of a document that is known. NULL: the past can't be
- * read. */
+/* Where a chunk belongs. *is_first: nothing was told of it yet that is not whole. *is_end: it is the last one
+ * of a document that is known. NULL: the past can't be read. */
 static const struct norm_document_place *follow(struct norm_documents *documents,
                                                 const struct norm_input *input,
                                                 const struct edge_chunk *chunk, bool *is_first, bool *is_end)
 {
     struct norm_document_place *place = place_of(documents, input);
+    bool was_cut = place->state == NORM_PLACE_CUT && place->device_id == input->batch->device_id &&
+                   place->stream == input->batch->stream && is_of_document(place, input, chunk->document_id);
     *is_first = false;
     if (!is_known(place, input, chunk->document_id) &&
         !find_place(documents, input, chunk->document_id, place, is_first)) {
         return NULL;
     }
     place->last_leaf = input->batch->leaf;
+    *is_first = place->state == NORM_PLACE_CUT ? !was_cut : *is_first;
     *is_end = place->state == NORM_PLACE_KNOWN && place->n_chunks > 0 &&
               chunk->index == place->n_chunks - 1 && !place->is_ended;
     if (*is_end) {

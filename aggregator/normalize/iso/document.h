@@ -47,7 +47,7 @@ const char *norm_document_kind_name(enum norm_document_kind kind); /* "content" 
 struct norm_document_found {
     enum norm_document_outcome outcome;
     bool has_head;                       /* BROKEN: without one, only document_id of head is filled */
-    bool is_first;                       /* CUT: of its records that are there; each is told */
+    bool is_first;                       /* CUT: it was not told before; each record is */
     struct edge_document head;           /* HEAD, WHOLE, BROKEN; CUT: document_id */
     struct hr_bytes body;                /* WHOLE; until the next call */
     char text[NORM_DOCUMENT_TEXT_CHARS]; /* BROKEN */
