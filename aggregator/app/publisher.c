@@ -110,6 +110,7 @@ static void show_figures(struct app_publisher *publisher)
         [APP_PUBLISHED_ISO_UNANSWERED] = iso->documents[NORM_DOCUMENT_UNANSWERED],
         [APP_PUBLISHED_ISO_NORMALIZED] = iso->normalized,
         [APP_PUBLISHED_ISO_BROKEN] = iso->broken,
+        [APP_PUBLISHED_ISO_CUT] = iso->cut,
         [APP_PUBLISHED_ISO_ROWS] = iso->rows,
         [APP_PUBLISHED_ISO_ANOMALIES] = iso->anomalies,
         [APP_PUBLISHED_REVISIONS] = stats->revisions,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "aggregator/core/fold_internal.h"
+#include "aggregator/core/text.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -7,29 +8,19 @@
 #define EARLIEST_MS (INT64_C(400) * 24 * AGG_HOUR_MS)
 #define LATEST_MS   (24 * AGG_HOUR_MS)
 
-static void add_text(char *out, size_t capacity, const char *text)
-{
-    size_t at = strlen(out);
-    size_t len = strlen(text);
-    HR_ASSERT(at + len < capacity);
-    memcpy(out + at, text, len + 1);
-}
-
-/* "ais/1 device/1" */
+/* "ais/1 iso/1+z1a2b3c4d+r5e6f7a8b device/1" */
 static void name_normalizers(struct agg_fold *fold)
 {
     for (uint16_t i = 0; i < fold->config.n_normalizers; i++) {
         const struct normalizer *normalizer = fold->config.normalizers[i];
-        char digits[12] = "";
-        size_t at = sizeof digits - 1;
-        digits[at] = '\0';
-        for (uint32_t version = normalizer->version; version > 0; version /= 10) {
-            digits[--at] = (char)('0' + version % 10);
+        agg_text_add(fold->normalizers, sizeof fold->normalizers, i > 0 ? " " : "");
+        agg_text_add(fold->normalizers, sizeof fold->normalizers, normalizer->source);
+        agg_text_add(fold->normalizers, sizeof fold->normalizers, "/");
+        agg_text_add_number(fold->normalizers, sizeof fold->normalizers, normalizer->version);
+        if (normalizer->basis != NULL) {
+            agg_text_add(fold->normalizers, sizeof fold->normalizers, "+");
+            agg_text_add(fold->normalizers, sizeof fold->normalizers, normalizer->basis);
         }
-        add_text(fold->normalizers, sizeof fold->normalizers, i > 0 ? " " : "");
-        add_text(fold->normalizers, sizeof fold->normalizers, normalizer->source);
-        add_text(fold->normalizers, sizeof fold->normalizers, "/");
-        add_text(fold->normalizers, sizeof fold->normalizers, digits + at);
     }
 }
 

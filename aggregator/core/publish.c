@@ -315,6 +315,12 @@ static uint32_t step_publish(struct agg_publish *publish)
 {
     const struct agg_publish_config *config = &publish->config;
     uint64_t now_us = config->clock->monotonic_us(config->clock->ctx);
+    if (!publish->has_recalled) {
+        if (!hr_is_ok(agg_publish_recall(publish))) {
+            recover_later(publish);
+        }
+        return 0;
+    }
     if (config->fold != NULL) {
         bool must_store = !agg_fold_has_room(config->fold);
         if (!may_go_on(publish, agg_fold_store(config->fold, must_store))) {

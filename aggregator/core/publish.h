@@ -6,6 +6,9 @@
  * ever guessed. Beside it the publisher keeps the sink's feed ledger (fold.h) and works off replays
  * (replay.h), whose revisions ride in the same transactions; what is live goes first.
  *
+ * After a start, normalizers are told of the leaves before (publish_recall.c), so that needed_leaf spares
+ * what is open from then on.
+ *
  * Pure: it waits for nothing by itself. One thread drives it with agg_publish_step. */
 #ifndef AGG_PUBLISH_H
 #define AGG_PUBLISH_H
@@ -61,13 +64,13 @@ struct agg_publish_stats {
     uint64_t recoveries; /* successful ones */
     uint64_t failures;   /* answers of the sink that led back to recovering */
     uint64_t next_leaf;
-    uint64_t feed_leaf; /* the feed cursor, as it is stored */
-    uint64_t
-        needed_leaf; /* nothing here needs older ones: not the sink, not the feed ledger, no running replay */
-    uint64_t replays;   /* ended */
-    uint64_t replayed;  /* events that replays compared */
-    uint64_t revisions; /* events that replays published */
-    uint64_t unnoted;   /* events beyond what the notes of a leaf hold (core/notes.h) */
+    uint64_t feed_leaf;   /* the feed cursor, as it is stored */
+    uint64_t needed_leaf; /* nothing here needs older ones: not the sink, not the feed ledger, no running
+                           * replay. 0 until what was published before this process is known */
+    uint64_t replays;     /* ended */
+    uint64_t replayed;    /* events that replays compared */
+    uint64_t revisions;   /* events that replays published */
+    uint64_t unnoted;     /* events beyond what the notes of a leaf hold (core/notes.h) */
 };
 
 struct agg_publish {
@@ -86,8 +89,11 @@ struct agg_publish {
     bool is_behind;
     bool has_last; /* last_digest is that of the batch before next_leaf, or of a later one in doubt */
     uint8_t last_digest[WIRE_DIGEST_BYTES];
-    struct norm_past past;      /* of the batch at hand */
-    struct hr_status past_read; /* how reading it went */
+    bool has_recalled;     /* what was published before this process is known, as far as normalizers ask */
+    uint64_t recall_leaf;  /* that comes next of it */
+    uint64_t recall_end;   /* 0: not known */
+    struct norm_past past; /* of the batch at hand */
+    struct hr_status past_read; /* how reading it went, and what normalizers say */
     uint8_t value[SINK_ROOM_BYTES + AGG_PUBLISH_MAX_VALUE_BYTES];
 };
 

@@ -41,18 +41,25 @@ static bool read_past(void *ctx, const struct ledger_batch *batch, uint32_t from
     return hr_is_ok(read);
 }
 
-struct hr_status agg_publish_input(struct agg_publish *publish, const struct ledger_batch *batch,
-                                   struct norm_input *input, struct edge_time_anchor *anchor)
+struct hr_status agg_publish_bare_input(struct agg_publish *publish, const struct ledger_batch *batch,
+                                        struct norm_input *input)
 {
     const struct agg_publish_config *config = &publish->config;
     *input = (struct norm_input){.batch = batch,
                                  .tenant = config->tenant_of(config->tenant_ctx, batch->device_id)};
     publish->past_read = hr_ok();
-    publish->past = (struct norm_past){read_past, publish};
+    publish->past = (struct norm_past){.read = read_past, .ctx = publish};
     input->past = config->ledger->read_stream != NULL ? &publish->past : NULL;
-    if (!hr_is_ok(wire_envelope_split(batch->envelope, &input->envelope))) {
-        return hr_status_of(HR_CORRUPT);
-    }
+    input->trouble = &publish->past_read;
+    return hr_status_of(hr_is_ok(wire_envelope_split(batch->envelope, &input->envelope)) ? HR_OK
+                                                                                         : HR_CORRUPT);
+}
+
+struct hr_status agg_publish_input(struct agg_publish *publish, const struct ledger_batch *batch,
+                                   struct norm_input *input, struct edge_time_anchor *anchor)
+{
+    const struct agg_publish_config *config = &publish->config;
+    HR_TRY(agg_publish_bare_input(publish, batch, input));
     struct hr_status found = config->ledger->anchor_at(config->ledger->ctx, batch->device_id,
                                                        input->envelope.header.boot_id, batch->leaf, anchor);
     input->anchor = hr_is_ok(found) ? anchor : NULL;

@@ -28,11 +28,21 @@ HR_MUST_USE struct hr_status agg_transaction_begin(struct agg_transaction *trans
  * HR_CORRUPT: no envelope. After norm_batch publish->past_read says whether what it gave may be used. */
 HR_MUST_USE struct hr_status agg_publish_input(struct agg_publish *publish, const struct ledger_batch *batch,
                                                struct norm_input *input, struct edge_time_anchor *anchor);
+/* As that, without an anchor: for normalizers that only recall. */
+HR_MUST_USE struct hr_status agg_publish_bare_input(struct agg_publish *publish,
+                                                    const struct ledger_batch *batch,
+                                                    struct norm_input *input);
 /* What stands on every record of the batch. */
 void agg_publish_origin(const struct norm_input *input, struct sink_origin *out);
 /* Encodes an event into publish->value; content may be NULL. */
 void agg_publish_encode(struct agg_publish *publish, const struct norm_event *event, size_t *len_bytes,
                         uint64_t *content);
+
+/* ---- publish_recall.c ---- */
+
+/* Tells the normalizers of some more of what was published before this process began; has_recalled says when
+ * it is all. Codes as of the ledger; then the same leaves come again. */
+HR_MUST_USE struct hr_status agg_publish_recall(struct agg_publish *publish);
 
 /* For ledger.read with a transaction as ctx: normalizes the batch into it. */
 void agg_publish_batch(void *ctx, const struct ledger_batch *batch);

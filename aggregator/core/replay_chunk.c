@@ -2,6 +2,7 @@
  *
  * One span of leaves compared with what was published of them. */
 #include "aggregator/core/replay_internal.h"
+#include "aggregator/core/text.h"
 #include "aggregator/normalize/norm.h"
 #include "proto/base/assert.h"
 #include "proto/base/failpoint.h"
@@ -152,6 +153,30 @@ static void write_notes(struct comparison *it)
     }
 }
 
+/* ---- the edge of retention; for norm_edge ---- */
+
+static bool edge_is_there(void *ctx)
+{
+    struct agg_publish *publish = ctx;
+    const struct ledger *ledger = publish->config.ledger;
+    uint64_t first_leaf = 0;
+    struct hr_status read = ledger->first_leaf(ledger->ctx, &first_leaf);
+    publish->past_read = hr_is_ok(publish->past_read) ? read : publish->past_read;
+    return hr_is_ok(read) && first_leaf > 0;
+}
+
+static void edge_cut(void *ctx, const struct ledger_batch *batch, uint32_t document_id, bool is_first)
+{
+    const struct agg_publish *publish = ctx;
+    struct feed_replay *row = &publish->config.replay->row;
+    (void)batch, (void)document_id, (void)is_first;
+    row->reason[0] = '\0';
+    agg_text_add(row->reason, sizeof row->reason,
+                 "retention has deleted the beginning of documents, which were passed over");
+}
+
+static const struct norm_edge edge = {edge_is_there, edge_cut};
+
 /* Leaves that retention has deleted keep their notes. */
 static void skip_to(struct comparison *it, uint64_t leaf)
 {
@@ -181,6 +206,7 @@ static void compare_batch(void *ctx, const struct ledger_batch *batch)
     if (!hr_is_ok(*status)) {
         return;
     }
+    publish->past.edge = &edge;
     it->leaf++;
     it->at = 0;
     it->batch = batch;

@@ -79,11 +79,12 @@ struct feed_replay {
     bool dry_run;           /* counts, publishes nothing */
     enum feed_state state;
     int64_t asked_ms;
-    uint64_t first_leaf, next_leaf, end_leaf;         /* set when it begins to run */
-    uint64_t n_events;                                /* compared so far */
-    uint64_t n_changed;                               /* published as revisions, or would be */
-    char normalizers[FEED_NORMALIZERS_MAX_CHARS + 1]; /* that it runs with: "ais/1 device/1" */
-    char reason[FEED_REASON_MAX_CHARS + 1];           /* why it failed, or a remark; may be empty */
+    uint64_t first_leaf, next_leaf, end_leaf; /* set when it begins to run */
+    uint64_t n_events;                        /* compared so far */
+    uint64_t n_changed;                       /* published as revisions, or would be */
+    char
+        normalizers[FEED_NORMALIZERS_MAX_CHARS + 1]; /* that it runs with: "ais/1 iso/1+z1a2b3c4d device/1" */
+    char reason[FEED_REASON_MAX_CHARS + 1];          /* why it failed, or a remark; may be empty */
 };
 
 /* One transaction: all of it or nothing. Everything is borrowed until the call returns. */

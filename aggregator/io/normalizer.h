@@ -67,7 +67,19 @@ struct norm_past {
      * can't be read now. */
     bool (*read)(void *ctx, const struct ledger_batch *batch, uint32_t from_seq, uint32_t to_seq,
                  void (*each)(void *each_ctx, const struct ledger_batch *batch), void *each_ctx);
+    /* NULL for who sees the batch for the first time: retention has left what it needs, so what is not there
+     * never was. */
+    const struct norm_edge *edge;
     void *ctx;
+};
+
+/* The edge of retention, for who looks at published batches once more; ctx is that of the past. */
+struct norm_edge {
+    /* Has retention deleted batches of the log? Also false when that can't be read now, as with read. */
+    bool (*is_there)(void *ctx);
+    /* Nothing is emitted of a document that this batch has a part of: its beginning was deleted. is_first: it
+     * was not told of this document before. */
+    void (*cut)(void *ctx, const struct ledger_batch *batch, uint32_t document_id, bool is_first);
 };
 
 struct norm_input {
@@ -76,6 +88,9 @@ struct norm_input {
     const struct edge_time_anchor *anchor; /* newest of this device and boot up to this leaf; NULL: none */
     const char *tenant;
     const struct norm_past *past; /* NULL: nothing is there */
+    /* A normalizer that had no memory for its work says HR_AGAIN here: nothing that came of the batch may be
+     * used, and it comes again. NULL: nobody asks. */
+    struct hr_status *trouble;
 };
 
 /* Events as the bytes that sinks deliver (Avro binary, without framing). */
@@ -94,6 +109,8 @@ struct norm_emit {
 struct normalizer {
     const char *source; /* "ais": raw batches go to ingestion.<source>.raw.v1 */
     uint32_t version;   /* rises when the output for the same input changes */
+    const char *basis;  /* short names of what else the output hangs on, such as digests of rules, without
+                         * spaces; another one counts as another version. NULL: nothing */
     const struct norm_schema *const *schemas;
     uint16_t n_schemas;
     /* True when this normalizer answers for records of this kind. */
@@ -101,12 +118,17 @@ struct normalizer {
     /* Called for every batch before its records, also when it has none of its kinds, and again when a batch
      * comes once more. NULL: it does not ask. */
     void (*batch)(void *ctx, const struct norm_input *input);
-    /* Emits the events of one record. It can't fail: what can't be understood is emitted as such. */
+    /* Emits the events of one record. It can't fail but for `trouble`: what can't be understood is emitted as
+     * such. */
     void (*record)(void *ctx, const struct norm_input *input, const struct edge_record *record,
                    uint32_t record_index, const struct norm_emit *emit);
     /* The first leaf that it may still ask norm_past for when leaves from `since` on come once more, or
      * UINT64_MAX; what is older retention may take. NULL: it never asks. */
     uint64_t (*needs_from)(void *ctx, uint64_t since);
+    /* A record that it takes, of a batch that was published before this process began, behind `batch` of it:
+     * so it learns what needs_from must say. It emits nothing. NULL, or reach 0: no need. */
+    void (*recall)(void *ctx, const struct norm_input *input, const struct edge_record *record);
+    uint32_t recall_leaves; /* what is further back can't matter */
     void *ctx;
 };
 

@@ -27,6 +27,16 @@ static size_t taker_of(const struct normalizer *const *normalizers, size_t n_nor
     return n_normalizers;
 }
 
+static void tell_batch(const struct normalizer *const *normalizers, size_t n_normalizers,
+                       const struct norm_input *input)
+{
+    for (size_t i = 0; i < n_normalizers; i++) {
+        if (normalizers[i]->batch != NULL) {
+            normalizers[i]->batch(normalizers[i]->ctx, input);
+        }
+    }
+}
+
 struct norm_batch_result norm_batch(const struct normalizer *const *normalizers, size_t n_normalizers,
                                     const struct norm_input *input, const struct norm_emit *emit)
 {
@@ -36,11 +46,7 @@ struct norm_batch_result norm_batch(const struct normalizer *const *normalizers,
     struct hr_reader payload = hr_reader_over(input->envelope.payload);
     struct edge_record record;
 
-    for (size_t i = 0; i < n_normalizers; i++) {
-        if (normalizers[i]->batch != NULL) {
-            normalizers[i]->batch(normalizers[i]->ctx, input);
-        }
-    }
+    tell_batch(normalizers, n_normalizers, input);
     for (uint32_t index = 0;; index++) {
         struct hr_bytes raw;
         size_t at = payload.at;
@@ -79,4 +85,31 @@ struct norm_batch_result norm_batch(const struct normalizer *const *normalizers,
     }
     result.n_events = counted.n_events;
     return result;
+}
+
+void norm_batch_recall(const struct normalizer *const *normalizers, size_t n_normalizers,
+                       const struct norm_input *input)
+{
+    struct hr_reader payload = hr_reader_over(input->envelope.payload);
+    struct edge_record record;
+    struct hr_bytes raw;
+
+    tell_batch(normalizers, n_normalizers, input);
+    while (hr_is_ok(wire_record_next(&payload, &raw))) {
+        if (!hr_is_ok(edge_record_decode(raw, &record))) {
+            continue;
+        }
+        size_t which = taker_of(normalizers, n_normalizers, record.kind);
+
+        if (which < n_normalizers && normalizers[which]->recall != NULL) {
+            normalizers[which]->recall(normalizers[which]->ctx, input, &record);
+        }
+    }
+}
+
+void norm_no_memory(const struct norm_input *input)
+{
+    if (input->trouble != NULL && hr_is_ok(*input->trouble)) {
+        *input->trouble = hr_status_of(HR_AGAIN);
+    }
 }

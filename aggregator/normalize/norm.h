@@ -32,6 +32,15 @@ struct norm_batch_result {
 struct norm_batch_result norm_batch(const struct normalizer *const *normalizers, size_t n_normalizers,
                                     const struct norm_input *input, const struct norm_emit *emit);
 
+/* For the batches of a time before this process, in the order of leaves: tells those normalizers that ask for
+ * it (`recall` of struct normalizer) of the records that they take. Their past may be read, as with
+ * norm_batch. */
+void norm_batch_recall(const struct normalizer *const *normalizers, size_t n_normalizers,
+                       const struct norm_input *input);
+
+/* There was no memory for the work on this batch. */
+void norm_no_memory(const struct norm_input *input);
+
 /* ---- time ---- */
 
 struct norm_time {

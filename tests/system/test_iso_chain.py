@@ -8,18 +8,23 @@ import datetime
 import hashlib
 import io
 import json
+import math
 import pathlib
 import random
 import re
+import shutil
+import sqlite3
 import subprocess
 import sys
+import tempfile
 import unittest
 import zipfile
 
 import iso_sim
 from harness import Aggregator, Site, SystemTest, program, run, wait_for
-from http_site import documents, feed
-from pipeline import CORPUS, Broker, Collector
+from http_site import Document, documents, feed, fields
+from pipeline import CORPUS, Batch, Broker, Collector
+from postgres import Postgres
 
 CAISO, PJM, NYISO, MISO, ISONE = "oasis.caiso.com", "api.pjm.com", "mis.nyiso.com", "public-api.misoenergy.org", "webservices.iso-ne.com"
 SPP, ERCOT = "portal.spp.org", "api.ercot.com"
@@ -38,6 +43,7 @@ RECORDED = {  # of the corpus: feed, host, file
     "isone_da_schedule": (ISONE, "ISONE/dayaheadhourlydemand_day_20240310_location_4001.json"),
     "nyiso_da_lmp": (NYISO, "NYISO/damlbmp_zone_20251102_excerpt_dstfall.csv"),
 }
+N_USUAL_DAYS, SPIKE = 12, 900
 UNKNOWN = "miso_nothing"  # a feed that no build knows
 FAMILIES = ("iso.rt.lmp", "iso.da.lmp", "iso.da.schedule", "iso.rt.telemetry", "iso.events.outage", "iso.events.constraint")
 ANOMALIES, RAW = "data.quality.anomalies.v1", "ingestion.iso.raw.v1"
@@ -72,6 +78,19 @@ def zipped(name, data):
 NYISO_ZONES = ('"Time Stamp","Name","PTID","LBMP ($/MWHr)","Marginal Cost Losses ($/MWHr)","Marginal Cost Congestion ($/MWHr)"\n'
                '"03/01/2026 00:00","CAPITL",61757,31.90,2.01,-6.53\n"03/01/2026 00:00","CENTRL",61754,25.30,0.45,0.00\n'
                '"03/01/2026 01:00","CAPITL",61757,30.10,1.90,-5.20\n"03/01/2026 01:00","CENTRL",61754,n/a,0.45,0.00\n').encode()
+
+
+def usual_prices(n_days):
+    """A zone's price of each hour, much the same each day, but for one hour of the last one."""
+    lines = []
+    for hour in range(24 * n_days):
+        at = datetime.datetime(2026, 1, 5) + datetime.timedelta(hours=hour)
+        price = 30 + 10 * math.sin(at.hour / 12 * math.pi) + hour % 5 * 0.1
+        is_spike = hour == 24 * n_days - 6
+        lines.append(f'"{at:%m/%d/%Y %H:%M}","CAPITL",61757,{SPIKE if is_spike else price:.2f},0.50,0.00\n')
+    return (NYISO_ZONES.split(b"\n")[0].decode() + "\n" + "".join(lines)).encode()
+
+
 PJM_CUT = b'{"items":[{"datetime_beginning_utc":"2026-03-01T05:00:00","pnode_id":1,'
 
 
@@ -87,10 +106,31 @@ def instant(us):
     return datetime.datetime.fromtimestamp(us / 1e6, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-class Chain(SystemTest):
-    """The programs, with feeds of the test's own."""
+class OnPostgres(Aggregator):
+    """An aggregator whose ledger is on PostgreSQL."""
 
-    def begin(self, transaction=""):
+    def __init__(self, postgres, *arguments, **more):
+        super().__init__(*arguments, ledger=postgres.ledger(), **more)
+        self.postgres = postgres
+
+    def query(self, sql, *arguments):
+        assert not arguments
+        if "envelope" in sql:
+            return [(bytes.fromhex(text),) for text, in self.postgres.query(sql.replace("envelope", "encode(envelope, 'hex')", 1))]
+        return [tuple(map(int, row)) for row in self.postgres.query(sql)]
+
+
+class Chain(SystemTest):
+    """The programs, with feeds of the test's own. The tests of a class share a broker, and have a device each."""
+
+    @classmethod
+    def setUpClass(cls):
+        folder = pathlib.Path(tempfile.mkdtemp(prefix="headrace-test-"))
+        cls.addClassCleanup(shutil.rmtree, folder, ignore_errors=True)
+        cls.broker = Broker(folder)
+        cls.addClassCleanup(cls.broker.close)
+
+    def begin(self, transaction="", postgres=None):
         self.site = Site(self.folder)
         more = [word for host in HOSTS for word in ("--san", host)]
         self.site.headrace("ca", "server", "--dir", self.site.ca, "--name", "iso", *more)
@@ -100,9 +140,9 @@ class Chain(SystemTest):
         self.payloads = self.folder / "payloads"
         self.payloads.mkdir()
         self.paths = {}
-        self.broker = self.own(Broker(self.folder))
-        self.aggregator = self.own(Aggregator(self.site, sinks=self.broker.sinks() + transaction))
-        self.device = self.site.enrol("gateway")
+        sinks = self.broker.sinks() + transaction
+        self.aggregator = self.own(OnPostgres(postgres, self.site, sinks=sinks) if postgres else Aggregator(self.site, sinks=sinks))
+        self.device = self.site.enrol("gateway", device_id="8" if postgres else "7")
 
     def serve(self, name, host, *answers, every="1s"):
         """A feed whose requests are answered by these in order: bytes, or an answer of iso_sim. The last one stays."""
@@ -144,13 +184,17 @@ class Chain(SystemTest):
         """What a read_committed consumer sees of the operators' topics: those with records, and the raw batches."""
         isos = ("caiso", "miso", "spp", "pjm", "ercot", "isone", "nyiso")
         published = self.broker.read(RAW, *(f"{family}.{iso}" for family in FAMILIES for iso in isos))
+        published = [p for p in published if p.device == self.device.device_id]
         return sorted({p.topic for p in published} - {RAW}), [p for p in published if p.topic == RAW]
+
+    def tail(self, topic):
+        return [event for event in self.broker.tail(topic) if int(event["device_id"], 16) == self.device.device_id]
 
     def assert_rows(self, found, topics):
         """Each document's rows are those of `headrace feeds test`, each once, and no other."""
         events = collections.defaultdict(list)
         for topic in topics:
-            for event in self.broker.tail(topic):
+            for event in self.tail(topic):
                 events[event["feed"]].append(event)
         places = collections.Counter(event["event_id"] for rows in events.values() for event in rows)
         self.assertEqual({n for n in places.values()} - {1}, set(), "an event is there more than once")
@@ -195,13 +239,21 @@ def row_text(event):
 
 class Fixtures(Chain, unittest.TestCase):
     def test_a_document_is_published_once_though_the_aggregator_is_killed_within_it(self):
+        self.check_chain()
+        self.check_edge_of_retention()
+
+    def test_so_it_is_with_a_ledger_on_postgresql(self):
+        self.check_chain(self.own(Postgres(self.folder)))
+
+    def check_chain(self, postgres=None):
         """Few batches a transaction, so that a document of hundreds of them spans many; the aggregator dies before it
         commits one, with the cursor put, and behind a commit."""
-        self.begin("  transaction_max_batches: 6\n")
+        self.begin("  transaction_max_batches: 6\n", postgres)
         large = caiso_prices(600, (9, 10), seed=1)
         cut = zipped("prices.csv", caiso_prices(5, (9,), seed=2))[:-40]
         self.serve("caiso_da_lmp", CAISO, zipped("prices.csv", large))
         self.serve("nyiso_da_lmp", NYISO, NYISO_ZONES, NYISO_ZONES.replace(b"31.90", b"32.90"))
+        self.serve("nyiso_rt_lmp", NYISO, usual_prices(N_USUAL_DAYS))
         self.serve("caiso_rt_lmp", CAISO, cut)
         self.serve("pjm_da_lmp", PJM, PJM_CUT)
         self.serve("pjm_load", PJM, iso_sim.body(b"no", status=503))
@@ -213,20 +265,21 @@ class Fixtures(Chain, unittest.TestCase):
             n_leaves = self.aggregator.query("SELECT count(*) FROM batch")[0][0]
             print(f"killed with {n_leaves} batches in the ledger", flush=True)
             self.aggregator.start(ready=failpoint is None, env={"HEADRACE_FAILPOINT": failpoint} if failpoint else None)
-        found = self.wait_whole({"caiso_da_lmp", "caiso_rt_lmp", "nyiso_da_lmp", "pjm_da_lmp", "pjm_load", UNKNOWN})
+        found = self.wait_whole({"caiso_da_lmp", "caiso_rt_lmp", "nyiso_da_lmp", "nyiso_rt_lmp", "pjm_da_lmp", "pjm_load", UNKNOWN})
         n_chunks = next(d.n_chunks for d in found if d.feed == "caiso_da_lmp" and d.n_chunks)
         self.assertGreater(n_chunks, 40)
         topics, raw = self.read()
         n_rows = self.assert_rows(found, topics)
-        self.assertEqual(n_rows, 1200 + 3 + 3)
+        self.assertEqual(n_rows, 1200 + 3 + 3 + 24 * N_USUAL_DAYS)
         self.check_anomalies(found)
+        self.check_quarantine()
         self.check_raw(found, raw)
         self.check_ledger()
         print(f"{n_rows} rows, a document of {n_chunks} chunks", flush=True)
 
     def check_anomalies(self, found):
         seen = collections.defaultdict(list)
-        for event in self.broker.tail(ANOMALIES):
+        for event in self.tail(ANOMALIES):
             seen[event["feed"], event["finding"]].append(event)
         breach, = seen["caiso_da_lmp", "identity_breach"]
         self.assertIn(breach["document_sha256"], {d.sha256.hex() for d in found if d.feed == "caiso_da_lmp"})
@@ -240,7 +293,7 @@ class Fixtures(Chain, unittest.TestCase):
         self.assertEqual(len(seen["nyiso_da_lmp", "bad_number"]), 2)
         broken, = seen["caiso_da_lmp", "range"]
         self.assertEqual(broken["text"], "value is 10500.000, right is -2000.000 to 10000.000")
-        rows = {event["observation_key"] for event in self.broker.tail("iso.da.lmp.caiso")}
+        rows = {event["observation_key"] for event in self.tail("iso.da.lmp.caiso")}
         self.assertIn(broken["observation_key"], rows, "the row is published all the same")
         complete = seen["caiso_da_lmp", "complete"]
         self.assertEqual(len(complete), 101)  # each of 1,200 node-hours is a node of its own: 100 are told
@@ -251,6 +304,12 @@ class Fixtures(Chain, unittest.TestCase):
         self.assertEqual({name for name, _ in seen}, {"caiso_da_lmp", "caiso_rt_lmp", "nyiso_da_lmp", "pjm_da_lmp", UNKNOWN})
         self.assertGreater(self.aggregator.metric('headrace_iso_documents_refused_total{sink="kafka"}'), 0)
 
+    def check_quarantine(self):
+        """The one value that is far from what its hour lets expect is published as what it is, and marked."""
+        marked = {event["value"]: event["quarantine"] for event in self.tail("iso.rt.lmp.nyiso") if event["quarantine"]}
+        self.assertEqual(list(marked), [SPIKE])
+        self.assertRegex(marked[SPIKE], "^seasonal[+]")
+
     def check_raw(self, found, raw):
         """Each batch with a piece of a document is in the operators' raw topic, once."""
         leaves = [p.leaf for p in raw]
@@ -259,10 +318,49 @@ class Fixtures(Chain, unittest.TestCase):
 
     def check_ledger(self):
         """fsck puts the documents together by itself, and finds nothing missing, doubled or alien."""
-        done = self.site.headrace("ledger", "fsck", self.aggregator.ledger, "--kafka", self.broker.address, "--json")
+        report = self.fsck("--config", self.aggregator.config)
+        self.assertEqual(report["cut"]["documents"], 0)
+        self.assertGreater(report["kafka"]["matched"], 1206)
+
+    def fsck(self, *words):
+        done = self.site.headrace("ledger", "fsck", *words, "--kafka", self.broker.address, "--json")
         report = json.loads(done.stdout)
         self.assertEqual((report["findings"], report["complete"]), ([], True))
-        self.assertGreater(report["kafka"]["matched"], 1206)
+        return report
+
+    def check_edge_of_retention(self):
+        """Retention comes to stand within the large document. fsck names it and judges the others; a replay has nothing to
+        correct: no anomaly, for one, that says that its beginning is missing."""
+        edge = self.leaf_within("caiso_da_lmp")
+        self.assertEqual(self.aggregator.stop(), 0)
+        with sqlite3.connect(self.aggregator.ledger) as ledger:
+            ledger.execute("UPDATE log_head SET first_leaf = ?", (edge,))
+            ledger.execute("DELETE FROM batch WHERE leaf < ?", (edge,))
+        ledger.close()
+        report = self.fsck(self.aggregator.ledger)
+        self.assertEqual([row["leaf"] for row in report["cut"]["told"]], [edge])
+        self.assertEqual(report["cut"]["documents"], 1)
+        self.aggregator.start()
+        for topic in (ANOMALIES, "iso.da.lmp.caiso"):
+            done = run(program("headrace"), "feeds", "replay", "--config", self.aggregator.config, "--feed", topic,
+                       "--from", "2020-01-01", "--to", "now", "--json")
+            replay, = json.loads(done.stdout)["replays"]
+            self.assertEqual((replay["state"], replay["changed"]), ("completed", 0))
+            self.assertIn("the beginning of documents", replay["reason"])
+        self.assertGreaterEqual(self.aggregator.metric('headrace_iso_documents_cut_total{sink="kafka"}'), 1)
+        print(f"the first {edge} batches are gone", flush=True)
+
+    def leaf_within(self, feed_name):
+        """A batch that holds nothing but chunks in the middle of the first document of a feed."""
+        inside = None
+        for leaf, envelope in self.aggregator.query("SELECT leaf, envelope FROM batch ORDER BY leaf"):
+            records = [fields(record) for record in Batch(envelope).records()]
+            heads = [Document(fields(record[6])) for record in records if 6 in record]
+            if inside is None and any(head.feed == feed_name and head.n_chunks for head in heads):
+                inside = leaf
+            elif inside is not None and leaf >= inside + 5 and records and all(7 in record for record in records):
+                return leaf
+        raise AssertionError("no such batch")
 
 
 class Corpus(Chain, unittest.TestCase):

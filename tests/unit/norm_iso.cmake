@@ -26,3 +26,11 @@ foreach(part Lint Rows Corpus)
   set_tests_properties(test_feeds_cli_${part} PROPERTIES LABELS unit TIMEOUT 600 SKIP_RETURN_CODE 77
                        ENVIRONMENT HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin)
 endforeach()
+hr_test(test_publish_documents LABEL unit SOURCES unit/test_publish_documents.c support/temp_folder.c
+        DEPENDS hr_iso_lab hr_test_batches agg_core agg_schema agg_ledger_sqlite)
+set_tests_properties(test_publish_documents PROPERTIES TIMEOUT 600)
+hr_test(test_norm_iso_memory LABEL unit SOURCES unit/test_norm_iso_memory.c
+        DEPENDS hr_iso_lab hr_test_batches dep::zstd dep::expat dep::zlib)
+target_link_options(test_norm_iso_memory PRIVATE
+                    -Wl,--wrap=inflate,--wrap=inflateInit2_,--wrap=XML_ParserCreate,--wrap=XML_Parse,--wrap=XML_GetErrorCode,--wrap=ZSTD_decompress)
+set_tests_properties(test_norm_iso_memory PROPERTIES TIMEOUT 600)

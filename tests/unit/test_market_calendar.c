@@ -366,9 +366,30 @@ static void codes_and_names_lead_back(void **state)
     assert_int_equal(norm_peak_zone_id(NORM_PEAK_WESTERN), NORM_ZONE_PACIFIC);
 }
 
+/* What a log says of the tzdata by which it was published. */
+static void another_law_in_one_zone_is_another_digest(void **state)
+{
+    static struct norm_zones changed;
+    uint64_t digest = norm_zones_digest(&zones);
+    (void)state;
+    changed = zones;
+    assert_true(norm_zones_digest(&changed) == digest);
+    struct norm_zone *zone = &changed.by_id[NORM_ZONE_CENTRAL];
+    zone->at_s[zone->n_transitions - 1] += 3600;
+    assert_true(norm_zones_digest(&changed) != digest);
+    zone->at_s[zone->n_transitions - 1] -= 3600;
+    assert_true(zone->has_rule && zone->rule_has_dst);
+    zone->to_standard.week = zone->to_standard.week == 1 ? 2 : 1;
+    assert_true(norm_zones_digest(&changed) != digest);
+    zone->to_standard = zones.by_id[NORM_ZONE_CENTRAL].to_standard;
+    zone->at_s[zone->n_transitions] = 1; /* beyond what it holds */
+    assert_true(norm_zones_digest(&changed) == digest);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(another_law_in_one_zone_is_another_digest),
         cmocka_unit_test(each_iso_has_its_hours_on_both_days_of_changed_clocks),
         cmocka_unit_test(intervals_of_a_day_leave_no_gap_and_no_overlap),
         cmocka_unit_test(a_day_that_is_no_market_day_is_refused),

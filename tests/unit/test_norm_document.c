@@ -21,7 +21,10 @@ static struct edge_record pending[MAX_RECORDS];
 static uint16_t n_pending;
 static struct edge_record last_put;
 static struct norm_documents documents;
-static bool is_away; /* the ledger can't be read */
+static bool is_away;        /* the ledger can't be read */
+static uint32_t first_kept; /* retention has deleted the batches before */
+static bool is_again;       /* the reader looks at what was published */
+static uint32_t n_cut, n_cut_documents;
 static uint32_t n_reads;
 static uint32_t n_foreign; /* leaves of another device behind each batch */
 
@@ -34,7 +37,8 @@ static void begin_stream(void **state)
     batch_maker_start(&maker, DEVICE, 0, none);
     memset(is_lost, 0, sizeof is_lost);
     n_made = n_pending = 0;
-    is_away = false;
+    is_away = is_again = false;
+    first_kept = 0;
     n_reads = 0;
     n_foreign = 0;
 }
@@ -125,11 +129,24 @@ static bool read_past(void *ctx, const struct ledger_batch *of, uint32_t from_se
     n_reads++;
     for (uint32_t seq = from_seq; seq <= to_seq && !is_away; seq++) {
         struct ledger_batch batch = batch_at(seq);
-        if (!is_lost[seq]) {
+        if (!is_lost[seq] && seq >= first_kept) {
             each(each_ctx, &batch);
         }
     }
     return !is_away;
+}
+
+static bool edge_is_there(void *ctx)
+{
+    (void)ctx;
+    return first_kept > 0;
+}
+
+static void count_cut(void *ctx, const struct ledger_batch *batch, uint32_t document_id, bool is_first)
+{
+    (void)ctx, (void)batch, (void)document_id;
+    n_cut++;
+    n_cut_documents += is_first ? 1 : 0;
 }
 
 /* What came of a record that is told. */
@@ -148,7 +165,8 @@ static void take(uint32_t seq)
 {
     static struct norm_document_found found;
     static struct edge_record record;
-    static const struct norm_past past = {.read = read_past};
+    static const struct norm_edge edge = {edge_is_there, count_cut};
+    const struct norm_past past = {.read = read_past, .edge = is_again ? &edge : NULL};
     struct ledger_batch batch = batch_at(seq);
     struct norm_input input = {.batch = &batch, .tenant = "", .past = &past};
     struct hr_bytes raw;
@@ -158,6 +176,9 @@ static void take(uint32_t seq)
     for (uint32_t index = 0; hr_is_ok(wire_record_next(&payload, &raw)); index++) {
         assert_ok(edge_record_decode(raw, &record));
         norm_documents_take(&documents, &input, &record, index, &found);
+        if (found.outcome == NORM_DOCUMENT_CUT) {
+            edge.cut(NULL, &batch, found.head.document_id, found.is_first);
+        }
         if (found.outcome == NORM_DOCUMENT_NOTHING) {
             continue;
         }
@@ -183,7 +204,7 @@ static void pass_foreign(uint64_t from_leaf, uint64_t n)
 
 static void read_from(uint32_t first)
 {
-    n_told = 0;
+    n_told = n_cut = n_cut_documents = 0;
     norm_documents_init(&documents, test_hash(), documents.packed, documents.body);
     for (uint32_t seq = first; seq < n_made; seq++) {
         if (!is_lost[seq]) {
@@ -580,6 +601,110 @@ static void retention_leaves_an_open_document_that_a_replay_came_between(void **
     assert_true(norm_documents_needs(&documents, 107) == UINT64_MAX);
 }
 
+/* What was told of it when it came can't be told again, and nothing else may be told instead. */
+static void a_document_whose_beginning_retention_took_is_passed_over_and_counted(void **state)
+{
+    for (uint32_t kept = 1; kept < 7; kept++) {
+        begin_stream(state);
+        put_document(1, body_of(1, 20001), 0, 3, NULL); /* 21 records in 7 batches */
+        put_document(2, body_of(2, 5002), 0, 3, NULL);
+        seal();
+        first_kept = kept;
+        is_again = true;
+        for (uint32_t first = kept; first < 7; first++) {
+            read_from(first);
+            assert_int_equal(n_cut, 3 * (7 - first));
+            assert_int_equal(n_cut_documents, 1);
+            assert_null(told_of(1, NORM_DOCUMENT_BROKEN));
+            assert_null(told_of(1, NORM_DOCUMENT_WHOLE));
+            assert_non_null(told_of(2, NORM_DOCUMENT_WHOLE));
+        }
+        is_again = false; /* whoever sees it for the first time is not left in doubt */
+        read_from(kept);
+        assert_non_null(strstr(told_of(1, NORM_DOCUMENT_BROKEN)->text, "beginning is missing"));
+        assert_int_equal(n_cut, 0);
+    }
+}
+
+/* Behind a batch that is there, retention took nothing. */
+static void a_lost_beginning_is_told_also_at_the_edge_of_retention(void **state)
+{
+    begin_stream(state);
+    put_document(1, body_of(1, 3001), 0, 3, NULL);
+    put_document(2, body_of(2, 9002), 0, 1, NULL);
+    seal();
+    is_lost[2] = true; /* with the second one's head; batch 1 ends the first one */
+    first_kept = 1;
+    is_again = true;
+    for (uint32_t first = 1; first < 4; first++) {
+        read_from(first);
+        assert_int_equal(n_cut_documents, first == 1 ? 1 : 0);
+        assert_non_null(told_of(2, NORM_DOCUMENT_BROKEN));
+    }
+}
+
+/* Retention may come between the first part of a document and its last. */
+static void a_document_is_cut_also_when_its_beginning_goes_while_it_is_read(void **state)
+{
+    begin_stream(state);
+    put_document(1, body_of(1, 9001), 0, 3, NULL);
+    seal();
+    n_told = n_cut = n_cut_documents = 0;
+    is_again = true;
+    norm_documents_init(&documents, test_hash(), documents.packed, documents.body);
+    for (uint32_t seq = 0; seq < n_made; seq++) {
+        first_kept = seq == n_made - 1 ? 2 : 0;
+        take(seq);
+    }
+    assert_null(told_of(1, NORM_DOCUMENT_BROKEN));
+    assert_int_equal(n_cut_documents, 1);
+}
+
+/* Whoever recalls what was read before knows as much of what is open as one who read it. */
+static void recall(uint32_t seq)
+{
+    static struct edge_record record;
+    static const struct norm_past past = {.read = read_past};
+    struct ledger_batch batch = batch_at(seq);
+    struct norm_input input = {.batch = &batch, .tenant = "", .past = &past};
+    struct hr_bytes raw;
+    assert_ok(wire_envelope_split(batch.envelope, &input.envelope));
+    struct hr_reader payload = hr_reader_over(input.envelope.payload);
+    norm_documents_batch(&documents, batch.leaf);
+    while (hr_is_ok(wire_record_next(&payload, &raw))) {
+        assert_ok(edge_record_decode(raw, &record));
+        norm_documents_recall(&documents, &input, &record);
+    }
+}
+
+static void what_is_open_is_known_from_the_log_wherever_recalling_begins(void **state)
+{
+    begin_stream(state);
+    n_foreign = 2;
+    put_document(1, body_of(1, 9001), 0, 3, NULL);  /* batches 0 to 3 */
+    put_document(2, body_of(2, 20002), 1, 3, NULL); /* from batch 3 on */
+    seal();
+    for (uint32_t end = 1; end < n_made; end++) {
+        uint64_t since = batch_at(end).leaf;
+        norm_documents_init(&documents, test_hash(), documents.packed, documents.body);
+        for (uint32_t seq = 0; seq < end; seq++) {
+            take(seq);
+        }
+        uint64_t needed = norm_documents_needs(&documents, since);
+        assert_true(needed < since);
+        for (uint32_t from = 0; from < end; from++) {
+            norm_documents_init(&documents, test_hash(), documents.packed, documents.body);
+            for (uint32_t seq = from; seq < end; seq++) {
+                recall(seq);
+            }
+            assert_true(norm_documents_needs(&documents, since) == needed);
+        }
+    }
+    n_told = 0;
+    take(n_made - 1); /* and it goes on behind that */
+    assert_non_null(told_of(2, NORM_DOCUMENT_WHOLE));
+}
+
 static int start(void **state)
 {
     (void)state;
@@ -616,6 +741,10 @@ int main(void)
         cmocka_unit_test(a_record_of_another_document_ends_one),
         cmocka_unit_test(retention_waits_for_a_gateway_that_died_no_longer_than_patience),
         cmocka_unit_test(retention_leaves_an_open_document_that_a_replay_came_between),
+        cmocka_unit_test(a_document_whose_beginning_retention_took_is_passed_over_and_counted),
+        cmocka_unit_test(a_lost_beginning_is_told_also_at_the_edge_of_retention),
+        cmocka_unit_test(a_document_is_cut_also_when_its_beginning_goes_while_it_is_read),
+        cmocka_unit_test(what_is_open_is_known_from_the_log_wherever_recalling_begins),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

@@ -316,9 +316,9 @@ static struct feeds_rules inspected;
 
 static const struct feeds_rules *rules_of(void *ctx, const char *feed)
 {
+    static const struct feeds_rules none;
     (void)ctx;
-    assert_string_equal(feed, "caiso_da_lmp");
-    return &inspected;
+    return strcmp(feed, "caiso_da_lmp") == 0 ? &inspected : &none;
 }
 
 static struct {
@@ -418,9 +418,46 @@ static void the_rules_of_the_build_are_those_of_the_folder(void **state)
     assert_int_equal(folder.n_feeds, 0);
 }
 
+static const struct feeds_rules *changed_rules;
+
+static const struct feeds_rules *rules_or_changed(void *ctx, const char *feed)
+{
+    bool is_changed = strcmp(feed, "caiso_da_lmp") == 0 && changed_rules != NULL;
+    return is_changed ? changed_rules : feeds_book_rules(ctx, feed);
+}
+
+/* What a log says of the rules by which it was published. */
+static void another_rule_is_another_digest_and_statistics_are_none(void **state)
+{
+    static struct feeds_book book;
+    static struct conf_report report;
+    static struct feeds_rules rules;
+    (void)state;
+    assert_ok(feeds_book_fill(&book, NULL, &report));
+    const struct norm_inspect_config config = {.rules_of = rules_or_changed, .rules_ctx = &book};
+    uint64_t digest = norm_inspect_digest(&config);
+    assert_true(norm_inspect_digest(&config) == digest);
+    rules = *feeds_book_rules(&book, "caiso_da_lmp");
+    assert_true(rules.n_ranges > 0 && rules.n_required > 0 && rules.statistics.floor > 0);
+    changed_rules = &rules;
+    rules.statistics.floor *= 2;
+    assert_true(norm_inspect_digest(&config) == digest);
+    rules.ranges[0].max += 1;
+    assert_true(norm_inspect_digest(&config) != digest);
+    rules.ranges[0].max -= 1;
+    assert_true(norm_inspect_digest(&config) == digest);
+    rules.complete.is_growing = !rules.complete.is_growing;
+    assert_true(norm_inspect_digest(&config) != digest);
+    rules.complete.is_growing = !rules.complete.is_growing;
+    rules.n_required--;
+    assert_true(norm_inspect_digest(&config) != digest);
+    changed_rules = NULL;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(another_rule_is_another_digest_and_statistics_are_none),
         cmocka_unit_test_setup(a_field_that_is_missing_is_told_with_its_row, fresh),
         cmocka_unit_test_setup(a_number_may_be_its_bounds_and_nothing_beyond, fresh),
         cmocka_unit_test_setup(a_text_is_one_of_the_allowed_or_begins_as_one, fresh),

@@ -6,6 +6,7 @@
 #include "aggregator/config/topics.h"
 #include "aggregator/core/scan.h"
 #include "proto/base/assert.h"
+#include "tools/cli/cut.h"
 #include "tools/cli/delivered.h"
 #include "tools/cli/ledger_open.h"
 #include "tools/cli/options.h"
@@ -60,8 +61,7 @@ struct fsck {
     bool has_feeds;
     bool has_kafka;
     uint64_t size, first_leaf, pruned_meanwhile;
-    uint64_t n_past; /* earlier batches that a normalizer was given */
-    bool is_cut; /* of those that it asked for some may be gone by retention: its events can't be judged */
+    struct cli_cut cut;
     struct hr_status past_read;
 };
 
@@ -105,17 +105,10 @@ static void pass_hole(struct fsck *fsck, uint64_t leaf)
     fsck->track.next_leaf = leaf;
 }
 
-struct past_visit {
-    struct fsck *fsck;
-    void (*each)(void *each_ctx, const struct ledger_batch *batch);
-    void *each_ctx;
-};
-
-static void visit_past(void *ctx, const struct ledger_batch *batch)
+static bool keep_first(struct fsck *fsck, struct hr_status read)
 {
-    const struct past_visit *visit = ctx;
-    visit->fsck->n_past++;
-    visit->each(visit->each_ctx, batch);
+    fsck->past_read = hr_is_ok(fsck->past_read) ? read : fsck->past_read;
+    return hr_is_ok(read);
 }
 
 /* For norm_past. */
@@ -123,13 +116,21 @@ static bool read_past(void *ctx, const struct ledger_batch *batch, uint32_t from
                       void (*each)(void *each_ctx, const struct ledger_batch *batch), void *each_ctx)
 {
     struct fsck *fsck = ctx;
-    struct past_visit visit = {fsck, each, each_ctx};
     const struct ledger_range range = {batch->device_id, batch->stream, from_seq, to_seq};
-    fsck->n_past = 0;
-    struct hr_status status = fsck->ledger.read_stream(fsck->ledger.ctx, &range, visit_past, &visit);
-    fsck->past_read = hr_is_ok(fsck->past_read) ? status : fsck->past_read;
-    fsck->is_cut = fsck->is_cut || (fsck->first_leaf > 0 && fsck->n_past <= to_seq - from_seq);
-    return hr_is_ok(status);
+    return keep_first(fsck, fsck->ledger.read_stream(fsck->ledger.ctx, &range, each, each_ctx));
+}
+
+/* For norm_edge. */
+static bool edge_is_there(void *ctx)
+{
+    struct fsck *fsck = ctx;
+    uint64_t first_leaf = 0;
+    return keep_first(fsck, fsck->ledger.first_leaf(fsck->ledger.ctx, &first_leaf)) && first_leaf > 0;
+}
+
+static void edge_cut(void *ctx, const struct ledger_batch *batch, uint32_t document_id, bool is_first)
+{
+    cli_cut_add(&((struct fsck *)ctx)->cut, batch, document_id, is_first);
 }
 
 static void examine(void *ctx, const struct ledger_batch *batch)
@@ -143,9 +144,9 @@ static void examine(void *ctx, const struct ledger_batch *batch)
     if (batch->leaf != fsck->track.next_leaf) {
         pass_hole(fsck, batch->leaf);
     }
-    fsck->is_cut = false;
-    const struct norm_past past = {read_past, fsck};
-    struct norm_input input = {.batch = batch, .tenant = "", .past = &past};
+    static const struct norm_edge edge = {edge_is_there, edge_cut};
+    const struct norm_past past = {.read = read_past, .edge = &edge, .ctx = fsck};
+    struct norm_input input = {.batch = batch, .tenant = "", .past = &past, .trouble = &fsck->past_read};
     bool is_whole = cli_track_batch(&fsck->track, batch, &result);
     if (is_whole) {
         input.envelope = result.parts;
@@ -157,13 +158,10 @@ static void examine(void *ctx, const struct ledger_batch *batch)
     }
     if (fsck->has_feeds) {
         cli_refold_batch(&fsck->refold, batch->leaf, is_whole ? &input : NULL);
-        if (fsck->is_cut) {
-            cli_refold_batch(&fsck->refold, batch->leaf, NULL);
-        }
     }
     if (fsck->has_kafka && is_whole) {
         cli_delivered_leaf(&delivered, &input,
-                           fsck->has_feeds && !fsck->is_cut &&
+                           fsck->has_feeds && !cli_cut_touches(&fsck->cut, batch->leaf, batch->leaf) &&
                                cli_refold_is_current(&fsck->refold, "kafka", batch->leaf));
     }
 }
@@ -225,12 +223,13 @@ static struct hr_status run(struct fsck *fsck)
     HR_TRY(fsck->past_read);
     cli_track_end(&fsck->track);
     if (fsck->has_feeds) {
-        cli_refold_end(&fsck->refold);
+        cli_refold_end(&fsck->refold, &fsck->cut);
     }
     if (fsck->has_kafka) {
         cli_delivered_end(&delivered, fsck->size);
     }
-    bool is_whole = !fsck->track.is_out_of_memory && !delivered.is_out_of_memory;
+    bool is_whole =
+        !fsck->track.is_out_of_memory && !delivered.is_out_of_memory && !fsck->cut.is_out_of_memory;
     return hr_status_of(is_whole ? HR_OK : HR_IO);
 }
 
@@ -260,7 +259,7 @@ static void report_feeds(const struct fsck *fsck)
                                ", \"pruned\": %" PRIu64 ", \"not_judged\": %" PRIu64 "}"
                              : "%sfeeds     sink %s up to leaf %" PRIu64 ": %" PRIu64
                                " entries compared, %" PRIu64 " of pruned batches, %" PRIu64
-                               " of other normalizers or behind a hole\n",
+                               " of other normalizers, a cut document or behind a hole\n",
                      is_json && i > 0 ? ", " : "", sink->name, sink->next_leaf, sink->n_compared,
                      sink->n_pruned, sink->n_other);
     }
@@ -290,6 +289,7 @@ static void report(const struct fsck *fsck, bool is_complete)
 {
     bool is_json = fsck->findings.is_json;
     report_counts(fsck);
+    cli_cut_report(&fsck->cut, is_json);
     report_feeds(fsck);
     report_kafka(fsck);
     (void)printf(is_json ? ",\n  \"found\": {" : "found    ");
@@ -382,6 +382,7 @@ int cli_ledger_fsck(int argc, char **argv)
     bool is_clean = cli_findings_total(&fsck.findings) == 0;
     cli_delivered_free(&delivered);
     cli_refold_free(&fsck.refold);
+    cli_cut_free(&fsck.cut);
     cli_track_free(&fsck.track);
     fsck.ledger.close(fsck.ledger.ctx);
     return !hr_is_ok(status) ? CLI_INCOMPLETE : is_clean ? CLI_OK : CLI_FAILED;

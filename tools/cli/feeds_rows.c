@@ -249,7 +249,9 @@ static const char *meaning_of(enum norm_iso_kind kind)
 
 static void advise(const struct norm_iso_feed *asked, const struct norm_iso_result *result)
 {
-    if (result->failed_at > 0) {
+    if (result->code == HR_AGAIN) {
+        (void)printf("  There was no memory to read it; the document may be sound.\n");
+    } else if (result->failed_at > 0) {
         (void)printf("  Reading ended at byte %" PRIu64
                      " of the document, unpacked: look there, or fetch it again.\n",
                      result->failed_at);

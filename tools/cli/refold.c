@@ -339,14 +339,16 @@ static void differs(struct cli_refold *refold, const struct cli_refold_sink *sin
     }
 }
 
-static void compare(struct cli_refold *refold, struct cli_refold_sink *sink, const struct feed_entry *stored)
+static void compare(struct cli_refold *refold, struct cli_refold_sink *sink, const struct cli_cut *cut,
+                    const struct feed_entry *stored)
 {
     static const struct cli_place nowhere;
     if (stored->first_leaf < sink->first_leaf) {
         sink->n_pruned++;
         return;
     }
-    if (sink->is_broken || !all_current(sink, stored->first_leaf, stored->last_leaf)) {
+    if (sink->is_broken || cli_cut_touches(cut, stored->first_leaf, stored->last_leaf) ||
+        !all_current(sink, stored->first_leaf, stored->last_leaf)) {
         sink->n_other++;
         return;
     }
@@ -380,7 +382,7 @@ static void compare(struct cli_refold *refold, struct cli_refold_sink *sink, con
     }
 }
 
-void cli_refold_end(struct cli_refold *refold)
+void cli_refold_end(struct cli_refold *refold, const struct cli_cut *cut)
 {
     static const struct cli_place nowhere;
     for (size_t i = 0; i < refold->n_sinks; i++) {
@@ -388,7 +390,7 @@ void cli_refold_end(struct cli_refold *refold)
         sink->is_broken = sink->is_broken || sink->fold->next_leaf < sink->next_leaf ||
                           !hr_is_ok(agg_fold_store(sink->fold, true));
         for (size_t k = 0; k < sink->n_stored; k++) {
-            compare(refold, sink, &sink->stored[k]);
+            compare(refold, sink, cut, &sink->stored[k]);
         }
         for (size_t k = 0; !sink->is_broken && k < sink->n_folded; k++) {
             const struct feed_entry *folded = &sink->folded[k];

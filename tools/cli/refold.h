@@ -2,12 +2,14 @@
  *
  * The feed ledger of a sink computed anew: batches go through this build's normalizers and the same fold as
  * in the aggregator, into entries in memory, which are then compared with those that are stored. Leaves that
- * other normalizers published are not judged, and neither are entries whose first batches retention took. */
+ * other normalizers published are not judged, and neither are entries whose first batches retention took, or
+ * the beginning of a document of theirs. */
 #ifndef CLI_REFOLD_H
 #define CLI_REFOLD_H
 
 #include "aggregator/core/fold.h"
 #include "aggregator/normalize/norm.h"
+#include "tools/cli/cut.h"
 #include "tools/cli/findings.h"
 
 enum { CLI_REFOLD_MAX_SINKS = 4, CLI_REFOLD_N_NORMALIZERS = 3 };
@@ -49,8 +51,8 @@ HR_MUST_USE struct hr_status cli_refold_begin(struct cli_refold *refold, const s
 void cli_refold_batch(struct cli_refold *refold, uint64_t leaf, const struct norm_input *input);
 /* Was this leaf published by the normalizers of this build? False also when nothing tells. */
 bool cli_refold_is_current(const struct cli_refold *refold, const char *sink, uint64_t leaf);
-/* Compares. */
-void cli_refold_end(struct cli_refold *refold);
+/* Compares; entries that reach over a leaf of `cut` are not judged. */
+void cli_refold_end(struct cli_refold *refold, const struct cli_cut *cut);
 void cli_refold_free(struct cli_refold *refold);
 
 #endif

@@ -31,6 +31,10 @@ struct norm_zones {
     struct norm_zone by_id[NORM_ZONE_COUNT];
 };
 
+/* Of what they say, so that another tzdata has another one when it says something else of these zones; the
+ * same on every machine. */
+uint64_t norm_zones_digest(const struct norm_zones *zones);
+
 /* The name as events carry it (iso_timezone): the IANA name, and "EST" for MISO. Static storage. */
 const char *norm_zone_id_name(enum norm_zone_id id);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "aggregator/normalize/iso/document.h"
-
+#include "aggregator/normalize/iso/document_internal.h"
 #include "aggregator/normalize/iso/read/source.h"
+#include "aggregator/normalize/norm.h"
 #include "proto/base/assert.h"
 
 #include <string.h>
@@ -12,8 +12,6 @@ enum {
     HTTP_NOT_MODIFIED = 304,
     ENCODING_AS_RECEIVED = 0,
     ENCODING_ZSTD = 1,
-    SEARCH_FIRST_BATCHES = 16, /* that are read at once */
-    SEARCH_BATCHES = 64,
 };
 
 enum norm_document_kind norm_document_kind_of(const struct edge_document *head)
@@ -79,6 +77,13 @@ static void tell_broken(struct norm_document_found *out, const char *text)
     put_text(out->text, text);
 }
 
+static void tell_cut(struct norm_document_found *out, uint32_t document_id, bool is_first)
+{
+    out->outcome = NORM_DOCUMENT_CUT;
+    out->is_first = is_first;
+    out->head = (struct edge_document){.document_id = document_id};
+}
+
 /* ---- places ---- */
 
 static struct norm_document_place *place_of(struct norm_documents *documents, const struct norm_input *input)
@@ -88,7 +93,7 @@ static struct norm_document_place *place_of(struct norm_documents *documents, co
     return &documents->places[hash >> 32 & (NORM_DOCUMENT_PLACES - 1)];
 }
 
-static struct norm_document_place place_at(const struct norm_input *input, uint32_t document_id)
+struct norm_document_place norm_document_place_at(const struct norm_input *input, uint32_t document_id)
 {
     return (struct norm_document_place){.device_id = input->batch->device_id,
                                         .leaf = input->batch->leaf,
@@ -104,7 +109,7 @@ static bool is_too_large(const struct edge_document *head)
     return head->n_chunks > NORM_DOCUMENT_MAX_CHUNKS || head->len_bytes > NORM_DOCUMENT_MAX_BYTES;
 }
 
-static uint32_t wanted_chunks(const struct edge_document *head)
+uint32_t norm_document_wanted_chunks(const struct edge_document *head)
 {
     bool is_wanted = norm_document_kind_of(head) == NORM_DOCUMENT_CONTENT && !is_too_large(head);
     return is_wanted ? head->n_chunks : 0;
@@ -213,117 +218,6 @@ void norm_documents_batch(struct norm_documents *documents, uint64_t leaf)
     }
 }
 
-/* ---- the earlier batches ---- */
-
-/* Records of documents in a batch, handed out one by one. */
-struct look {
-    struct norm_documents *documents;
-    uint32_t boot_id;
-    uint32_t n_records; /* to look at; the rest stands behind */
-    bool is_other_boot; /* a batch was of another boot */
-    void (*record)(void *ctx, const struct ledger_batch *batch, const struct edge_record *record);
-    void *ctx;
-};
-
-static void look_at_batch(void *ctx, const struct ledger_batch *batch)
-{
-    struct look *look = ctx;
-    struct wire_envelope envelope;
-    bool is_envelope = hr_is_ok(wire_envelope_split(batch->envelope, &envelope));
-    if (!is_envelope || envelope.header.boot_id != look->boot_id) {
-        look->is_other_boot = true;
-        return;
-    }
-    struct hr_reader payload = hr_reader_over(envelope.payload);
-    struct edge_record *record = &look->documents->record;
-    struct hr_bytes raw;
-    for (uint32_t i = 0; i < look->n_records && hr_is_ok(wire_record_next(&payload, &raw)); i++) {
-        bool is_record = hr_is_ok(edge_record_decode(raw, record));
-        if (is_record && (record->kind == EDGE_DOCUMENT || record->kind == EDGE_CHUNK)) {
-            look->record(look->ctx, batch, record);
-        }
-    }
-}
-
-static uint32_t document_of(const struct edge_record *record)
-{
-    return record->kind == EDGE_DOCUMENT ? record->as.document.document_id : record->as.chunk.document_id;
-}
-
-/* The search for a Document: backwards, range by range, each of them read forwards. */
-struct search {
-    struct look look;
-    uint32_t document_id;
-    bool is_found;   /* place has it */
-    bool is_stopped; /* something else than the document was there: what is before is none of it */
-    bool has_chunk;  /* behind that */
-    struct norm_document_place place;
-};
-
-static void stop_search(struct search *search)
-{
-    search->is_found = false;
-    search->is_stopped = true;
-    search->has_chunk = false;
-}
-
-static void search_record(void *ctx, const struct ledger_batch *batch, const struct edge_record *record)
-{
-    struct search *search = ctx;
-    if (document_of(record) != search->document_id) {
-        stop_search(search);
-    } else if (record->kind == EDGE_CHUNK) {
-        search->has_chunk = true;
-    } else {
-        search->is_found = true;
-        search->place.seq = batch->seq;
-        search->place.leaf = batch->leaf;
-        search->place.n_chunks = wanted_chunks(&record->as.document);
-    }
-}
-
-static void search_batch(void *ctx, const struct ledger_batch *batch)
-{
-    struct search *search = ctx;
-    look_at_batch(&search->look, batch);
-    if (search->look.is_other_boot) {
-        search->look.is_other_boot = false;
-        stop_search(search);
-    }
-}
-
-/* Where the document of a chunk begins, by the log. *is_first: the chunk is the first record of it. False:
- * the past can't be read. */
-static bool search_head(struct norm_documents *documents, const struct norm_input *input,
-                        uint32_t document_id, struct norm_document_place *out, bool *is_first)
-{
-    struct search search = {.look = {.documents = documents,
-                                     .boot_id = input->envelope.header.boot_id,
-                                     .n_records = UINT32_MAX,
-                                     .record = search_record},
-                            .document_id = document_id,
-                            .is_stopped = input->past == NULL,
-                            .place = place_at(input, document_id)};
-    search.look.ctx = &search;
-    bool has_later_chunk = false;
-    uint32_t seq = input->batch->seq;
-    uint32_t last = seq > NORM_DOCUMENT_REACH_BATCHES ? seq - NORM_DOCUMENT_REACH_BATCHES : 0;
-    uint32_t n_batches = SEARCH_FIRST_BATCHES;
-    while (seq > last && !search.is_stopped && !search.is_found) {
-        uint32_t from_seq = seq - last > n_batches ? seq - n_batches : last;
-        has_later_chunk = has_later_chunk || search.has_chunk;
-        if (!input->past->read(input->past->ctx, input->batch, from_seq, seq - 1, search_batch, &search)) {
-            return false;
-        }
-        seq = from_seq; /* batches that are lost are passed over */
-        n_batches = SEARCH_BATCHES;
-    }
-    *out = search.place;
-    out->state = search.is_found ? NORM_PLACE_KNOWN : NORM_PLACE_ABSENT;
-    *is_first = !search.is_found && !search.has_chunk && !has_later_chunk;
-    return true;
-}
-
 /* ---- putting together ---- */
 
 struct gathering {
@@ -339,7 +233,7 @@ static void gather_record(void *ctx, const struct ledger_batch *batch, const str
 {
     struct gathering *gathering = ctx;
     (void)batch;
-    if (document_of(record) != gathering->document_id) {
+    if (norm_document_of(record) != gathering->document_id) {
         return; /* before the Document, in its batch */
     }
     if (record->kind == EDGE_DOCUMENT) { /* the nearest one counts */
@@ -361,14 +255,20 @@ static void gather_record(void *ctx, const struct ledger_batch *batch, const str
 }
 
 /* Undoes the encoding and compares length and hash. */
-static void open_body(struct gathering *gathering)
+static void open_body(struct gathering *gathering, const struct norm_input *input)
 {
     struct norm_documents *documents = gathering->documents;
     struct norm_document_found *out = gathering->out;
     const struct edge_document *head = &out->head;
     struct hr_bytes body = hr_bytes_of(documents->packed, gathering->len_bytes);
     if (head->encoding == ENCODING_ZSTD) {
-        if (!norm_zstd_unpack(body, documents->body, head->len_bytes)) {
+        struct hr_status unpacked = norm_zstd_unpack(body, documents->body, head->len_bytes);
+        if (hr_is(unpacked, HR_AGAIN)) {
+            norm_no_memory(input);
+            out->outcome = NORM_DOCUMENT_UNREADABLE;
+            return;
+        }
+        if (!hr_is_ok(unpacked)) {
             tell_broken(out, "its bytes can't be unpacked to the length that it says");
             return;
         }
@@ -392,21 +292,26 @@ static void gather(struct norm_documents *documents, const struct norm_input *in
                    struct norm_document_found *out)
 {
     struct gathering gathering = {.documents = documents, .out = out, .document_id = place->document_id};
-    struct look look = {.documents = documents,
-                        .boot_id = place->boot_id,
-                        .n_records = UINT32_MAX,
-                        .record = gather_record,
-                        .ctx = &gathering};
+    struct norm_look look = {.documents = documents,
+                             .boot_id = place->boot_id,
+                             .n_records = UINT32_MAX,
+                             .record = gather_record,
+                             .ctx = &gathering};
     uint32_t seq = input->batch->seq;
     if (place->seq < seq &&
-        !input->past->read(input->past->ctx, input->batch, place->seq, seq - 1, look_at_batch, &look)) {
+        !input->past->read(input->past->ctx, input->batch, place->seq, seq - 1, norm_look_at_batch, &look)) {
         out->outcome = NORM_DOCUMENT_UNREADABLE;
         return;
     }
     look.n_records = record_index + 1;
-    look_at_batch(&look, input->batch);
+    norm_look_at_batch(&look, input->batch);
     if (gathering.n_ends > 1) {
         return; /* the first of them said it */
+    }
+    bool is_behind_edge = !out->has_head && input->past != NULL && input->past->edge != NULL;
+    if (is_behind_edge && input->past->edge->is_there(input->past->ctx)) {
+        tell_cut(out, place->document_id, true); /* it was there, and is not */
+        return;
     }
     if (!out->has_head || gathering.n_chunks != out->head.n_chunks) {
         tell_broken(out, "chunk ");
@@ -416,44 +321,74 @@ static void gather(struct norm_documents *documents, const struct norm_input *in
         put_text(out->text, " is missing");
         return;
     }
-    open_body(&gathering);
+    open_body(&gathering, input);
 }
 
 /* For a chunk whose document memory doesn't know. False: the past can't be read. */
 static bool find_place(struct norm_documents *documents, const struct norm_input *input, uint32_t document_id,
                        struct norm_document_place *place, bool *is_first)
 {
-    struct norm_document_place found = place_at(input, document_id);
+    struct norm_document_place found = norm_document_place_at(input, document_id);
     found.state = NORM_PLACE_ABSENT;
     *is_first = true;
     /* The last record of the stream was of another document: nothing before it is of this one. */
     bool is_behind_other = is_of_stream(place, input) && !is_of_document(place, input, document_id);
-    if (!is_behind_other && !search_head(documents, input, document_id, &found, is_first)) {
+    if (!is_behind_other && !norm_document_search(documents, input, document_id, &found, is_first)) {
         return false;
     }
     put_place(documents, place, &found);
     return true;
 }
 
+/* Where a chunk belongs. *is_first: nothing was told of it yet that is not whole. *is_end: it is the last one
+ * of a document that is known. NULL: the past can't be read. */
+static const struct norm_document_place *follow(struct norm_documents *documents,
+                                                const struct norm_input *input,
+                                                const struct edge_chunk *chunk, bool *is_first, bool *is_end)
+{
+    struct norm_document_place *place = place_of(documents, input);
+    bool was_cut = place->state == NORM_PLACE_CUT && place->device_id == input->batch->device_id &&
+                   place->stream == input->batch->stream && is_of_document(place, input, chunk->document_id);
+    *is_first = false;
+    if (!is_known(place, input, chunk->document_id) &&
+        !find_place(documents, input, chunk->document_id, place, is_first)) {
+        return NULL;
+    }
+    place->last_leaf = input->batch->leaf;
+    *is_first = place->state == NORM_PLACE_CUT ? !was_cut : *is_first;
+    *is_end = place->state == NORM_PLACE_KNOWN && place->n_chunks > 0 &&
+              chunk->index == place->n_chunks - 1 && !place->is_ended;
+    if (*is_end) {
+        place->is_ended = true;
+        hold(documents, place->leaf, input->batch->leaf);
+    }
+    return place;
+}
+
+static void begin(struct norm_documents *documents, const struct norm_input *input,
+                  const struct edge_document *head)
+{
+    struct norm_document_place begun = norm_document_place_at(input, head->document_id);
+    begun.state = NORM_PLACE_KNOWN;
+    begun.n_chunks = norm_document_wanted_chunks(head);
+    begun.is_ended = begun.n_chunks == 0;
+    put_place(documents, place_of(documents, input), &begun);
+}
+
 static void take_chunk(struct norm_documents *documents, const struct norm_input *input,
                        const struct edge_chunk *chunk, uint32_t record_index, struct norm_document_found *out)
 {
-    struct norm_document_place *place = place_of(documents, input);
     bool is_first = false;
-    if (!is_known(place, input, chunk->document_id) &&
-        !find_place(documents, input, chunk->document_id, place, &is_first)) {
+    bool is_end = false;
+    const struct norm_document_place *place = follow(documents, input, chunk, &is_first, &is_end);
+    if (place == NULL) {
         out->outcome = NORM_DOCUMENT_UNREADABLE;
-        return;
-    }
-    place->last_leaf = input->batch->leaf;
-    if (place->state == NORM_PLACE_ABSENT) {
-        if (is_first) {
-            tell_broken(out, "its beginning is missing");
-            out->head = (struct edge_document){.document_id = chunk->document_id};
-        }
-    } else if (place->n_chunks > 0 && chunk->index == place->n_chunks - 1 && !place->is_ended) {
-        place->is_ended = true;
-        hold(documents, place->leaf, input->batch->leaf);
+    } else if (place->state == NORM_PLACE_CUT) {
+        tell_cut(out, chunk->document_id, is_first);
+    } else if (place->state == NORM_PLACE_ABSENT && is_first) {
+        tell_broken(out, "its beginning is missing");
+        out->head = (struct edge_document){.document_id = chunk->document_id};
+    } else if (is_end) {
         gather(documents, input, place, record_index, out);
     }
 }
@@ -471,16 +406,24 @@ void norm_documents_take(struct norm_documents *documents, const struct norm_inp
         return;
     }
     HR_ASSERT(record->kind == EDGE_DOCUMENT);
-    struct norm_document_place *place = place_of(documents, input);
-    struct norm_document_place begun = place_at(input, record->as.document.document_id);
-    begun.state = NORM_PLACE_KNOWN;
-    begun.n_chunks = wanted_chunks(&record->as.document);
-    begun.is_ended = begun.n_chunks == 0;
-    put_place(documents, place, &begun);
+    begin(documents, input, &record->as.document);
     out->head = record->as.document;
     out->has_head = true;
     out->outcome = NORM_DOCUMENT_HEAD;
     if (norm_document_kind_of(&out->head) == NORM_DOCUMENT_CONTENT && is_too_large(&out->head)) {
         tell_broken(out, "it is too large");
+    }
+}
+
+void norm_documents_recall(struct norm_documents *documents, const struct norm_input *input,
+                           const struct edge_record *record)
+{
+    bool is_first = false;
+    bool is_end = false;
+    HR_ASSERT(input->batch->leaf == documents->leaf);
+    if (record->kind == EDGE_DOCUMENT) {
+        begin(documents, input, &record->as.document);
+    } else {
+        (void)follow(documents, input, &record->as.chunk, &is_first, &is_end);
     }
 }

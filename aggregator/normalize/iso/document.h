@@ -25,7 +25,9 @@ enum norm_document_outcome {
     NORM_DOCUMENT_HEAD,       /* a Document record; see norm_document_kind_of */
     NORM_DOCUMENT_WHOLE,      /* the last chunk of content: head and body are filled */
     NORM_DOCUMENT_BROKEN,     /* it can't be had, for a reason that the log holds: `text` says which */
-    NORM_DOCUMENT_UNREADABLE, /* the earlier batches can't be read now; whoever owns the past knows */
+    NORM_DOCUMENT_CUT,        /* its beginning is one that retention deleted: nobody can say what it said */
+    NORM_DOCUMENT_UNREADABLE, /* the earlier batches can't be read now, or there is no memory; their owner
+                                 knows */
 };
 
 /* What a Document record stands for. */
@@ -45,18 +47,19 @@ const char *norm_document_kind_name(enum norm_document_kind kind); /* "content" 
 struct norm_document_found {
     enum norm_document_outcome outcome;
     bool has_head;                       /* BROKEN: without one, only document_id of head is filled */
-    struct edge_document head;           /* HEAD, WHOLE, BROKEN */
+    bool is_first;                       /* CUT: it was not told before; each record is */
+    struct edge_document head;           /* HEAD, WHOLE, BROKEN; CUT: document_id */
     struct hr_bytes body;                /* WHOLE; until the next call */
     char text[NORM_DOCUMENT_TEXT_CHARS]; /* BROKEN */
 };
 
-/* Where the document of a stream's last record begins, or that its beginning is not there. */
+/* Where the document of a stream's last record begins, or that its beginning is not there (any more). */
 struct norm_document_place {
-    enum { NORM_PLACE_FREE, NORM_PLACE_KNOWN, NORM_PLACE_ABSENT } state;
+    enum { NORM_PLACE_FREE, NORM_PLACE_KNOWN, NORM_PLACE_ABSENT, NORM_PLACE_CUT } state;
     uint64_t device_id;
     uint64_t leaf; /* of the record that `seq` names */
     uint32_t stream, boot_id, document_id;
-    uint32_t seq;      /* of the batch with the Document; ABSENT: with a chunk */
+    uint32_t seq;      /* of the batch with the Document; ABSENT, CUT: with a chunk */
     uint32_t n_chunks; /* 0: nobody wants them */
     bool is_ended;
     bool is_held;       /* of another moment of the log: tells retention what to leave, and nobody else */
@@ -91,10 +94,14 @@ void norm_documents_batch(struct norm_documents *documents, uint64_t leaf);
 void norm_documents_take(struct norm_documents *documents, const struct norm_input *input,
                          const struct edge_record *record, uint32_t record_index,
                          struct norm_document_found *out);
+/* As norm_documents_take of a record that was told before this memory was made: puts nothing together. When
+ * the past can't be read its owner knows, and the batch comes again. */
+void norm_documents_recall(struct norm_documents *documents, const struct norm_input *input,
+                           const struct edge_record *record);
 
 /* For needs_from of struct normalizer: where the first document begins that is open, or ended at `since` or
- * later. Known is what went by since norm_documents_init; a document of which nothing came in the
- * NORM_DOCUMENT_PATIENCE_LEAVES before `since` is given up. */
+ * later. Known is what went by, or was recalled, since norm_documents_init; a document of which nothing came
+ * in the NORM_DOCUMENT_PATIENCE_LEAVES before `since` is given up. */
 uint64_t norm_documents_needs(struct norm_documents *documents, uint64_t since);
 
 #endif

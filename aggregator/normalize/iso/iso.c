@@ -71,7 +71,8 @@ static struct hr_status read_head(struct norm_iso_work *work, struct hr_bytes bo
     }
     part_close(&part);
     *head = hr_bytes_of(work->head, len);
-    return status.code == HR_CLOSED || len > 0 ? hr_ok() : status;
+    bool has_some = status.code == HR_CLOSED || (len > 0 && status.code != HR_AGAIN);
+    return has_some ? hr_ok() : status;
 }
 
 static void on_row(void *ctx, const struct hr_bytes *cells, uint64_t number)
@@ -138,6 +139,13 @@ static struct hr_status read_all(struct norm_iso_work *work, struct norm_iso_run
 
 static void fail_for(struct norm_iso_run *run, enum hr_code code, const char *why, struct hr_bytes detail)
 {
+    if (code == HR_AGAIN) { /* nothing about the document: it is read again */
+        if (run->is_dry) {
+            forget_counts(run->result);
+        }
+        run->result->code = code;
+        return;
+    }
     forget_counts(run->result);
     run->result->code = code;
     run->is_dry = false;

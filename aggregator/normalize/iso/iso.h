@@ -190,7 +190,9 @@ struct norm_iso_result {
     const struct norm_iso_feed *feed; /* NULL: none */
     const char *form;                 /* "spp_lmp_csv"; static storage */
     enum norm_iso_kind kind;
-    enum hr_code code; /* HR_OK, or why nothing was emitted: HR_MALFORMED, HR_FULL, HR_NOT_FOUND */
+    enum hr_code
+        code; /* HR_OK, or why nothing was emitted: HR_MALFORMED, HR_FULL, HR_NOT_FOUND; or HR_AGAIN:
+                 there was no memory to read it, nothing is told, and rows that were must not count */
     uint64_t unpacked_bytes;
     uint64_t failed_at;    /* with HR_MALFORMED and HR_FULL: the unpacked byte at which reading ended */
     uint64_t n_records;    /* in the document */

@@ -8,8 +8,8 @@
 
 #define PRODUCER "headrace/iso/1"
 
-/* The version rises with the rules of schemas/feeds too: what breaks one is an event. */
-enum { VERSION = 1, TEXT_CHARS = 256, MEMORY_ALIGN = 64 };
+/* The rules of schemas/feeds and tzdata, of which events are a function too, stand in the basis. */
+enum { VERSION = 1, TEXT_CHARS = 256, MEMORY_ALIGN = 64, BASIS_PART_CHARS = 9 };
 
 /* A document on its way to events. */
 struct delivery {
@@ -198,6 +198,10 @@ static void normalize(struct delivery *delivery, struct hr_bytes body)
         inspector->begin(inspector->ctx, delivery->feed);
     }
     norm_iso_document(iso->work, &document, &sink, &result);
+    if (result.code == HR_AGAIN) {
+        norm_no_memory(delivery->subject.input);
+        return;
+    }
     iso->counts.normalized++;
     if (inspector != NULL) {
         inspector->end(inspector->ctx, take_found, delivery);
@@ -233,6 +237,13 @@ static void iso_record(void *ctx, const struct norm_input *input, const struct e
     if (found->outcome == NORM_DOCUMENT_NOTHING || found->outcome == NORM_DOCUMENT_UNREADABLE) {
         return;
     }
+    if (found->outcome == NORM_DOCUMENT_CUT) {
+        iso->counts.cut += found->is_first ? 1 : 0;
+        if (input->past->edge != NULL) {
+            input->past->edge->cut(input->past->ctx, input->batch, found->head.document_id, found->is_first);
+        }
+        return;
+    }
     if (record->kind == EDGE_DOCUMENT) {
         iso->counts.documents[norm_document_kind_of(&found->head)]++;
     }
@@ -252,6 +263,12 @@ static void iso_record(void *ctx, const struct norm_input *input, const struct e
         iso->counts.broken++;
         give_anomaly(&delivery, "incomplete", 0, found->text);
     }
+}
+
+static void iso_recall(void *ctx, const struct norm_input *input, const struct edge_record *record)
+{
+    struct norm_iso_normalizer *iso = ctx;
+    norm_documents_recall(&iso->documents, input, record);
 }
 
 static uint64_t iso_needs_from(void *ctx, uint64_t since)
@@ -284,6 +301,25 @@ size_t norm_iso_memory_bytes(void)
     return work_bytes() + 2 * (size_t)NORM_DOCUMENT_MAX_BYTES;
 }
 
+/* "z1a2b3c4d" */
+static void put_digest(char kind, uint64_t digest, char out[BASIS_PART_CHARS])
+{
+    uint64_t folded = digest ^ digest >> 32;
+    const uint8_t bytes[4] = {(uint8_t)(folded >> 24), (uint8_t)(folded >> 16), (uint8_t)(folded >> 8),
+                              (uint8_t)folded};
+    out[0] = kind;
+    norm_hex(bytes, sizeof bytes, out + 1);
+}
+
+static void put_basis(struct norm_iso_normalizer *iso)
+{
+    put_digest('z', norm_zones_digest(iso->config.zones), iso->basis);
+    if (iso->config.inspector != NULL) {
+        iso->basis[BASIS_PART_CHARS] = '+';
+        put_digest('r', iso->config.inspector->digest, iso->basis + BASIS_PART_CHARS + 1);
+    }
+}
+
 void norm_iso_init(struct norm_iso_normalizer *iso, const struct norm_iso_config *config)
 {
     uint8_t *memory = config->memory;
@@ -295,13 +331,17 @@ void norm_iso_init(struct norm_iso_normalizer *iso, const struct norm_iso_config
     for (size_t i = 0; i < NORM_ISO_N_TOPICS; i++) {
         iso->schemas[i] = norm_iso_topic(i);
     }
+    put_basis(iso);
     iso->normalizer = (struct normalizer){.source = "iso",
                                           .version = VERSION,
+                                          .basis = iso->basis,
                                           .schemas = iso->schemas,
                                           .n_schemas = NORM_ISO_N_TOPICS,
                                           .takes = iso_takes,
                                           .batch = iso_batch,
                                           .record = iso_record,
                                           .needs_from = iso_needs_from,
+                                          .recall = iso_recall,
+                                          .recall_leaves = NORM_DOCUMENT_PATIENCE_LEAVES,
                                           .ctx = iso};
 }

@@ -13,6 +13,7 @@
 enum {
     NORM_ISO_N_TOPICS =
         (int)NORM_ISO_COUNT * (int)NORM_ISO_PRODUCT_COUNT + 1, /* of events, with the anomalies' */
+    NORM_ISO_BASIS_CHARS = 19,
     NORM_ISO_ANOMALIES_MAX = 256, /* of one document that become events; the rest is counted in one more */
 };
 
@@ -32,6 +33,7 @@ struct norm_iso_inspector {
     const char *(*row)(void *ctx, const struct norm_iso_row *row);
     /* Tells what was found in the document, which has ended. */
     void (*end)(void *ctx, void (*tell)(void *tell_ctx, const struct norm_iso_found *found), void *tell_ctx);
+    uint64_t digest; /* of what else its findings follow from: the rules */
     void *ctx;
 };
 
@@ -46,6 +48,7 @@ struct norm_iso_config {
 struct norm_iso_counts {
     uint64_t documents[NORM_DOCUMENT_KIND_COUNT]; /* Document records */
     uint64_t normalized;                          /* content that was whole */
+    uint64_t cut;                                 /* passed over by replays: retention took the beginning */
     uint64_t broken;                              /* content that could not be put together */
     uint64_t rows;
     uint64_t anomalies;
@@ -59,6 +62,7 @@ struct norm_iso_normalizer {
     struct norm_documents documents;
     struct norm_document_found found;
     const struct norm_schema *schemas[NORM_ISO_N_TOPICS];
+    char basis[NORM_ISO_BASIS_CHARS + 1]; /* "z1a2b3c4d+r5e6f7a8b": zones and rules */
     struct norm_iso_counts counts;
     uint32_t n_events; /* of the batch at hand */
 };

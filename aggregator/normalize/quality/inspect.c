@@ -148,7 +148,7 @@ struct norm_inspect *norm_inspect_init(const struct norm_inspect_config *config)
     inspect->sink = (struct norm_quality_sink){keep, inspect};
     inspect->quality = norm_quality_in(memory + quality_at);
     inspect->stats = norm_stats_in(memory + quality_at + rounded(norm_quality_bytes()), NORM_INSPECT_SERIES);
-    inspect->inspector = (struct norm_iso_inspector){begin, row, end, inspect};
+    inspect->inspector = (struct norm_iso_inspector){begin, row, end, norm_inspect_digest(config), inspect};
     return inspect;
 }
 

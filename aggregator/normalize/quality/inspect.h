@@ -30,6 +30,8 @@ struct norm_inspect;
 
 /* Some 18 MB of address space. */
 size_t norm_inspect_bytes(void);
+/* Of the rules of all feeds that a finding can follow from; memory and zones are not looked at. */
+uint64_t norm_inspect_digest(const struct norm_inspect_config *config);
 /* Makes an inspector in config->memory. One thread, that of the normalizer. */
 struct norm_inspect *norm_inspect_init(const struct norm_inspect_config *config);
 /* For struct norm_iso_config; borrowed from it. */

@@ -16,7 +16,8 @@ enum {
 };
 
 /* Where bytes come from. HR_CLOSED: the end. HR_MALFORMED: packed bytes that can't be unpacked, or whose
- * checksum is wrong. HR_FULL: a bomb (NORM_UNPACK_RATIO_MAX). After any of them it gives no more. */
+ * checksum is wrong. HR_FULL: a bomb (NORM_UNPACK_RATIO_MAX). HR_AGAIN: no memory. After any of them it gives
+ * no more. */
 struct norm_source {
     HR_MUST_USE struct hr_status (*next)(void *ctx, uint8_t *out, size_t capacity_bytes, size_t *len_bytes);
     void *ctx;
@@ -42,13 +43,14 @@ struct norm_window {
 
 void norm_window_open(struct norm_window *window, struct norm_source source, uint64_t max_bytes);
 /* Moves what is not used to the front and reads more behind it. HR_CLOSED: there is no more. HR_FULL: the
- * window is full of unused bytes, or max_bytes is passed. HR_MALFORMED as the source. */
+ * window is full of unused bytes, or max_bytes is passed. HR_MALFORMED, HR_AGAIN as the source. */
 HR_MUST_USE struct hr_status norm_window_more(struct norm_window *window);
 
 /* ---- zstd, as gateways pack ---- */
 
-/* Unpacks one or more frames into exactly len_bytes. False: they are damaged, or give more or less. */
-bool norm_zstd_unpack(struct hr_bytes packed, uint8_t *out, size_t len_bytes);
+/* Unpacks one or more frames into exactly len_bytes. HR_MALFORMED: they are damaged, or give more or less.
+ * HR_AGAIN: no memory. *out is then undefined. */
+HR_MUST_USE struct hr_status norm_zstd_unpack(struct hr_bytes packed, uint8_t *out, size_t len_bytes);
 
 /* ---- zip and gzip ---- */
 
@@ -73,7 +75,7 @@ HR_MUST_USE struct hr_status norm_zip_list(struct hr_bytes archive, struct norm_
 struct norm_unpack;
 
 /* Unpacks while it is read; a member's length and CRC-32 are checked at its end. Allocates some 44 KB until
- * norm_unpack_close. HR_FULL: no memory. */
+ * norm_unpack_close. HR_AGAIN: no memory. */
 HR_MUST_USE struct hr_status norm_unpack_member(const struct norm_zip_member *member,
                                                 struct norm_unpack **out);
 HR_MUST_USE struct hr_status norm_unpack_gzip(struct hr_bytes bytes, struct norm_unpack **out);

@@ -154,14 +154,14 @@ static struct hr_status open_unpack(struct hr_bytes packed, int window_bits, str
 {
     struct norm_unpack *unpack = calloc(1, sizeof *unpack);
     if (unpack == NULL) {
-        return hr_status_of(HR_FULL);
+        return hr_status_of(HR_AGAIN);
     }
     unpack->stream.next_in = packed.data;
     unpack->stream.avail_in = (uInt)packed.len_bytes;
     unpack->packed_bytes = packed.len_bytes;
     if (packed.len_bytes > UINT32_MAX || inflateInit2(&unpack->stream, window_bits) != Z_OK) {
         free(unpack);
-        return hr_status_of(HR_FULL);
+        return hr_status_of(HR_AGAIN);
     }
     *out = unpack;
     return hr_ok();
@@ -228,7 +228,7 @@ static struct hr_status unpack_next(void *ctx, uint8_t *out, size_t capacity_byt
         HR_TRY(end_unpack(unpack));
     } else if (result != Z_OK || len == 0) {
         unpack->has_ended = true;
-        return hr_status_of(HR_MALFORMED);
+        return hr_status_of(result == Z_MEM_ERROR ? HR_AGAIN : HR_MALFORMED);
     }
     *len_bytes = len;
     return hr_status_of(len > 0 ? HR_OK : HR_CLOSED);

@@ -105,7 +105,9 @@ static struct hr_status parse(struct xml *xml)
             XML_Parse(xml->parser, (const char *)window->bytes + window->at, (int)len, is_last);
         window->at += len;
         if (parsed != XML_STATUS_OK) {
-            return hr_is_ok(xml->status) ? hr_status_of(HR_MALFORMED) : xml->status;
+            bool has_no_memory = XML_GetErrorCode(xml->parser) == XML_ERROR_NO_MEMORY;
+            struct hr_status failed = hr_status_of(has_no_memory ? HR_AGAIN : HR_MALFORMED);
+            return hr_is_ok(xml->status) ? failed : xml->status;
         }
         if (is_last) {
             return hr_ok();
@@ -119,7 +121,7 @@ struct hr_status norm_xml_read(struct norm_reader *reader, const struct norm_lay
     struct xml xml = {.reader = reader, .layout = layout, .sink = sink, .status = hr_ok()};
     xml.parser = XML_ParserCreate(NULL);
     if (xml.parser == NULL) {
-        return hr_status_of(HR_FULL);
+        return hr_status_of(HR_AGAIN);
     }
     XML_SetUserData(xml.parser, &xml);
     XML_SetElementHandler(xml.parser, on_start, on_end);
