@@ -61,6 +61,7 @@ struct fsck {
     bool has_kafka;
     uint64_t size, first_leaf, pruned_meanwhile;
     uint64_t n_past; /* earlier batches that a normalizer was given */
+    bool is_blind;   /* what was said before is not known any more: no later event can be judged */
     bool is_cut; /* of those that it asked for some may be gone by retention: its events can't be judged */
     struct hr_status past_read;
 };
@@ -162,9 +163,12 @@ static void examine(void *ctx, const struct ledger_batch *batch)
         }
     }
     if (fsck->has_kafka && is_whole) {
+        input.memory = fsck->has_feeds ? cli_refold_known(&fsck->refold, "kafka", batch) : NULL;
         cli_delivered_leaf(&delivered, &input,
-                           fsck->has_feeds && !fsck->is_cut &&
+                           fsck->has_feeds && !fsck->is_cut && !fsck->is_blind &&
                                cli_refold_is_current(&fsck->refold, "kafka", batch->leaf));
+        fsck->is_blind =
+            fsck->is_blind || (fsck->has_feeds && !cli_refold_know(&fsck->refold, "kafka", batch->leaf));
     }
 }
 
@@ -177,7 +181,8 @@ static struct hr_status read_statements(struct fsck *fsck)
     uint64_t before = 0;
     HR_TRY(ledger->size(ledger->ctx, &before));
     HR_TRY(ledger->first_leaf(ledger->ctx, &fsck->first_leaf));
-    struct hr_status feeds = cli_refold_begin(&fsck->refold, ledger, fsck->first_leaf, &fsck->findings);
+    struct hr_status feeds =
+        cli_refold_begin(&fsck->refold, ledger, fsck->first_leaf, cli_ledger_revisions_ms(), &fsck->findings);
     fsck->has_feeds = hr_is_ok(feeds);
     if (!fsck->has_feeds && !hr_is(feeds, HR_NOT_FOUND)) {
         return feeds;
