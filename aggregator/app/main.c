@@ -198,6 +198,7 @@ static struct hr_status start_admission(struct app *app)
     app_inbox_init(&app->inbox);
     const struct app_room_config room = {.ledger = &app->ledger,
                                          .retention_ms = app->config.ledger.retention_ms,
+                                         .revisions_ms = app->config.ledger.revisions_ms,
                                          .n_spared = app->config.sinks.transaction_max_batches,
                                          .delivered = delivered,
                                          .looked = on_looked,

@@ -112,6 +112,9 @@ static void show_figures(struct app_publisher *publisher)
         [APP_PUBLISHED_ISO_BROKEN] = iso->broken,
         [APP_PUBLISHED_ISO_CUT] = iso->cut,
         [APP_PUBLISHED_ISO_ROWS] = iso->rows,
+        [APP_PUBLISHED_ISO_ROWS_UNCHANGED] = iso->unchanged,
+        [APP_PUBLISHED_ISO_ROWS_CORRECTED] = iso->corrected,
+        [APP_PUBLISHED_ISO_ROWS_FORGOTTEN] = publisher->recall->counts.forgotten,
         [APP_PUBLISHED_ISO_ANOMALIES] = iso->anomalies,
         [APP_PUBLISHED_REVISIONS] = stats->revisions,
         [APP_PUBLISHED_UNNOTED] = stats->unnoted,
@@ -128,9 +131,14 @@ static struct hr_status init_feeds(struct app_publisher *publisher)
 {
     /* Touched page by page as documents need it; most publishers never see one. */
     publisher->iso_memory = calloc(1, norm_iso_memory_bytes());
-    if (publisher->iso_memory == NULL) {
+    publisher->recall = calloc(1, sizeof *publisher->recall);
+    if (publisher->iso_memory == NULL || publisher->recall == NULL) {
         return hr_status_of(HR_IO);
     }
+    const struct agg_recall_config recall = {.reader = &publisher->reader,
+                                             .sink = app_publisher_name(publisher->kind),
+                                             .retention_ms = (int64_t)publisher->config->ledger.revisions_ms};
+    agg_recall_init(publisher->recall, &recall);
     HR_TRY(app_quality_init(&publisher->quality, publisher->zones));
     const struct norm_iso_config iso = {.zones = publisher->zones,
                                         .hash = verify_hash(),
@@ -151,6 +159,7 @@ static struct hr_status init_feeds(struct app_publisher *publisher)
         .normalizers = publisher->normalizers,
         .n_normalizers = HR_ARRAY_LEN(publisher->normalizers),
         .store_every_ms = STORE_EVERY_MS,
+        .recall = publisher->recall,
     };
     agg_fold_init(&publisher->fold, &config);
     agg_replay_init(&publisher->replay);
@@ -219,6 +228,7 @@ struct hr_status app_publisher_start(struct app_publisher *publisher)
     app_cond_init(&publisher->woken);
     if (!hr_is_ok(ready) || pthread_create(&publisher->thread, NULL, run, publisher) != 0) {
         free(publisher->iso_memory);
+        free(publisher->recall);
         app_quality_free(&publisher->quality);
         publisher->reader.close(publisher->reader.ctx);
         return hr_status_of(HR_IO);
@@ -252,6 +262,7 @@ void app_publisher_stop(struct app_publisher *publisher)
     }
     publisher->reader.close(publisher->reader.ctx);
     free(publisher->iso_memory);
+    free(publisher->recall);
     app_quality_free(&publisher->quality);
     (void)pthread_cond_destroy(&publisher->woken);
     (void)pthread_mutex_destroy(&publisher->lock);

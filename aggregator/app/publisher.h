@@ -50,6 +50,9 @@ enum app_published {
     APP_PUBLISHED_ISO_BROKEN,
     APP_PUBLISHED_ISO_CUT,
     APP_PUBLISHED_ISO_ROWS,
+    APP_PUBLISHED_ISO_ROWS_UNCHANGED,
+    APP_PUBLISHED_ISO_ROWS_CORRECTED,
+    APP_PUBLISHED_ISO_ROWS_FORGOTTEN,
     APP_PUBLISHED_ISO_ANOMALIES,
     APP_N_PUBLISHED,
 };
@@ -67,6 +70,7 @@ struct app_publisher {
     struct norm_ais ais;
     struct norm_iso_normalizer iso;
     void *iso_memory;
+    struct agg_recall *recall;
     struct app_quality quality;
     struct app_changed changed;
     const struct normalizer *normalizers[3];

@@ -6,6 +6,9 @@
 #include "proto/base/failpoint.h"
 
 enum { STEP_BATCHES = 256, TURN_MS = 200, TURN_EVERY_MS = 100, RETENTION_EVERY_MS = 1000, RETRY_MS = 10000 };
+/* Batches of later leaves may have been received so much before the first one, by a clock that was set back.
+ */
+enum { CLOCK_STEP_MS = 24 * 3600 * 1000 };
 
 static struct hr_status look(struct app_room *room, struct ledger_room *now)
 {
@@ -38,7 +41,8 @@ static struct hr_status prune(struct app_room *room, int64_t before_ms, bool whi
     const struct ledger_prune limits = {
         .below_leaf = delivered > room->config.n_spared ? delivered - room->config.n_spared : 0,
         .before_ms = before_ms,
-        .max_batches = STEP_BATCHES};
+        .max_batches = STEP_BATCHES,
+        .keep_facts_ms = (int64_t)room->config.revisions_ms + CLOCK_STEP_MS};
     uint64_t until_ms = app_monotonic_ms() + TURN_MS;
     bool goes_on = true;
     while (goes_on) {

@@ -14,6 +14,7 @@
 struct app_room_config {
     const struct ledger *ledger;
     uint64_t retention_ms; /* 0: all is kept until room is scarce */
+    uint64_t revisions_ms; /* as of config_ledger */
     /* So many leaves of what is delivered are kept in any case: a sink may have to look back as far. */
     uint64_t n_spared;
     uint64_t (*delivered)(void *ctx); /* nobody needs the leaves below any more. [retention thread] */

@@ -42,6 +42,7 @@ struct config_ledger {
     uint64_t max_bytes;
     uint64_t min_free_bytes;
     uint64_t retention_ms;
+    uint64_t revisions_ms; /* how long after its end an observation's revisions are told */
     bool has_postgres;
     struct config_postgres postgres;
 };

@@ -151,6 +151,14 @@ static const struct conf_field ledger_fields[] = {
      CONF_AT(struct config_ledger, retention_ms),
      .fallback = "90d",
      .help = "What every sink has got is kept this long, or in sqlite until room is scarce; 0: until then."},
+    {.key = "revisions",
+     .type = CONF_DURATION,
+     CONF_AT(struct config_ledger, revisions_ms),
+     .fallback = "45d",
+     .min = 1,
+     .help =
+         "An observation of a market that ended so long before a document is not looked for any more: it is"
+         " published as a first one."},
     {.key = "postgres",
      .type = CONF_SECTION,
      CONF_SECTION_AT(struct config_ledger, postgres, has_postgres),

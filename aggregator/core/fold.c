@@ -63,7 +63,9 @@ uint16_t agg_fold_feed_of(const struct agg_fold *fold, const struct norm_schema 
 bool agg_fold_has_room(const struct agg_fold *fold)
 {
     uint32_t may_need = (uint32_t)fold->n_feeds * (AGG_FOLD_BATCH_HOURS + 1);
-    return AGG_FOLD_SLOTS - (uint32_t)fold->n_used >= may_need && fold->n_spans + 1 < AGG_FOLD_SPANS &&
+    bool may_recall = fold->config.recall == NULL || agg_recall_has_room(fold->config.recall);
+    return may_recall && AGG_FOLD_SLOTS - (uint32_t)fold->n_used >= may_need &&
+           fold->n_spans + 1 < AGG_FOLD_SPANS &&
            sizeof fold->notes_bytes - fold->notes.out.at >= AGG_FOLD_BATCH_NOTES_BYTES;
 }
 
@@ -76,6 +78,9 @@ void agg_fold_begin(struct agg_fold *fold)
     fold->open_spans = fold->n_spans;
     fold->open_notes = fold->notes.out.at;
     fold->kept_span = fold->n_spans > 0 ? fold->spans[fold->n_spans - 1] : (struct agg_fold_span){0};
+    if (fold->config.recall != NULL) {
+        agg_recall_begin(fold->config.recall);
+    }
     for (uint16_t i = 0; i < fold->n_feeds; i++) {
         fold->feeds[i].kept_watermark_ms = fold->feeds[i].watermark_ms;
     }
@@ -123,6 +128,13 @@ void agg_fold_batch(struct agg_fold *fold, const struct ledger_batch *batch)
     for (uint16_t i = 0; i < fold->n_feeds; i++) {
         fold->feeds[i].n_slots = 0;
     }
+}
+
+const struct norm_known *agg_fold_memory(struct agg_fold *fold, const struct ledger_batch *batch)
+{
+    uint64_t folded = fold->is_open ? fold->open_leaf : fold->next_leaf;
+    return fold->config.recall == NULL ? NULL
+                                       : agg_recall_batch(fold->config.recall, batch, batch->leaf <= folded);
 }
 
 static int64_t hour_of(const struct ledger_batch *batch, int64_t occurred_ms)
@@ -253,6 +265,10 @@ struct hr_status agg_fold_batch_end(struct agg_fold *fold)
         close_feed(fold, i);
     }
     fold->open_leaf++;
+    if (fold->config.recall != NULL) {
+        HR_ASSERT(fold->config.recall->leaf == fold->batch->leaf); /* agg_fold_memory was asked for it */
+        agg_recall_keep(fold->config.recall);
+    }
     return hr_status_of(fold->is_unreadable ? HR_IO : HR_OK);
 }
 
@@ -327,6 +343,9 @@ void agg_fold_abort(struct agg_fold *fold)
     fold->notes.out.at = fold->open_notes;
     fold->is_unreadable = false;
     fold->is_open = false;
+    if (fold->config.recall != NULL) {
+        agg_recall_abort(fold->config.recall);
+    }
 }
 
 /* ---- replays ---- */

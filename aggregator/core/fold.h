@@ -13,6 +13,7 @@
 #define AGG_FOLD_H
 
 #include "aggregator/core/notes.h"
+#include "aggregator/core/recall.h"
 #include "aggregator/io/clock.h"
 #include "aggregator/io/sink.h"
 
@@ -39,6 +40,8 @@ struct agg_fold_config {
     const struct normalizer *const *normalizers;
     uint16_t n_normalizers;
     uint32_t store_every_ms;
+    struct agg_recall *recall; /* initialized for this reader and sink; kept; NULL: observations have no
+                                  revisions */
 };
 
 /* A feed, which is a topic of events. */
@@ -146,6 +149,9 @@ bool agg_fold_has_room(const struct agg_fold *fold);
  * which takes all of it back. */
 void agg_fold_begin(struct agg_fold *fold);
 void agg_fold_batch(struct agg_fold *fold, const struct ledger_batch *batch);
+/* What was said of observations before this batch, for norm_input; also outside a transaction, and of batches
+ * that are not folded. NULL: nothing is remembered. */
+const struct norm_known *agg_fold_memory(struct agg_fold *fold, const struct ledger_batch *batch);
 /* The event of the batch at hand, whose feed is given. Returns the place of its entry, which the sink names
  * again in its positions. */
 uint16_t agg_fold_event(struct agg_fold *fold, uint16_t feed, const struct norm_event *event,

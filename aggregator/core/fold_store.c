@@ -111,6 +111,7 @@ static size_t gather_entries(struct agg_fold *fold)
 
 static struct hr_status write_all(struct agg_fold *fold)
 {
+    const struct agg_recall *recall = fold->config.recall;
     for (uint32_t i = 0; i < fold->n_positions; i++) {
         const struct agg_fold_position *from = &fold->positions[i];
         HR_ASSERT(fold->slots[from->slot].is_dirty);
@@ -134,6 +135,8 @@ static struct hr_status write_all(struct agg_fold *fold)
                                        .n_positions = fold->n_positions,
                                        .spans = fold->store_spans,
                                        .n_spans = fold->n_spans,
+                                       .facts = recall != NULL ? recall->waiting : NULL,
+                                       .n_facts = recall != NULL ? recall->n_waiting : 0,
                                        .replay = fold->replay_is_dirty ? &fold->replay : NULL};
     for (uint32_t i = 0; i < fold->n_positions; i++) {
         fold->store_positions[i].entry = fold->store_at[fold->positions[i].slot];
@@ -157,7 +160,8 @@ static void drop_clean(struct agg_fold *fold)
 static bool is_due(const struct agg_fold *fold, bool now, uint64_t now_us)
 {
     bool is_much = fold->notes.out.at >= AGG_FOLD_NOTES_DUE_BYTES || fold->n_used > STORE_DIRTY_SLOTS ||
-                   fold->n_positions > AGG_FOLD_POSITIONS / 2 || fold->n_spans > AGG_FOLD_SPANS / 2;
+                   fold->n_positions > AGG_FOLD_POSITIONS / 2 || fold->n_spans > AGG_FOLD_SPANS / 2 ||
+                   (fold->config.recall != NULL && agg_recall_is_due(fold->config.recall));
     return now || is_much || now_us - fold->dirty_since_us >= (uint64_t)fold->config.store_every_ms * 1000u;
 }
 
@@ -183,6 +187,9 @@ struct hr_status agg_fold_store(struct agg_fold *fold, bool now)
     fold->notes.out.at = 0;
     fold->replay_is_dirty = false;
     fold->dirty_since_us = 0;
+    if (fold->config.recall != NULL) {
+        agg_recall_stored(fold->config.recall);
+    }
     if (fold->n_used > STORE_DIRTY_SLOTS) {
         drop_clean(fold);
     }

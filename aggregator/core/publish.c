@@ -328,6 +328,11 @@ static uint32_t step_publish(struct agg_publish *publish)
         }
     }
     bool has_caught_up = catch_up(publish);
+    if (has_caught_up && config->fold->config.recall != NULL &&
+        config->fold->next_leaf < publish->next_leaf) {
+        note_needs(publish);
+        return 0; /* what is live may ask what was said before it */
+    }
     bool has_replay = agg_replay_wants(publish);
     uint64_t linger_us = now_us < publish->linger_until_us ? publish->linger_until_us - now_us : 0;
     bool has_published = linger_us == 0 && run_transaction(publish, has_replay);

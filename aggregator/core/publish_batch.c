@@ -41,6 +41,13 @@ static bool read_past(void *ctx, const struct ledger_batch *batch, uint32_t from
     return hr_is_ok(read);
 }
 
+struct hr_status agg_publish_asked(const struct agg_publish *publish)
+{
+    const struct agg_recall *recall =
+        publish->config.fold != NULL ? publish->config.fold->config.recall : NULL;
+    return hr_is_ok(publish->past_read) && recall != NULL ? recall->status : publish->past_read;
+}
+
 struct hr_status agg_publish_bare_input(struct agg_publish *publish, const struct ledger_batch *batch,
                                         struct norm_input *input)
 {
@@ -60,6 +67,7 @@ struct hr_status agg_publish_input(struct agg_publish *publish, const struct led
 {
     const struct agg_publish_config *config = &publish->config;
     HR_TRY(agg_publish_bare_input(publish, batch, input));
+    input->memory = config->fold != NULL ? agg_fold_memory(config->fold, batch) : NULL;
     struct hr_status found = config->ledger->anchor_at(config->ledger->ctx, batch->device_id,
                                                        input->envelope.header.boot_id, batch->leaf, anchor);
     input->anchor = hr_is_ok(found) ? anchor : NULL;
@@ -203,7 +211,7 @@ void agg_publish_batch(void *ctx, const struct ledger_batch *batch)
     agg_publish_origin(&input, &emission.origin);
     struct norm_emit emit = {put_event, &emission};
     struct norm_batch_result result = norm_batch(config->normalizers, config->n_normalizers, &input, &emit);
-    keep_first(&transaction->status, publish->past_read);
+    keep_first(&transaction->status, agg_publish_asked(publish));
     emission.used |= result.taken;
     transaction->n_records += result.n_records;
     if (transaction->is_live) {

@@ -25,13 +25,16 @@ struct agg_transaction {
 HR_MUST_USE struct hr_status agg_transaction_begin(struct agg_transaction *transaction);
 
 /* The batch's envelope, anchor and tenant as normalizers want them; *anchor is storage for input->anchor.
- * HR_CORRUPT: no envelope. After norm_batch publish->past_read says whether what it gave may be used. */
+ * HR_CORRUPT: no envelope. After norm_batch agg_publish_asked says whether what it gave may be used. */
 HR_MUST_USE struct hr_status agg_publish_input(struct agg_publish *publish, const struct ledger_batch *batch,
                                                struct norm_input *input, struct edge_time_anchor *anchor);
 /* As that, without an anchor: for normalizers that only recall. */
 HR_MUST_USE struct hr_status agg_publish_bare_input(struct agg_publish *publish,
                                                     const struct ledger_batch *batch,
                                                     struct norm_input *input);
+/* How reading went for normalizers that asked for what came before the batch. HR_AGAIN: the fold is not there
+ * yet, or the ledger can't be read now. */
+HR_MUST_USE struct hr_status agg_publish_asked(const struct agg_publish *publish);
 /* What stands on every record of the batch. */
 void agg_publish_origin(const struct norm_input *input, struct sink_origin *out);
 /* Encodes an event into publish->value; content may be NULL. */

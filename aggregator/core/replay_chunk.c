@@ -78,7 +78,7 @@ static void put_revision(struct comparison *it, const struct norm_event *event, 
     size_t len_bytes = 0;
     HR_ASSERT(event->schema->n_fields <= AGG_REPLAY_MAX_FIELDS);
     memcpy(replay->values, event->values, event->schema->n_fields * sizeof replay->values[0]);
-    replay->values[NORM_REVISION] = norm_long(revision);
+    replay->values[NORM_REVISION].as.number += revision; /* to that of its observation */
     revised.values = replay->values;
     agg_publish_encode(publish, &revised, &len_bytes, NULL);
     struct sink_origin *origin = &it->origin;
@@ -213,7 +213,7 @@ static void compare_batch(void *ctx, const struct ledger_batch *batch)
     agg_publish_origin(&input, &it->origin);
     struct norm_emit emit = {compare_event, it};
     (void)norm_batch(config->normalizers, config->n_normalizers, &input, &emit);
-    *status = hr_is_ok(*status) ? publish->past_read : *status;
+    *status = hr_is_ok(*status) ? agg_publish_asked(publish) : *status;
     write_notes(it);
 }
 

@@ -70,6 +70,16 @@ struct feed_span {
     struct hr_bytes notes;
 };
 
+/* What one leaf said anew of things of one family and hour (norm_known of io/normalizer.h): only
+ * agg_recall (core/recall.h) reads it. Never changes. */
+struct feed_facts {
+    uint32_t family;
+    int64_t hour; /* since 1970 */
+    uint64_t leaf;
+    int64_t end_ms; /* Unix time at which the last of them ends */
+    struct hr_bytes facts;
+};
+
 /* A window that is normalized and compared again. */
 struct feed_replay {
     uint64_t id; /* from 1, in the order of asking; shared by the sinks */
@@ -98,6 +108,8 @@ struct feed_change {
     size_t n_positions;
     const struct feed_span *spans;
     size_t n_spans;
+    const struct feed_facts *facts; /* one that is stored already stays as it is */
+    size_t n_facts;
     const struct feed_replay *replay; /* new state of a replay of this sink; NULL: none */
     const char *normalizers;          /* what publishes leaves from normalizers_from on; NULL: as before */
     uint64_t normalizers_from;
@@ -154,6 +166,11 @@ struct ledger_feeds {
     HR_MUST_USE struct hr_status (*span)(void *ctx, const char *sink, uint64_t leaf,
                                          void (*each)(void *each_ctx, const struct feed_span *span),
                                          void *each_ctx);
+    /* Facts of that family and hour of leaves before this one, in the order of leaves; borrowed during
+     * `each`. */
+    HR_MUST_USE struct hr_status (*facts)(void *ctx, const char *sink, const struct feed_facts *before,
+                                          void (*each)(void *each_ctx, const struct feed_facts *facts),
+                                          void *each_ctx);
     /* In the order of ids; sink NULL: of every sink. */
     HR_MUST_USE struct hr_status (*replays)(void *ctx, const char *sink,
                                             void (*each)(void *each_ctx, const struct feed_replay *replay),

@@ -145,7 +145,11 @@ struct ledger_prune {
     uint64_t below_leaf; /* later ones stay, whatever their age: they are not published everywhere */
     int64_t before_ms;   /* so do those that were received then or later */
     uint32_t max_batches;
+    int64_t keep_facts_ms; /* facts (io/feed.h) that ended so long before the first batch that stays was
+                              received go too, at most LEDGER_PRUNE_FACTS; 0: none */
 };
+
+enum { LEDGER_PRUNE_FACTS = 4096 };
 
 /* How much room a log has. */
 struct ledger_room {

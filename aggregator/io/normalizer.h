@@ -82,12 +82,37 @@ struct norm_edge {
     void (*cut)(void *ctx, const struct ledger_batch *batch, uint32_t document_id, bool is_first);
 };
 
+/* Something that documents speak of again and again: an observation, whose events have revisions. */
+struct norm_subject_key {
+    uint32_t family; /* what kind of thing; stored, so a name's hash, not a number of this build */
+    int64_t hour; /* the UTC hour since 1970 in which it begins; what is asked for together stands together */
+    int64_t end_s; /* Unix seconds at which it ends; what has been over for long is forgotten */
+    uint64_t name; /* hash of its name */
+};
+
+/* What was last said of it. */
+struct norm_said {
+    uint64_t content; /* hash of what was said; 0: nothing, or it is forgotten */
+    uint32_t revision;
+};
+
+/* What was said before the batch at hand, and before in it: a function of the log too. */
+struct norm_known {
+    /* False: it can't be told now; as with norm_past nothing more is emitted, and what came of the batch is
+     * thrown away. */
+    bool (*last)(void *ctx, const struct norm_subject_key *of, struct norm_said *out);
+    /* Says it, after `last` was asked of the same. */
+    void (*say)(void *ctx, const struct norm_subject_key *of, const struct norm_said *said);
+    void *ctx;
+};
+
 struct norm_input {
     const struct ledger_batch *batch;
     struct wire_envelope envelope;
     const struct edge_time_anchor *anchor; /* newest of this device and boot up to this leaf; NULL: none */
     const char *tenant;
-    const struct norm_past *past; /* NULL: nothing is there */
+    const struct norm_past *past;    /* NULL: nothing is there */
+    const struct norm_known *memory; /* NULL: nothing is remembered */
     /* A normalizer that had no memory for its work says HR_AGAIN here: nothing that came of the batch may be
      * used, and it comes again. NULL: nobody asks. */
     struct hr_status *trouble;

@@ -3,5 +3,5 @@ if(NOT HEADRACE_AGGREGATOR)
 endif()
 
 hr_test(test_admit_sim LABEL sim tsan SOURCES sim/test_admit_sim.c DEPENDS hr_test_core)
-hr_test(test_publish_sim LABEL sim SOURCES sim/test_publish_sim.c support/sink_model.c support/temp_folder.c
+hr_test(test_publish_sim LABEL sim SOURCES sim/test_publish_sim.c support/sink_model.c support/observed.c support/temp_folder.c
         DEPENDS agg_core agg_normalize agg_schema agg_ledger_sqlite hr_test_batches)

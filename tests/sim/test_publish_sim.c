@@ -11,6 +11,7 @@
 #include "aggregator/schema_registry/schema.h"
 #include "proto/base/assert.h"
 #include "tests/support/batch_maker.h"
+#include "tests/support/observed.h"
 #include "tests/support/sink_model.h"
 #include "tests/support/temp_folder.h"
 #include "tests/support/test_cmocka.h"
@@ -82,7 +83,9 @@ struct made {
     uint8_t digest[WIRE_DIGEST_BYTES];
     int64_t received_ms;
     uint16_t n_records;
-    uint8_t seeds[64]; /* of its AIS records; 0 for a boot */
+    uint8_t seeds[64];  /* of its AIS records; 0 for others */
+    uint8_t n_rows[64]; /* of documents */
+    uint8_t rows[64][2 * OBSERVED_ROWS_MAX];
 };
 
 struct world {
@@ -99,8 +102,9 @@ struct world {
     uint32_t version; /* of the normalizer */
     bool was_upgraded_in_a_crash;
     bool has_no_room; /* in the ledger */
+    bool has_documents;
     struct normalizer sim;
-    const struct normalizer *normalizers[2];
+    const struct normalizer *normalizers[3];
     struct agg_publish publish;
     struct agg_fold fold;
     struct agg_replay replay;
@@ -111,6 +115,7 @@ struct world {
 };
 
 static struct world world;
+static struct agg_recall recall_memory;
 
 static int64_t utc_ms(void *ctx)
 {
@@ -155,15 +160,20 @@ static void start_process(void)
                                     .record = sim_record,
                                     .ctx = &world.version};
     world.normalizers[0] = &world.sim;
-    world.normalizers[1] = norm_device();
+    world.normalizers[1] = &observed_normalizer;
+    world.normalizers[2] = norm_device();
+    const struct agg_recall_config recall = {
+        .reader = &world.reader, .sink = "kafka", .retention_ms = OBSERVED_RETENTION_MS};
+    agg_recall_init(&recall_memory, &recall);
     const struct agg_fold_config fold = {.reader = &world.reader,
                                          .writer = &world.faulty,
                                          .clock = &world.clock,
                                          .hash = test_hash(),
                                          .sink = "kafka",
                                          .normalizers = world.normalizers,
-                                         .n_normalizers = 2,
-                                         .store_every_ms = 1000};
+                                         .n_normalizers = 3,
+                                         .store_every_ms = 1000,
+                                         .recall = &recall_memory};
     agg_fold_init(&world.fold, &fold);
     agg_replay_init(&world.replay);
     const struct agg_publish_config publish = {.ledger = &world.reader,
@@ -172,7 +182,7 @@ static void start_process(void)
                                                .clock = &world.clock,
                                                .encoder = &schema_encoder,
                                                .normalizers = world.normalizers,
-                                               .n_normalizers = 2,
+                                               .n_normalizers = 3,
                                                .tenant_of = tenant_of,
                                                .transaction_max_batches = TRANSACTION_BATCHES,
                                                .transaction_max_bytes = 100000,
@@ -206,6 +216,23 @@ static void restart(bool in_peace, bool upgrade)
 
 /* ---- what happens ---- */
 
+/* Few observations and fewer contents, so that much is said again. */
+static struct edge_record random_rows(struct made *made)
+{
+    struct edge_record record = {.kind = EDGE_CHUNK, .dt_ms = test_random_below(&world.random, 30000)};
+    uint8_t *rows = made->rows[made->n_records];
+    uint8_t n_rows = (uint8_t)(1 + test_random_below(&world.random, OBSERVED_ROWS_MAX));
+    uint8_t first = (uint8_t)test_random_below(&world.random, 250);
+    for (uint8_t i = 0; i < n_rows; i++) {
+        rows[2 * i] = (uint8_t)(first + 11 * test_random_below(&world.random, 3));
+        rows[2 * i + 1] = (uint8_t)test_random_below(&world.random, 2);
+    }
+    made->n_rows[made->n_records++] = n_rows;
+    record.as.chunk.len_bytes = (uint16_t)(2 * n_rows);
+    memcpy(record.as.chunk.data, rows, record.as.chunk.len_bytes);
+    return record;
+}
+
 static struct edge_record random_record(struct made *made)
 {
     struct test_random *random = &world.random;
@@ -215,6 +242,9 @@ static struct edge_record random_record(struct made *made)
         record.as.boot.boot_id = 1;
         made->seeds[made->n_records++] = 0;
         return record;
+    }
+    if (world.has_documents && test_random_below(random, 4) == 0) {
+        return random_rows(made);
     }
     if (test_random_below(random, 12) == 0) {
         record.dt_ms = test_random_below(random, 5 * HOUR_MS);
@@ -282,7 +312,9 @@ static uint64_t ask_replay(int64_t from_ms, int64_t to_ms, bool dry_run)
 {
     static const char *const sinks[] = {"kafka"};
     struct feed_replay replay = {.from_ms = from_ms, .to_ms = to_ms, .dry_run = dry_run};
-    (void)snprintf(replay.feed, sizeof replay.feed, "%s", sim_schema.topic);
+    bool is_of_sim = !world.has_documents || from_ms == 0 || test_random_below(&world.random, 3) > 0;
+    (void)snprintf(replay.feed, sizeof replay.feed, "%s",
+                   is_of_sim ? sim_schema.topic : observed_schema.topic);
     uint64_t id = 0;
     struct hr_status added = world.writer.feeds->add_replay(world.writer.ctx, &replay, sinks, 1, &id);
     assert_true(hr_is_ok(added) || hr_is(added, HR_FULL));
@@ -409,6 +441,39 @@ static void check_records(void)
     }
 }
 
+/* Each row of the documents is an event once, with its revision, or none: as one who reads the log from its
+ * beginning would say. */
+static void check_observed(void)
+{
+    static struct seen rows[MAX_LEAVES][64][OBSERVED_ROWS_MAX];
+    static struct observed_model model;
+    memset(rows, 0, sizeof rows);
+    memset(&model, 0, sizeof model);
+    for (size_t i = 0; i < world.model.n_records; i++) {
+        const struct model_record *record = &world.model.records[i];
+        if (record->is_committed && record->is_event && strcmp(record->feed, observed_schema.topic) == 0) {
+            struct seen *it = &rows[record->place.leaf][record->record][record->output];
+            /* Nothing changes, so a replay finds what nobody can tell any more, if anything. */
+            assert_true(record->replay == 0 ||
+                        (world.was_upgraded_in_a_crash && it->n == 1 && it->value == record->value));
+            it->n = (uint16_t)(it->n + (record->replay == 0 ? 1 : 0));
+            it->value = record->value;
+        }
+    }
+    for (uint64_t leaf = 0; leaf < world.n_leaves; leaf++) {
+        const struct made *made = &world.made[leaf];
+        for (uint32_t at = 0; at < 64u * OBSERVED_ROWS_MAX; at++) {
+            uint32_t record = at / OBSERVED_ROWS_MAX;
+            uint32_t row = at % OBSERVED_ROWS_MAX;
+            int64_t value = 0;
+            bool is_event = row < made->n_rows[record] &&
+                            observed_expect(&model, made->rows[record] + (size_t)2 * row, &value);
+            assert_int_equal(rows[leaf][record][row].n, is_event ? 1 : 0);
+            assert_true(!is_event || rows[leaf][record][row].value == value);
+        }
+    }
+}
+
 /* Every record of every leaf has its events; with the whole replayed they are those of this version. */
 static void check_complete(bool all_replayed)
 {
@@ -455,7 +520,7 @@ static struct expected *expect(const char *feed, int64_t hour, int64_t watermark
     }
     HR_ASSERT(n_expected < MAX_ENTRIES);
     struct expected *it = &expected[n_expected++];
-    *it = (struct expected){.feed = feed, .hour = hour, .low = {-1, -1, -1}, .high = {-1, -1, -1}};
+    *it = (struct expected){.feed = feed, .hour = hour, .low = {-1, -1, -1, -1}, .high = {-1, -1, -1, -1}};
     it->entry.state = (hour + 1) * HOUR_MS <= watermark_ms ? FEED_COMPLETED : FEED_RUNNING;
     it->entry.first_leaf = UINT64_MAX;
     return it;
@@ -527,8 +592,8 @@ static void fold_feed(const char *feed, const struct model_record **live, size_t
             last_record = UINT32_MAX;
         }
         it->entry.n_events++;
-        it->entry.n_records += record->output == 0 ? 1 : 0;
-        (void)last_record;
+        it->entry.n_records += record->record != last_record ? 1 : 0;
+        last_record = record->record;
         it->latest_ms = at_ms > it->latest_ms ? at_ms : it->latest_ms;
         size_t next = i + 1;
         while (next < n_live && strcmp(live[next]->feed, feed) != 0) {
@@ -596,6 +661,7 @@ static void check_entries(void)
     }
     qsort((void *)live, n_live, sizeof live[0], by_leaf);
     fold_feed(sim_schema.topic, live, n_live);
+    fold_feed(observed_schema.topic, live, n_live);
     fold_feed(norm_device_schema.topic, live, n_live);
     for (size_t i = 0; i < world.model.n_records; i++) {
         const struct model_record *record = &world.model.records[i];
@@ -637,11 +703,12 @@ static uint64_t replay_everything(void)
     return found_replay.n_changed;
 }
 
-static void open_world(uint64_t seed)
+static void open_world(uint64_t seed, bool has_documents)
 {
     memset(&world, 0, sizeof world);
     world.random = (struct test_random){seed};
     world.version = 1;
+    world.has_documents = has_documents;
     world.clock = (struct agg_clock){utc_ms, monotonic_us, NULL};
     temp_folder_make(&world.folder);
     (void)temp_folder_file(&world.folder, "ledger.db", world.path);
@@ -674,14 +741,15 @@ struct met {
     uint64_t n_worlds, n_torn, n_crashes, n_skipped, n_revisions;
 };
 
-static void run_world(uint64_t seed, struct met *met)
+static void run_world(uint64_t seed, bool has_documents, struct met *met)
 {
     (void)printf("world %llu\n", (unsigned long long)seed);
     (void)fflush(stdout);
-    open_world(seed);
+    open_world(seed, has_documents);
     run_randomly();
     run_to_the_end();
     check_records();
+    check_observed();
     check_complete(false);
     check_entries();
     met->n_revisions += replay_everything();
@@ -707,25 +775,36 @@ static void tell(const struct met *met)
                  (unsigned long long)met->n_revisions);
 }
 
-static void each_event_and_each_correction_is_published_once_whatever_fails(void **state)
+static void run_worlds(uint64_t n_in_short, bool has_documents)
 {
-    (void)state;
     struct met met = {0};
     const char *one = getenv("HEADRACE_TEST_WORLD"); /* only this one */
     if (one != NULL) {
-        run_world(strtoull(one, NULL, 10), &met);
+        run_world(strtoull(one, NULL, 10), has_documents, &met);
         tell(&met);
         return;
     }
     struct test_random seeds = test_random_start(20261121);
     const char *n_worlds = getenv("HEADRACE_TEST_WORLDS");
     bool is_long = getenv("HEADRACE_LONG") != NULL;
-    uint64_t wanted = n_worlds != NULL ? strtoull(n_worlds, NULL, 10) : is_long ? 2000 : 40;
+    uint64_t wanted = n_worlds != NULL ? strtoull(n_worlds, NULL, 10) : is_long ? 2000 : n_in_short;
     while (met.n_worlds < wanted) {
-        run_world(test_random_next(&seeds), &met);
+        run_world(test_random_next(&seeds), has_documents, &met);
     }
     tell(&met);
     assert_true(met.n_torn > 0 && met.n_crashes > 0 && met.n_skipped > 0 && met.n_revisions > 0);
+}
+
+static void each_event_and_each_correction_is_published_once_whatever_fails(void **state)
+{
+    (void)state;
+    run_worlds(40, false);
+}
+
+static void each_revision_of_an_observation_is_published_once_whatever_fails(void **state)
+{
+    (void)state;
+    run_worlds(20, true);
 }
 
 /* Worlds in which something once went wrong. */
@@ -740,7 +819,7 @@ static void worlds_that_failed_once_stay_mended(void **state)
         168830434453861864u};
     struct met met = {0};
     for (size_t i = 0; i < HR_ARRAY_LEN(seeds); i++) {
-        run_world(seeds[i], &met);
+        run_world(seeds[i], false, &met);
     }
     tell(&met);
 }
@@ -758,7 +837,7 @@ static void publish_a_span(uint32_t n_batches)
 static void what_is_live_behind_a_replay_that_is_not_stored_yet_is_replayed_too(void **state)
 {
     (void)state;
-    open_world(7);
+    open_world(7, false);
     world.model.trouble = 0;
     publish_a_span(20); /* more events than one chunk takes */
     publish_a_span(10);
@@ -797,6 +876,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_event_and_each_correction_is_published_once_whatever_fails),
+        cmocka_unit_test(each_revision_of_an_observation_is_published_once_whatever_fails),
         cmocka_unit_test(worlds_that_failed_once_stay_mended),
         cmocka_unit_test(what_is_live_behind_a_replay_that_is_not_stored_yet_is_replayed_too),
     };

@@ -232,6 +232,57 @@ static void what_was_published_is_found_by_leaf_and_replaced(void **state)
     assert_memory_equal(got.notes, "other sink", 10);
 }
 
+static struct hr_status write_facts(uint64_t from, uint64_t next, const struct feed_facts *facts, size_t n)
+{
+    struct feed_change change = {
+        .sink = "kafka", .from_leaf = from, .next_leaf = next, .facts = facts, .n_facts = n};
+    return feed_write(&change);
+}
+
+static struct feed_facts facts_of(int64_t hour, uint64_t leaf, const char *text)
+{
+    return (struct feed_facts){.family = UINT32_MAX,
+                               .hour = hour,
+                               .leaf = leaf,
+                               .end_ms = 1000 * (int64_t)leaf,
+                               .facts = hr_bytes_of(text, strlen(text))};
+}
+
+static void see_facts(void *ctx, const struct feed_facts *facts)
+{
+    char *text = ctx;
+    size_t len = strlen(text);
+    assert_int_equal(facts->family, UINT32_MAX);
+    assert_int_equal(facts->end_ms, 1000 * (int64_t)facts->leaf);
+    (void)snprintf(text + len, 256 - len, "%llu:%.*s ", (unsigned long long)facts->leaf,
+                   (int)facts->facts.len_bytes, (const char *)facts->facts.data);
+}
+
+static const char *find_facts(const char *sink, int64_t hour, uint64_t before_leaf)
+{
+    static char text[256];
+    const struct feed_facts before = facts_of(hour, before_leaf, "");
+    text[0] = '\0';
+    assert_ok(ledger_lab.ledger.feeds->facts(ledger_lab.ledger.ctx, sink, &before, see_facts, text));
+    return text;
+}
+
+static void facts_are_found_by_hour_as_before_a_leaf_and_never_change(void **state)
+{
+    (void)state;
+    const struct feed_facts first[] = {facts_of(-1, 2, "two"), facts_of(-1, 9, "nine"), facts_of(5, 4, "x")};
+    const struct feed_facts again[] = {facts_of(-1, 9, "other"), facts_of(-1, 12, "twelve")};
+    assert_ok(write_facts(0, 10, first, 3));
+    assert_ok(write_facts(10, 13, again, 2));
+    ledger_lab_reopen();
+    assert_string_equal(find_facts("kafka", -1, 1000), "2:two 9:nine 12:twelve ");
+    assert_string_equal(find_facts("kafka", -1, 12), "2:two 9:nine ");
+    assert_string_equal(find_facts("kafka", -1, 2), "");
+    assert_string_equal(find_facts("kafka", 5, 100), "4:x ");
+    assert_string_equal(find_facts("files", 5, 100), "");
+    assert_code(write_facts(12, 14, again, 2), HR_CORRUPT);
+}
+
 static struct feed_replay replays_seen[LEDGER_MAX_REPLAYS + 1];
 static uint32_t n_replays_seen;
 
@@ -374,7 +425,8 @@ static uint64_t first_leaf(void)
 
 static uint64_t prune(uint64_t below_leaf, int64_t before_ms, uint32_t max_batches)
 {
-    const struct ledger_prune limits = {below_leaf, before_ms, max_batches};
+    const struct ledger_prune limits = {
+        .below_leaf = below_leaf, .before_ms = before_ms, .max_batches = max_batches};
     uint64_t n_deleted = UINT64_MAX;
     assert_ok(ledger_lab.ledger.prune(ledger_lab.ledger.ctx, &limits, &n_deleted));
     return n_deleted;
@@ -415,6 +467,30 @@ static void retention_stops_at_age_leaf_and_number(void **state)
     assert_ok(ledger_lab_commit(1, 0, 20, 2)); /* and the log goes on */
     assert_int_equal(ledger_lab.batches[0].leaf, 20);
     assert_int_equal(ledger_lab_size(), 22);
+}
+
+static void facts_go_when_no_batch_that_is_left_could_ask_for_them(void **state)
+{
+    (void)state;
+    struct feed_facts facts[] = {facts_of(1, 1, "over"), facts_of(1, 2, "late"), facts_of(1, 3, "lasts")};
+    const struct ledger_prune limits = {
+        .below_leaf = 20, .before_ms = 1700000000004, .max_batches = 100, .keep_facts_ms = 1000};
+    uint64_t n = 0;
+    facts[0].end_ms = 1000;
+    facts[1].end_ms = 2000;
+    facts[2].end_ms = 3000;
+    assert_ok(write_facts(0, 4, facts, 3));
+    assert_ok(ledger_lab_commit(1, 0, 0, 20)); /* received at 1700000000000 + seq */
+    assert_int_equal(prune(20, 1700000000002, 100), 2);
+    assert_string_equal(find_facts("kafka", 1, 9), "1:over 2:late 3:lasts "); /* they were not asked to go */
+    struct ledger_prune keeps = limits;
+    keeps.before_ms = 1700000000003;
+    keeps.keep_facts_ms = 1700000000003 - 2000;
+    assert_ok(ledger_lab.ledger.prune(ledger_lab.ledger.ctx, &keeps, &n));
+    assert_int_equal(n, 1);
+    assert_string_equal(find_facts("kafka", 1, 9), "2:late 3:lasts ");
+    assert_ok(ledger_lab.ledger.prune(ledger_lab.ledger.ctx, &limits, &n));
+    assert_string_equal(find_facts("kafka", 1, 9), "");
 }
 
 static void a_place_that_retention_emptied_is_told_from_one_that_never_was(void **state)
@@ -504,11 +580,13 @@ int ledger_suite_run_feeds(void)
         SUITE_TEST(a_fold_that_is_not_the_only_one_is_refused),
         SUITE_TEST(positions_only_widen),
         SUITE_TEST(what_was_published_is_found_by_leaf_and_replaced),
+        SUITE_TEST(facts_are_found_by_hour_as_before_a_leaf_and_never_change),
         SUITE_TEST(a_replay_is_stored_for_each_sink_and_goes_on),
         SUITE_TEST(no_more_replays_are_taken_than_may_wait),
         SUITE_TEST(versions_of_normalizers_are_kept_by_leaf),
         SUITE_TEST(feeds_of_a_writer_that_was_taken_over_stay_as_they_are),
         SUITE_TEST(retention_stops_at_age_leaf_and_number),
+        SUITE_TEST(facts_go_when_no_batch_that_is_left_could_ask_for_them),
         SUITE_TEST(a_place_that_retention_emptied_is_told_from_one_that_never_was),
         SUITE_TEST(retention_keeps_the_anchors_that_later_batches_need),
         SUITE_TEST(entries_stay_when_their_batches_go),

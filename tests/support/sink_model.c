@@ -169,7 +169,7 @@ static struct hr_status model_put_event(void *ctx, const struct norm_event *even
 {
     (void)value, (void)len_bytes;
     const struct norm_value *last = &event->values[event->schema->n_fields - 1];
-    HR_ASSERT(event->values[NORM_REVISION].as.number == origin->revision);
+    HR_ASSERT(event->values[NORM_REVISION].as.number >= origin->revision); /* it may have its own besides */
     return put(ctx,
                (struct model_record){
                    .partition = partition_of(event->key),
@@ -189,9 +189,10 @@ static struct hr_status model_put_event(void *ctx, const struct norm_event *even
 static struct hr_status model_put_raw(void *ctx, const char *topic, const struct ledger_batch *batch,
                                       const struct sink_origin *origin)
 {
-    (void)topic, (void)batch;
-    return put(ctx, (struct model_record){
-                        .partition = MODEL_RAW_PARTITION, .slot = SINK_NO_SLOT, .place = {origin->leaf, 0}});
+    (void)batch;
+    uint8_t partition = MODEL_RAW_PARTITION + (strstr(topic, ".observed.") != NULL ? 1 : 0);
+    return put(
+        ctx, (struct model_record){.partition = partition, .slot = SINK_NO_SLOT, .place = {origin->leaf, 0}});
 }
 
 static struct hr_status model_commit(void *ctx, const struct sink_cursor *cursor)

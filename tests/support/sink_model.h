@@ -9,8 +9,8 @@
 #include "aggregator/io/sink.h"
 #include "tests/support/test_random.h"
 
-/* Raw batches have a topic of their own, and so a partition. */
-enum { MODEL_PARTITIONS = 3, MODEL_RAW_PARTITION = 2, MODEL_MAX_RECORDS = 400000 };
+/* Raw batches have topics of their own, and so partitions: one is that of documents. */
+enum { MODEL_PARTITIONS = 4, MODEL_RAW_PARTITION = 2, MODEL_MAX_RECORDS = 400000 };
 
 struct model_place {
     uint64_t leaf;

@@ -321,7 +321,7 @@ static void rows_come_back_as_they_were(void **state)
                                        .end_leaf = 7,
                                        .n_events = 8,
                                        .n_changed = 9,
-                                       .normalizers = "ais/1 iso/1 device/1",
+                                       .normalizers = "ais/1 iso/2 device/1",
                                        .reason = "r"};
     struct feed_replay replayed;
     out = hr_writer_over(bytes, sizeof bytes);

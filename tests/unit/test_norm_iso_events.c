@@ -8,6 +8,7 @@
 #include "tests/support/test_cmocka.h"
 #include "tests/support/test_hash.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zstd.h>
@@ -20,19 +21,13 @@ enum { CHUNKS_MAX = 3 };
 static struct norm_iso_normalizer iso;
 
 /* The Document and its chunks in one batch: lines that are all alike take no room when they are packed. */
-static void make_batch(uint32_t n_lines, struct made_batch *out)
+static void make_batch_of(const char *text, struct made_batch *out)
 {
     static const uint8_t none[WIRE_DIGEST_BYTES];
     static struct edge_record records[1 + CHUNKS_MAX];
     static uint8_t packed[CHUNKS_MAX * EDGE_CHUNK_MAX_BYTES];
     static struct batch_maker maker;
-    size_t len = strlen(HEAD) + n_lines * strlen(LINE);
-    char *text = malloc(len + 1);
-    assert_non_null(text);
-    memcpy(text, HEAD, strlen(HEAD));
-    for (uint32_t i = 0; i < n_lines; i++) {
-        memcpy(text + strlen(HEAD) + i * strlen(LINE), LINE, strlen(LINE));
-    }
+    size_t len = strlen(text);
     memset(records, 0, sizeof records);
     records[0].kind = EDGE_DOCUMENT;
     records[0].as.document = (struct edge_document){
@@ -40,7 +35,6 @@ static void make_batch(uint32_t n_lines, struct made_batch *out)
     const struct hr_bytes body = hr_bytes_of(text, len);
     wire_sha256(test_hash(), &body, 1, records[0].as.document.sha256);
     size_t left = ZSTD_compress(packed, sizeof packed, text, len, 19);
-    free(text);
     assert_false(ZSTD_isError(left));
     uint16_t n_chunks = 0;
     for (; left > 0; n_chunks++) {
@@ -55,6 +49,19 @@ static void make_batch(uint32_t n_lines, struct made_batch *out)
     records[0].as.document.n_chunks = n_chunks;
     batch_maker_start(&maker, 7, 0, none);
     batch_maker_next(&maker, records, (uint16_t)(1 + n_chunks), 0, out);
+}
+
+static void make_batch(uint32_t n_lines, struct made_batch *out)
+{
+    char *text = malloc(strlen(HEAD) + n_lines * strlen(LINE) + 1);
+    assert_non_null(text);
+    memcpy(text, HEAD, strlen(HEAD));
+    for (uint32_t i = 0; i <= n_lines; i++) { /* the NUL behind the last one too */
+        memcpy(text + strlen(HEAD) + i * strlen(LINE), i < n_lines ? LINE : "",
+               i < n_lines ? strlen(LINE) : 1);
+    }
+    make_batch_of(text, out);
+    free(text);
 }
 
 struct kept {
@@ -125,6 +132,107 @@ static void a_batch_gives_no_more_events_than_its_bound_and_says_so(void **state
     free(kept.ids);
 }
 
+/* ---- revisions ---- */
+
+#define HOURS 3
+static struct norm_said said[HOURS];
+static bool is_away;
+
+static bool said_last(void *ctx, const struct norm_subject_key *of, struct norm_said *out)
+{
+    (void)ctx;
+    *out = said[of->hour % HOURS];
+    return !is_away;
+}
+
+static void say(void *ctx, const struct norm_subject_key *of, const struct norm_said *what)
+{
+    (void)ctx;
+    assert_int_equal(of->end_s, (of->hour + 1) * 3600);
+    said[of->hour % HOURS] = *what;
+}
+
+static struct {
+    char id[NORM_UUID_CHARS];
+    uint32_t output;
+    int64_t revision;
+    double value;
+} told[HOURS];
+static uint32_t n_told;
+
+static void tell(void *ctx, const struct norm_event *event)
+{
+    (void)ctx;
+    assert_true(n_told < HOURS);
+    memcpy(told[n_told].id, event->values[NORM_EVENT_ID].as.bytes.data, NORM_UUID_CHARS);
+    told[n_told].output = event->output_index;
+    told[n_told].revision = event->values[NORM_REVISION].as.number;
+    told[n_told++].value = event->values[event->schema->n_fields - 2].as.real; /* before the quarantine */
+}
+
+static void publish(const char *megawatts, const struct norm_known *known)
+{
+    static struct made_batch made;
+    const struct normalizer *const normalizers[] = {&iso.normalizer};
+    const struct norm_emit emit = {tell, NULL};
+    char text[512] = HEAD;
+    for (int i = 0; i < HOURS; i++) {
+        size_t len = strlen(text);
+        (void)snprintf(text + len, sizeof text - len, "3/2/2026 %d:00:00 AM,3/2/2026 %d:00:00 AM,RTO,%c\n",
+                       5 + i, i == 0 ? 12 : i, megawatts[i]);
+    }
+    make_batch_of(text, &made);
+    struct ledger_batch batch = {.device_id = 7, .envelope = hr_bytes_of(made.bytes, made.len_bytes)};
+    memcpy(batch.digest, made.digest, sizeof batch.digest);
+    struct norm_input input = {.batch = &batch, .tenant = "", .memory = known};
+    assert_ok(wire_envelope_split(batch.envelope, &input.envelope));
+    n_told = 0;
+    (void)norm_batch(normalizers, 1, &input, &emit);
+}
+
+static void a_correction_is_the_next_revision_and_what_is_unchanged_is_no_event(void **state)
+{
+    (void)state;
+    const struct norm_known known = {said_last, say, NULL};
+    memset(said, 0, sizeof said);
+    iso.counts = (struct norm_iso_counts){0};
+    publish("111", &known);
+    assert_int_equal(n_told, 3);
+    assert_true(told[0].revision == 0 && told[1].revision == 0 && told[2].revision == 0);
+    publish("111", &known);
+    assert_int_equal(n_told, 0);
+    publish("121", &known);
+    assert_int_equal(n_told, 1);
+    assert_int_equal(told[0].output, 1);
+    assert_int_equal(told[0].revision, 1);
+    assert_true(told[0].value == 2);
+    char id[NORM_UUID_CHARS];
+    memcpy(id, told[0].id, sizeof id);
+    publish("111", &known); /* taken back: said before, but not last */
+    assert_int_equal(n_told, 1);
+    assert_int_equal(told[0].revision, 2);
+    publish("121", NULL); /* the same bytes, and nothing remembered */
+    assert_int_equal(n_told, 3);
+    assert_memory_equal(told[1].id, id, sizeof id);
+    assert_int_equal(iso.counts.rows, 15);
+    assert_int_equal(iso.counts.unchanged, 3 + 2 + 2);
+    assert_int_equal(iso.counts.corrected, 2);
+}
+
+static void nothing_is_emitted_when_memory_can_not_tell(void **state)
+{
+    (void)state;
+    const struct norm_known known = {said_last, say, NULL};
+    memset(said, 0, sizeof said);
+    is_away = true;
+    publish("111", &known);
+    is_away = false;
+    assert_int_equal(n_told, 0);
+    assert_true(said[0].content == 0);
+    publish("111", &known);
+    assert_int_equal(n_told, 3);
+}
+
 static int start(void **state)
 {
     const struct norm_iso_config config = {
@@ -146,6 +254,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(events_beyond_16_bits_have_ids_of_their_own),
+        cmocka_unit_test(a_correction_is_the_next_revision_and_what_is_unchanged_is_no_event),
+        cmocka_unit_test(nothing_is_emitted_when_memory_can_not_tell),
         cmocka_unit_test(a_batch_gives_no_more_events_than_its_bound_and_says_so),
     };
     return cmocka_run_group_tests(tests, start, stop);

@@ -62,6 +62,7 @@ struct fsck {
     bool has_kafka;
     uint64_t size, first_leaf, pruned_meanwhile;
     struct cli_cut cut;
+    bool is_blind; /* what was said before is not known any more: no later event can be judged */
     struct hr_status past_read;
 };
 
@@ -160,9 +161,12 @@ static void examine(void *ctx, const struct ledger_batch *batch)
         cli_refold_batch(&fsck->refold, batch->leaf, is_whole ? &input : NULL);
     }
     if (fsck->has_kafka && is_whole) {
+        input.memory = fsck->has_feeds ? cli_refold_known(&fsck->refold, "kafka", batch) : NULL;
         cli_delivered_leaf(&delivered, &input,
                            fsck->has_feeds && !cli_cut_touches(&fsck->cut, batch->leaf, batch->leaf) &&
-                               cli_refold_is_current(&fsck->refold, "kafka", batch->leaf));
+                               !fsck->is_blind && cli_refold_is_current(&fsck->refold, "kafka", batch->leaf));
+        fsck->is_blind =
+            fsck->is_blind || (fsck->has_feeds && !cli_refold_know(&fsck->refold, "kafka", batch->leaf));
     }
 }
 
@@ -175,7 +179,8 @@ static struct hr_status read_statements(struct fsck *fsck)
     uint64_t before = 0;
     HR_TRY(ledger->size(ledger->ctx, &before));
     HR_TRY(ledger->first_leaf(ledger->ctx, &fsck->first_leaf));
-    struct hr_status feeds = cli_refold_begin(&fsck->refold, ledger, fsck->first_leaf, &fsck->findings);
+    struct hr_status feeds =
+        cli_refold_begin(&fsck->refold, ledger, fsck->first_leaf, cli_ledger_revisions_ms(), &fsck->findings);
     fsck->has_feeds = hr_is_ok(feeds);
     if (!fsck->has_feeds && !hr_is(feeds, HR_NOT_FOUND)) {
         return feeds;

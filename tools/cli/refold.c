@@ -208,6 +208,7 @@ static void forget(struct cli_refold *refold)
         free(sink->stored);
         free(sink->folded);
         free(sink->fold);
+        free(sink->recall);
     }
     memset(refold->sinks, 0, sizeof refold->sinks);
     refold->n_sinks = 0;
@@ -244,7 +245,7 @@ static struct hr_status look(struct cli_refold *refold, const struct ledger *led
 }
 
 struct hr_status cli_refold_begin(struct cli_refold *refold, const struct ledger *ledger, uint64_t first_leaf,
-                                  struct cli_findings *findings)
+                                  int64_t revisions_ms, struct cli_findings *findings)
 {
     *refold = (struct cli_refold){.findings = findings};
     struct hr_status status = hr_status_of(HR_AGAIN);
@@ -256,9 +257,13 @@ struct hr_status cli_refold_begin(struct cli_refold *refold, const struct ledger
         struct cli_refold_sink *sink = &refold->sinks[i];
         sink->first_leaf = first_leaf;
         sink->fold = calloc(1, sizeof *sink->fold);
-        if (sink->fold == NULL) {
+        sink->recall = calloc(1, sizeof *sink->recall);
+        if (sink->fold == NULL || sink->recall == NULL) {
             return hr_status_of(HR_IO);
         }
+        const struct agg_recall_config recall = {
+            .reader = ledger, .sink = sink->name, .retention_ms = revisions_ms};
+        agg_recall_init(sink->recall, &recall);
         start_fold(sink);
     }
     return hr_ok();
@@ -289,13 +294,45 @@ void cli_refold_batch(struct cli_refold *refold, uint64_t leaf, const struct nor
             sink->is_broken = true;
             continue;
         }
+        struct norm_input own = *input;
+        own.memory = agg_recall_batch(sink->recall, input->batch, true);
         const struct norm_emit emit = {put_event, sink->fold};
         agg_fold_begin(sink->fold);
         agg_fold_batch(sink->fold, input->batch);
-        (void)norm_batch(cli_normalizers(), CLI_REFOLD_N_NORMALIZERS, input, &emit);
-        sink->is_broken = !hr_is_ok(agg_fold_batch_end(sink->fold));
+        (void)norm_batch(cli_normalizers(), CLI_REFOLD_N_NORMALIZERS, &own, &emit);
+        sink->is_broken = !hr_is_ok(agg_fold_batch_end(sink->fold)) || !hr_is_ok(sink->recall->status);
         agg_fold_commit(sink->fold);
     }
+}
+
+static struct cli_refold_sink *sink_of(struct cli_refold *refold, const char *name)
+{
+    for (size_t i = 0; i < refold->n_sinks; i++) {
+        if (strcmp(refold->sinks[i].name, name) == 0) {
+            return &refold->sinks[i];
+        }
+    }
+    return NULL;
+}
+
+const struct norm_known *cli_refold_known(struct cli_refold *refold, const char *sink,
+                                          const struct ledger_batch *batch)
+{
+    const struct cli_refold_sink *it = sink_of(refold, sink);
+    return it == NULL ? NULL : agg_recall_batch(it->recall, batch, true);
+}
+
+bool cli_refold_know(struct cli_refold *refold, const char *sink, uint64_t leaf)
+{
+    const struct cli_refold_sink *it = sink_of(refold, sink);
+    if (it == NULL || leaf < it->next_leaf) {
+        return it == NULL || hr_is_ok(it->recall->status);
+    }
+    bool has_room = agg_recall_has_room(it->recall);
+    if (has_room) {
+        agg_recall_keep(it->recall);
+    }
+    return has_room && hr_is_ok(it->recall->status);
 }
 
 /* ---- the comparison ---- */

@@ -28,6 +28,8 @@ static const struct ledger_pg_statement statements[] = {
                  " greatest(p.last_offset, excluded.last_offset))"},
     {"span", "INSERT INTO feed_span (sink, first_leaf, n_leaves, notes) VALUES ($1, $2, $3, $4)"
              " ON CONFLICT (first_leaf, sink) DO UPDATE SET notes = excluded.notes"},
+    {"facts", "INSERT INTO feed_facts (sink, family, hour, leaf, end_ms, facts)"
+              " VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING"},
     {"replay",
      "INSERT INTO feed_replay (id, sink, feed, from_ms, to_ms, dry_run, state, asked_ms, first_leaf,"
      " next_leaf, end_leaf, n_events, n_changed, normalizers, reason)"
@@ -132,6 +134,18 @@ static void send_span(struct ledger_pg_pipeline *pipeline, const char *sink, con
     ledger_pg_pipeline_send(pipeline, "span", &params);
 }
 
+static void send_facts(struct ledger_pg_pipeline *pipeline, const char *sink, const struct feed_facts *facts)
+{
+    struct ledger_pg_params params = {.n = 0};
+    ledger_pg_put_text(&params, sink);
+    ledger_pg_put_u64(&params, facts->family);
+    put_i64(&params, facts->hour);
+    ledger_pg_put_u64(&params, facts->leaf);
+    put_i64(&params, facts->end_ms);
+    ledger_pg_put_bytes(&params, facts->facts);
+    ledger_pg_pipeline_send(pipeline, "facts", &params);
+}
+
 static void send_replay(struct ledger_pg_pipeline *pipeline, const char *sink,
                         const struct feed_replay *replay, uint64_t id)
 {
@@ -178,6 +192,9 @@ static struct ledger_pg_answer run_change(struct ledger_postgres *ledger, const 
     }
     for (size_t i = 0; i < change->n_spans; i++) {
         send_span(&pipeline, change->sink, &change->spans[i]);
+    }
+    for (size_t i = 0; i < change->n_facts; i++) {
+        send_facts(&pipeline, change->sink, &change->facts[i]);
     }
     if (change->replay != NULL) {
         send_replay(&pipeline, change->sink, change->replay, change->replay->id);
@@ -308,6 +325,16 @@ struct hr_status ledger_pg_add_replay(void *ctx, const struct feed_replay *repla
     return status;
 }
 
+static struct hr_status prune_facts(struct ledger_postgres *ledger, int64_t keep_ms)
+{
+    struct ledger_pg_params params = {.n = 0};
+    uint64_t n_facts = 0;
+    ledger_pg_put_text(&params, ledger->writer_name);
+    put_i64(&params, keep_ms);
+    ledger_pg_put_u64(&params, LEDGER_PRUNE_FACTS);
+    return ask_number(ledger, "SELECT prune_facts($1, $2, $3)", &params, &n_facts);
+}
+
 struct hr_status ledger_pg_prune(void *ctx, const struct ledger_prune *limits, uint64_t *n_deleted)
 {
     struct ledger_postgres *ledger = ctx;
@@ -323,6 +350,9 @@ struct hr_status ledger_pg_prune(void *ctx, const struct ledger_prune *limits, u
     struct hr_status status = keep_feeder(ledger);
     if (hr_is_ok(status)) {
         status = ask_number(ledger, "SELECT prune_batches($1, $2, $3, $4)", &params, n_deleted);
+    }
+    if (hr_is_ok(status) && *n_deleted > 0 && limits->keep_facts_ms > 0) {
+        status = prune_facts(ledger, limits->keep_facts_ms);
     }
     HR_ASSERT(pthread_mutex_unlock(&ledger->feeder_lock) == 0);
     return status;

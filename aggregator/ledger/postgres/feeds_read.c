@@ -12,6 +12,7 @@ struct visit {
         void (*entry)(void *ctx, const struct feed_entry *row);
         void (*position)(void *ctx, const struct feed_position *row);
         void (*span)(void *ctx, const struct feed_span *row);
+        void (*facts)(void *ctx, const struct feed_facts *row);
         void (*replay)(void *ctx, const struct feed_replay *row);
     } each;
     void *ctx;
@@ -178,6 +179,34 @@ static struct hr_status span(void *ctx, const char *sink, uint64_t leaf,
     return hr_status_of(visit.n_rows > 0 ? HR_OK : HR_NOT_FOUND);
 }
 
+static void visit_facts(const struct visit *visit, const PGresult *result, int row)
+{
+    struct feed_facts facts = {.leaf = ledger_pg_u64(result, row, 0),
+                               .end_ms = i64_of(result, row, 1),
+                               .facts = ledger_pg_bytes(result, row, 2),
+                               .family = ledger_pg_u32(result, row, 3),
+                               .hour = i64_of(result, row, 4)};
+    visit->each.facts(visit->ctx, &facts);
+}
+
+static struct hr_status facts(void *ctx, const char *sink, const struct feed_facts *before,
+                              void (*each)(void *each_ctx, const struct feed_facts *facts), void *each_ctx)
+{
+    struct visit visit = {.each.facts = each, .ctx = each_ctx};
+    struct ledger_pg_params params = {.n = 0};
+    if (!((const struct ledger_postgres *)ctx)->has_facts) {
+        return hr_ok();
+    }
+    ledger_pg_put_text(&params, sink);
+    ledger_pg_put_u64(&params, before->family);
+    ledger_pg_put_u64(&params, ledger_unsigned_of(before->hour));
+    ledger_pg_put_u64(&params, before->leaf);
+    return run(ctx,
+               "SELECT leaf, end_ms, facts, family, hour FROM feed_facts WHERE sink = $1 AND family = $2"
+               " AND hour = $3 AND leaf < $4 ORDER BY leaf",
+               &params, visit_facts, &visit);
+}
+
 static void visit_replay(const struct visit *visit, const PGresult *result, int row)
 {
     struct feed_replay replay = {.id = ledger_pg_u64(result, row, 0),
@@ -222,6 +251,7 @@ const struct ledger_feeds *ledger_pg_feeds(void)
                                               .entries = entries,
                                               .positions = positions,
                                               .span = span,
+                                              .facts = facts,
                                               .replays = replays};
     return &feeds;
 }

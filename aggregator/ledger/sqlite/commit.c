@@ -46,6 +46,8 @@ static const char *const write_sql[N_WRITES] = {
         " last_offset = max(last_offset, excluded.last_offset)",
     [WRITE_FEED_SPAN] = "INSERT INTO feed_span (sink, first_leaf, n_leaves, notes) VALUES (?1, ?2, ?3, ?4)"
                         " ON CONFLICT DO UPDATE SET notes = excluded.notes",
+    [WRITE_FEED_FACTS] = "INSERT INTO feed_facts (sink, family, hour, leaf, end_ms, facts)"
+                         " VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
     [WRITE_FEED_REPLAY] =
         "INSERT OR REPLACE INTO feed_replay (id, sink, feed, from_ms, to_ms, dry_run, state, asked_ms,"
         " first_leaf, next_leaf, end_leaf, n_events, n_changed, normalizers, reason)"
@@ -61,6 +63,8 @@ static const char *const write_sql[N_WRITES] = {
         " AND old.leaf < new.leaf WHERE new.leaf > ?1 AND new.leaf <= ?2)",
     [WRITE_PRUNE_BATCHES] = "DELETE FROM batch WHERE leaf < ?1",
     [WRITE_PRUNE_SPANS] = "DELETE FROM feed_span WHERE first_leaf < ?1 AND first_leaf + n_leaves <= ?1",
+    [WRITE_PRUNE_FACTS] = "DELETE FROM feed_facts WHERE id IN (SELECT id FROM feed_facts WHERE end_ms <"
+                          " (SELECT received_ms FROM batch WHERE leaf = ?1) - ?2 ORDER BY end_ms LIMIT ?3)",
     [WRITE_COUNT_PAGES] = "PRAGMA page_count",
     [WRITE_COUNT_FREE] = "PRAGMA freelist_count",
 };

@@ -3,7 +3,7 @@
  * The feed ledger's writes. */
 #include "aggregator/ledger/sqlite/internal.h"
 
-enum { BEYOND_BOUND_BYTES = 8 * 1024 * 1024 };
+enum { BEYOND_BOUND_BYTES = 16 * 1024 * 1024 };
 
 /* HR_NOT_FOUND: the cursor stands elsewhere. */
 static struct hr_status move_cursor(struct ledger_sqlite *ledger, const struct feed_change *change)
@@ -88,6 +88,22 @@ static struct hr_status write_spans(struct ledger_sqlite *ledger, const struct f
     return hr_ok();
 }
 
+static struct hr_status write_facts(struct ledger_sqlite *ledger, const struct feed_change *change)
+{
+    sqlite3_stmt *statement = ledger->writes[WRITE_FEED_FACTS];
+    for (size_t i = 0; i < change->n_facts; i++) {
+        const struct feed_facts *facts = &change->facts[i];
+        ledger_bind_text(statement, 1, change->sink);
+        ledger_bind_u64(statement, 2, facts->family);
+        ledger_bind_i64(statement, 3, facts->hour);
+        ledger_bind_u64(statement, 4, facts->leaf);
+        ledger_bind_i64(statement, 5, facts->end_ms);
+        ledger_bind_bytes(statement, 6, facts->facts);
+        HR_TRY(ledger_run(ledger, statement, "storing what observations say"));
+    }
+    return hr_ok();
+}
+
 static struct hr_status write_replay(struct ledger_sqlite *ledger, const char *sink,
                                      const struct feed_replay *replay, uint64_t id)
 {
@@ -127,6 +143,7 @@ static struct hr_status write_change(struct ledger_sqlite *ledger, const struct 
     HR_TRY(write_entries(ledger, change));
     HR_TRY(write_positions(ledger, change));
     HR_TRY(write_spans(ledger, change));
+    HR_TRY(write_facts(ledger, change));
     if (change->replay != NULL) {
         HR_TRY(write_replay(ledger, change->sink, change->replay, change->replay->id));
     }

@@ -11,6 +11,7 @@ struct visit {
         void (*entry)(void *ctx, const struct feed_entry *row);
         void (*position)(void *ctx, const struct feed_position *row);
         void (*span)(void *ctx, const struct feed_span *row);
+        void (*facts)(void *ctx, const struct feed_facts *row);
         void (*replay)(void *ctx, const struct feed_replay *row);
     } each;
     void *ctx;
@@ -199,6 +200,36 @@ static struct hr_status span(void *ctx, const char *sink, uint64_t leaf,
     return hr_status_of(visit.n_rows > 0 ? HR_OK : HR_NOT_FOUND);
 }
 
+static void visit_facts(void *ctx, sqlite3_stmt *row)
+{
+    struct visit *visit = ctx;
+    struct feed_facts facts = {.leaf = ledger_u64(row, 0),
+                               .end_ms = sqlite3_column_int64(row, 1),
+                               .facts = ledger_bytes(row, 2),
+                               .family = ledger_u32(row, 3),
+                               .hour = sqlite3_column_int64(row, 4)};
+    visit->each.facts(visit->ctx, &facts);
+}
+
+static struct hr_status facts(void *ctx, const char *sink, const struct feed_facts *before,
+                              void (*each)(void *each_ctx, const struct feed_facts *facts), void *each_ctx)
+{
+    struct visit visit = {.each.facts = each, .ctx = each_ctx};
+    struct query query;
+    if (!((const struct ledger_sqlite *)ctx)->has_facts) {
+        return hr_ok();
+    }
+    HR_TRY(begin_query(ctx,
+                       "SELECT leaf, end_ms, facts, family, hour FROM feed_facts WHERE sink = ?1 AND"
+                       " family = ?2 AND hour = ?3 AND leaf < ?4 ORDER BY leaf",
+                       &query));
+    ledger_bind_text(query.statement, 1, sink);
+    ledger_bind_u64(query.statement, 2, before->family);
+    ledger_bind_i64(query.statement, 3, before->hour);
+    ledger_bind_u64(query.statement, 4, before->leaf);
+    return end_query(&query, visit_facts, &visit);
+}
+
 static void visit_replay(void *ctx, sqlite3_stmt *row)
 {
     struct visit *visit = ctx;
@@ -243,4 +274,5 @@ const struct ledger_feeds ledger_sqlite_feeds = {.write = ledger_feed_write,
                                                  .entries = entries,
                                                  .positions = positions,
                                                  .span = span,
+                                                 .facts = facts,
                                                  .replays = replays};

@@ -24,6 +24,7 @@ enum {
     LEDGER_FOLDER_MAX_CHARS = 511,
     LEDGER_FEEDS_VERSION = 2, /* of the schema that has feeds */
     LEDGER_AUDIT_VERSION = 3, /* of the schema that has audit entries */
+    LEDGER_FACTS_VERSION = 5, /* of the schema that has facts */
 };
 
 extern const struct ledger_migrations ledger_sqlite_migrations;
@@ -51,6 +52,7 @@ enum ledger_write {
     WRITE_FEED_ENTRY,
     WRITE_FEED_POSITION,
     WRITE_FEED_SPAN,
+    WRITE_FEED_FACTS,
     WRITE_FEED_REPLAY,
     WRITE_REPLAY_ID,
     WRITE_REPLAYS_OPEN,
@@ -59,6 +61,7 @@ enum ledger_write {
     WRITE_PRUNE_ANCHORS,
     WRITE_PRUNE_BATCHES,
     WRITE_PRUNE_SPANS,
+    WRITE_PRUNE_FACTS,
     WRITE_COUNT_PAGES,
     WRITE_COUNT_FREE,
     N_WRITES,
@@ -87,6 +90,7 @@ struct ledger_sqlite {
     bool is_broken; /* a commit of unknown outcome: the file is not touched any more */
     bool has_feeds; /* a reader of an older schema has none */
     bool has_audit; /* likewise */
+    bool has_facts; /* likewise */
     int lock_fd;
     char origin[LEDGER_ORIGIN_CHARS + 1];
     const struct ledger_birth *birth; /* while it is opened */

@@ -11,7 +11,7 @@
 struct ledger_sqlite_config {
     const char *path;
     uint64_t max_bytes;      /* bound of the database file, 0: none; beyond it commits say HR_FULL, and only
-                              * the feed ledger goes on, by 8 MiB at most, since deleting waits for it */
+                              * the feed ledger goes on, by 16 MiB at most, since deleting waits for it */
     uint64_t min_free_bytes; /* with less than this free on its disk, likewise; 0: not asked */
     const struct ledger_birth *birth; /* NULL, or what a new log begins as; an old one is then refused */
     const char *vfs;                  /* SQLite VFS name; NULL: the default. Tests put faults there */

@@ -42,6 +42,15 @@ static struct hr_status run_with(struct ledger_sqlite *ledger, enum ledger_write
     return ledger_run(ledger, ledger->writes[which], "deleting old batches");
 }
 
+static struct hr_status prune_facts(struct ledger_sqlite *ledger, const struct prune *prune)
+{
+    if (prune->limits->keep_facts_ms == 0) {
+        return hr_ok();
+    }
+    ledger_bind_u64(ledger->writes[WRITE_PRUNE_FACTS], 3, LEDGER_PRUNE_FACTS);
+    return run_with(ledger, WRITE_PRUNE_FACTS, prune->next_first, (uint64_t)prune->limits->keep_facts_ms, 2);
+}
+
 static struct hr_status prune_body(struct ledger_sqlite *ledger, void *ctx)
 {
     struct prune *prune = ctx;
@@ -54,6 +63,7 @@ static struct hr_status prune_body(struct ledger_sqlite *ledger, void *ctx)
     HR_TRY(run_with(ledger, WRITE_PRUNE_HEAD, prune->next_first, 0, 1));
     HR_TRY(run_with(ledger, WRITE_PRUNE_ANCHORS, prune->first_leaf, prune->next_first, 2));
     HR_TRY(run_with(ledger, WRITE_PRUNE_SPANS, prune->next_first, 0, 1));
+    HR_TRY(prune_facts(ledger, prune));
     HR_FAILPOINT("retention_deleting");
     return run_with(ledger, WRITE_PRUNE_BATCHES, prune->next_first, 0, 1);
 }

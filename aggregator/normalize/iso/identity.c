@@ -13,7 +13,7 @@ struct key {
     uint64_t rest; /* hash of what found no room; 0: everything did */
 };
 
-enum { KEY_ROOM = NORM_ISO_KEY_CHARS - 18 }; /* '~', 16 digits and the NUL */
+enum { HOUR_S = 3600, KEY_ROOM = NORM_ISO_KEY_CHARS - 18 }; /* '~', 16 digits and the NUL */
 
 static uint64_t fnv(uint64_t hash, const void *bytes, size_t len_bytes)
 {
@@ -136,6 +136,18 @@ uint64_t norm_iso_content(const struct norm_iso_row *row)
         }
     }
     return hash == 0 ? 1 : hash;
+}
+
+struct norm_subject_key norm_iso_subject_key(const struct norm_iso_row *row, const char *key)
+{
+    const char *product = norm_iso_product_name(row->feed->product);
+    const char *code = norm_iso_code(row->feed->iso);
+    uint64_t family = fnv(fnv(0, product, strlen(product)), code, strlen(code));
+    int64_t hour = row->start_s / HOUR_S - (row->start_s % HOUR_S < 0 ? 1 : 0);
+    return (struct norm_subject_key){.family = (uint32_t)(family ^ family >> 32),
+                                     .hour = hour,
+                                     .end_s = row->end_s,
+                                     .name = fnv(0, key, strlen(key))};
 }
 
 enum norm_iso_news norm_iso_revise(uint64_t known_content, uint32_t known_revision, uint64_t content,

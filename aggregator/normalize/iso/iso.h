@@ -11,6 +11,7 @@
 #ifndef NORM_ISO_H
 #define NORM_ISO_H
 
+#include "aggregator/io/normalizer.h"
 #include "aggregator/normalize/calendar/market.h"
 #include "aggregator/normalize/iso/read/layout.h"
 
@@ -228,6 +229,9 @@ void norm_iso_key(const struct norm_iso_row *row, char out[NORM_ISO_KEY_CHARS]);
 
 /* What it says: value, components, limit, version. Never 0. */
 uint64_t norm_iso_content(const struct norm_iso_row *row);
+
+/* Both as what a memory keeps (norm_known); key is of norm_iso_key. Stored: it must never change. */
+struct norm_subject_key norm_iso_subject_key(const struct norm_iso_row *row, const char *key);
 
 enum norm_iso_news { NORM_ISO_NEW, NORM_ISO_SAME, NORM_ISO_CORRECTED };
 

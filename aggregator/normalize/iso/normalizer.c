@@ -6,10 +6,10 @@
 
 #include <string.h>
 
-#define PRODUCER "headrace/iso/1"
+#define PRODUCER "headrace/iso/2"
 
 /* The rules of schemas/feeds and tzdata, of which events are a function too, stand in the basis. */
-enum { VERSION = 1, TEXT_CHARS = 256, MEMORY_ALIGN = 64, BASIS_PART_CHARS = 9 };
+enum { VERSION = 2, TEXT_CHARS = 256, MEMORY_ALIGN = 64, BASIS_PART_CHARS = 9 };
 
 /* A document on its way to events. */
 struct delivery {
@@ -20,6 +20,7 @@ struct delivery {
     const struct norm_emit *emit;
     uint64_t n_dropped; /* events beyond what a batch may have */
     uint64_t n_anomalies;
+    bool is_blind; /* memory could not tell: nothing more is emitted */
     char sha256[NORM_ANOMALY_SHA256_CHARS + 1];
 };
 
@@ -70,17 +71,22 @@ static struct hr_bytes clean(struct hr_bytes text, char out[TEXT_CHARS])
 
 /* ---- events ---- */
 
+/* Is there room for one more of the batch? */
+static bool may_give(struct delivery *delivery)
+{
+    bool has_room = delivery->iso->n_events < NORM_DOCUMENT_EVENTS_MAX;
+    delivery->n_dropped += has_room ? 0 : 1;
+    return has_room && !delivery->is_blind;
+}
+
 static void give(struct delivery *delivery, const struct norm_schema *schema, struct norm_value *values,
-                 struct hr_bytes key)
+                 struct hr_bytes key, uint32_t revision)
 {
     struct norm_iso_normalizer *iso = delivery->iso;
     struct norm_common_text text;
-    if (iso->n_events == NORM_DOCUMENT_EVENTS_MAX) {
-        delivery->n_dropped++;
-        return;
-    }
     delivery->subject.schema = schema;
     struct norm_time when = norm_common_fill(&delivery->subject, &text, values);
+    values[NORM_REVISION] = norm_long(revision);
     const struct norm_event event = {.schema = schema,
                                      .values = values,
                                      .key = key,
@@ -90,6 +96,39 @@ static void give(struct delivery *delivery, const struct norm_schema *schema, st
     delivery->subject.output_index++;
     iso->n_events++;
     delivery->emit->event(delivery->emit->ctx, &event);
+}
+
+/* Which revision of its observation the row is. False: it says nothing new, or it can't be told now. */
+static bool is_news(struct delivery *delivery, const struct norm_iso_row *row, const char *key,
+                    uint32_t *revision)
+{
+    struct norm_iso_normalizer *iso = delivery->iso;
+    const struct norm_known *memory = delivery->subject.input->memory;
+    *revision = 0;
+    if (memory == NULL) {
+        return true;
+    }
+    const struct norm_subject_key of = norm_iso_subject_key(row, key);
+    struct norm_said said;
+    if (!memory->last(memory->ctx, &of, &said)) {
+        delivery->is_blind = true;
+        return false;
+    }
+    uint64_t content = norm_iso_content(row);
+    enum norm_iso_news news = norm_iso_revise(said.content, said.revision, content, revision);
+    iso->counts.unchanged += news == NORM_ISO_SAME ? 1 : 0;
+    iso->counts.corrected += news == NORM_ISO_CORRECTED ? 1 : 0;
+    if (news != NORM_ISO_SAME) {
+        memory->say(memory->ctx, &of, &(struct norm_said){content, *revision});
+    }
+    return news != NORM_ISO_SAME;
+}
+
+/* The row's place stays its own, so that its event would have the same id whenever it is one. */
+static void pass_over(struct delivery *delivery)
+{
+    delivery->subject.output_index++;
+    delivery->iso->n_events++;
 }
 
 static void give_row(void *ctx, const struct norm_iso_row *row)
@@ -106,10 +145,19 @@ static void give_row(void *ctx, const struct norm_iso_row *row)
     cleaned.contingency = clean(row->contingency, texts[4]);
     const struct norm_iso_inspector *inspector = delivery->iso->config.inspector;
     cleaned.quarantine = inspector == NULL ? NULL : inspector->row(inspector->ctx, &cleaned);
-    norm_iso_key(&cleaned, key);
-    norm_iso_values(&cleaned, key, values);
     delivery->iso->counts.rows++;
-    give(delivery, norm_iso_schema(row->feed->iso, row->feed->product), values, cleaned.location_id);
+    uint32_t revision = 0;
+    if (!may_give(delivery)) {
+        return;
+    }
+    norm_iso_key(&cleaned, key);
+    if (!is_news(delivery, &cleaned, key, &revision)) {
+        pass_over(delivery);
+        return;
+    }
+    norm_iso_values(&cleaned, key, values);
+    give(delivery, norm_iso_schema(row->feed->iso, row->feed->product), values, cleaned.location_id,
+         revision);
 }
 
 static void give_anomaly_of(struct delivery *delivery, const char *finding, uint64_t record,
@@ -133,7 +181,9 @@ static void give_anomaly_of(struct delivery *delivery, const char *finding, uint
     };
     norm_anomaly_values(&anomaly, values);
     delivery->iso->counts.anomalies++;
-    give(delivery, &norm_anomaly_schema, values, hr_bytes_of(head->feed, strlen(head->feed)));
+    if (may_give(delivery)) {
+        give(delivery, &norm_anomaly_schema, values, hr_bytes_of(head->feed, strlen(head->feed)), 0);
+    }
 }
 
 static void give_anomaly(struct delivery *delivery, const char *finding, uint64_t record, const char *text)

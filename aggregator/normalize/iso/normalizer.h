@@ -3,7 +3,10 @@
  * The normalizer of operators' documents: Document and Chunk records to events of iso.* and anomalies. The
  * events of a document are those of the record that ends it, in the order of its rows; what it says is that
  * of `headrace feeds test` for the same payload. It needs norm_input.past for documents of several batches.
- */
+ *
+ * With norm_input.memory a row that says of its observation what was said last gives no event, but keeps its
+ * output index: event n of a document is its row n for ever, whatever is remembered. One that says something
+ * else is an event of the next revision. */
 #ifndef NORM_ISO_NORMALIZER_H
 #define NORM_ISO_NORMALIZER_H
 
@@ -50,7 +53,9 @@ struct norm_iso_counts {
     uint64_t normalized;                          /* content that was whole */
     uint64_t cut;                                 /* passed over by replays: retention took the beginning */
     uint64_t broken;                              /* content that could not be put together */
-    uint64_t rows;
+    uint64_t rows;                                /* read out of documents */
+    uint64_t unchanged;                           /* of them: said before, so no event */
+    uint64_t corrected;                           /* of them: events of a revision above 0 */
     uint64_t anomalies;
 };
 
