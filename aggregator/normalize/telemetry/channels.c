@@ -47,6 +47,7 @@ static void unlink_entry(struct norm_channels *channels, const struct norm_chann
 /* Forgets what the channels of a stream are. */
 static void clear_stream(struct norm_channels *channels, struct norm_channels_stream *stream)
 {
+    stream->has_sampled = false;
     while (stream->first != 0) {
         struct norm_channel *entry = &channels->entries[stream->first - 1];
         uint32_t number = stream->first;
@@ -140,11 +141,22 @@ static void remember(struct norm_channels *channels, struct norm_channels_stream
 {
     uint32_t stream_number = (uint32_t)(stream - channels->streams);
     struct norm_channel *entry = entry_of(channels, stream_number, sample->channel);
-    if (entry != NULL && sample->quality == EDGE_QUALITY_GOOD) {
+    if (entry == NULL) {
+        return;
+    }
+    entry->is_good = sample->quality == EDGE_QUALITY_GOOD;
+    if (entry->is_good) {
         entry->value = sample->value;
         entry->value_seq = seq;
         entry->value_identity = is_known(entry, seq) ? entry->identity : 0;
     }
+}
+
+static void note_sampled(struct norm_channels_stream *stream, uint32_t seq, uint64_t uptime_ms)
+{
+    stream->has_sampled = true;
+    stream->sampled_seq = seq;
+    stream->sampled_ms = uptime_ms;
 }
 
 void norm_channels_samples(const struct edge_record *record,
@@ -290,6 +302,7 @@ static void load_batch(void *ctx, const struct ledger_batch *batch)
             define(loading->channels, loading->stream, batch->seq, &record->as.channel);
         } else if (record->kind == EDGE_SAMPLES || record->kind == EDGE_SAMPLE) {
             norm_channels_samples(record, load_sample, loading);
+            note_sampled(loading->stream, batch->seq, envelope.header.base_uptime_ms + record->dt_ms);
         }
     }
 }
@@ -371,6 +384,29 @@ void norm_channels_remember(struct norm_channels *channels, const struct norm_in
                             const struct norm_channels_sample *sample)
 {
     remember(channels, open_stream(channels, input), input->batch->seq, sample);
+}
+
+bool norm_channels_sampled(struct norm_channels *channels, const struct norm_input *input, uint64_t uptime_ms,
+                           uint64_t *former_ms)
+{
+    struct norm_channels_stream *stream = open_stream(channels, input);
+    bool has_former = stream->has_sampled && input->batch->seq - stream->sampled_seq <= REACH;
+    *former_ms = has_former ? stream->sampled_ms : 0;
+    note_sampled(stream, input->batch->seq, uptime_ms);
+    return has_former;
+}
+
+void norm_channels_each(struct norm_channels *channels, const struct norm_input *input,
+                        void (*each)(void *ctx, const struct norm_channel *channel, bool has_value),
+                        void *ctx)
+{
+    const struct norm_channels_stream *stream = open_stream(channels, input);
+    for (uint32_t at = stream->first; at != 0; at = channels->entries[at - 1].next_of_stream) {
+        const struct norm_channel *entry = &channels->entries[at - 1];
+        if (is_known(entry, input->batch->seq)) {
+            each(ctx, entry, entry->is_good && norm_channels_has_value(entry, input));
+        }
+    }
 }
 
 /* ---- what retention must leave ---- */
