@@ -136,7 +136,7 @@ struct normalizer {
     uint32_t version;   /* rises when the output for the same input changes */
     const char *basis;  /* short names of what else the output hangs on, such as digests of rules, without
                          * spaces; another one counts as another version. NULL: nothing */
-    const struct norm_schema *const *schemas;
+    const struct norm_schema *const *schemas; /* its own; it may emit events of those of others, too */
     uint16_t n_schemas;
     /* True when this normalizer answers for records of this kind. */
     bool (*takes)(enum edge_kind kind);
