@@ -7,17 +7,28 @@
 
 enum { TAGGED_MAX_BYTES = 11 }; /* a tag and the longest varint */
 
+static size_t put_varint(uint8_t *out, uint64_t value)
+{
+    size_t n = 0;
+    for (; value >= 0x80u; value >>= 7) {
+        out[n++] = (uint8_t)(value | 0x80u);
+    }
+    out[n++] = (uint8_t)value;
+    return n;
+}
+
 /* A tag and a varint behind it, put together first: a call for each byte is what such small fields cost most.
  */
 static void write_tagged(struct hr_writer *writer, uint8_t tag, uint64_t value)
 {
     uint8_t bytes[TAGGED_MAX_BYTES] = {tag};
-    size_t n = 1;
-    for (; value >= 0x80u; value >>= 7) {
-        bytes[n++] = (uint8_t)(value | 0x80u);
-    }
-    bytes[n++] = (uint8_t)value;
-    hr_write_raw(writer, bytes, n);
+    hr_write_raw(writer, bytes, 1 + put_varint(bytes + 1, value));
+}
+
+static void write_varint(struct hr_writer *writer, uint64_t value)
+{
+    uint8_t bytes[TAGGED_MAX_BYTES];
+    hr_write_raw(writer, bytes, put_varint(bytes, value));
 }
 
 static void write_number(struct hr_writer *writer, uint8_t tag, uint64_t value)
@@ -86,12 +97,15 @@ static void write_ais(struct hr_writer *writer, const struct edge_ais_view *view
 
 enum form {
     NUMBER,       /* uint32_t or uint64_t */
-    ZIGZAG,       /* int64_t */
+    ZIGZAG,       /* int32_t or int64_t */
     TEXT,         /* char array with its NUL */
     FIXED,        /* all bytes of the array */
     FIXED_OR_NOT, /* the same, left out when all are zero */
     CHUNK_DATA,   /* len_bytes of a struct edge_chunk */
     COUNTERS,     /* n_counters messages of a struct edge_stats */
+    SKIPS,        /* n_values packed numbers of a struct edge_samples, left out when all are zero */
+    QUALITIES,    /* the same */
+    VALUES,       /* n_values packed zigzag numbers of a struct edge_samples */
 };
 
 struct field {
@@ -180,6 +194,22 @@ static const struct field event_fields[] = {
     FIELD(2, TEXT, edge_event, text),
 };
 
+static const struct field channel_fields[] = {
+    FIELD(1, NUMBER, edge_channel, channel),     FIELD(2, TEXT, edge_channel, device),
+    FIELD(3, NUMBER, edge_channel, model),       FIELD(4, TEXT, edge_channel, point),
+    FIELD(5, TEXT, edge_channel, unit),          FIELD(6, ZIGZAG, edge_channel, scale),
+    FIELD(7, NUMBER, edge_channel, kind),        FIELD(8, NUMBER, edge_channel, width_bits),
+    FIELD(9, NUMBER, edge_channel, interval_ms), FIELD(10, NUMBER, edge_channel, silence_ms),
+    FIELD(11, NUMBER, edge_channel, dead_band),  FIELD(12, TEXT, edge_channel, symbols),
+};
+
+static const struct field samples_fields[] = {
+    FIELD(1, NUMBER, edge_samples, first_channel),
+    FIELD(2, SKIPS, edge_samples, skip),
+    FIELD(3, VALUES, edge_samples, value),
+    FIELD(4, QUALITIES, edge_samples, quality),
+};
+
 static const struct message messages[] = {
     [EDGE_SAMPLE] = MESSAGE(5, sample_fields),
     [EDGE_DOCUMENT] = MESSAGE(6, document_fields),
@@ -190,6 +220,8 @@ static const struct message messages[] = {
     [EDGE_BOOT] = MESSAGE(11, boot_fields),
     [EDGE_STATS] = MESSAGE(12, stats_fields),
     [EDGE_EVENT] = MESSAGE(13, event_fields),
+    [EDGE_CHANNEL] = MESSAGE(14, channel_fields),
+    [EDGE_SAMPLES] = MESSAGE(15, samples_fields),
 };
 
 static const struct message counter_message = MESSAGE(0, counter_fields);
@@ -207,6 +239,17 @@ static uint64_t number_at(const uint8_t *at, size_t size_bytes)
     return whole;
 }
 
+static uint64_t zigzag(int64_t number)
+{
+    return (uint64_t)number << 1 ^ (0 - ((uint64_t)number >> 63));
+}
+
+static int64_t signed_at(const uint8_t *at, size_t size_bytes)
+{
+    uint64_t number = number_at(at, size_bytes);
+    return size_bytes == sizeof(int32_t) ? (int32_t)(uint32_t)number : (int64_t)number;
+}
+
 static bool is_zero(const uint8_t *at, size_t size_bytes)
 {
     return at[0] == 0 && memcmp(at, at + 1, size_bytes - 1) == 0;
@@ -216,14 +259,12 @@ static void write_scalar(struct hr_writer *writer, const struct field *field, co
 {
     uint8_t tag_number = (uint8_t)((unsigned)field->number << 3);
     uint8_t tag_bytes = (uint8_t)(tag_number | 2u);
-    uint64_t number;
     switch ((enum form)field->form) {
     case NUMBER:
         write_number(writer, tag_number, number_at(at, field->size_bytes));
         return;
     case ZIGZAG:
-        number = number_at(at, field->size_bytes);
-        write_number(writer, tag_number, number << 1 ^ (0 - (number >> 63)));
+        write_number(writer, tag_number, zigzag(signed_at(at, field->size_bytes)));
         return;
     case TEXT:
         write_bytes(writer, tag_bytes, hr_bytes_of(at, strlen((const char *)at)));
@@ -237,6 +278,9 @@ static void write_scalar(struct hr_writer *writer, const struct field *field, co
         return;
     case CHUNK_DATA:
     case COUNTERS:
+    case SKIPS:
+    case QUALITIES:
+    case VALUES:
         break;
     }
     HR_ASSERT(false && "a field of parts is not a scalar");
@@ -258,6 +302,31 @@ static void write_counters(struct hr_writer *writer, uint8_t tag, const struct e
     }
 }
 
+static uint64_t packed_number(const struct edge_samples *samples, enum form form, size_t i)
+{
+    if (form == VALUES) {
+        return zigzag(samples->value[i]);
+    }
+    return form == SKIPS ? samples->skip[i] : samples->quality[i];
+}
+
+static void write_packed(struct hr_writer *writer, uint8_t tag, const struct edge_samples *samples,
+                         enum form form)
+{
+    uint64_t any = form == VALUES ? 1 : 0;
+    for (size_t i = 0; i < samples->n_values; i++) {
+        any |= packed_number(samples, form, i);
+    }
+    if (any == 0) {
+        return;
+    }
+    size_t start = begin_message(writer, tag);
+    for (size_t i = 0; i < samples->n_values; i++) {
+        write_varint(writer, packed_number(samples, form, i));
+    }
+    end_message(writer, start);
+}
+
 static void write_body(struct hr_writer *writer, const struct edge_record *record)
 {
     HR_ASSERT((size_t)record->kind < HR_ARRAY_LEN(messages) && messages[record->kind].n_fields > 0);
@@ -270,6 +339,8 @@ static void write_body(struct hr_writer *writer, const struct edge_record *recor
             write_bytes(writer, tag, hr_bytes_of(record->as.chunk.data, record->as.chunk.len_bytes));
         } else if (field->form == COUNTERS) {
             write_counters(writer, tag, &record->as.stats);
+        } else if (field->form >= SKIPS) {
+            write_packed(writer, tag, &record->as.samples, (enum form)field->form);
         } else {
             write_scalar(writer, field, (const uint8_t *)&record->as + field->offset);
         }

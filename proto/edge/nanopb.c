@@ -125,6 +125,30 @@ static bool get_stats(const edge_Stats *from, struct edge_stats *out)
     return clean;
 }
 
+static bool get_channel(const edge_Channel *from, struct edge_channel *out)
+{
+    out->channel = from->channel;
+    out->model = from->model;
+    out->scale = from->scale;
+    out->kind = from->kind;
+    out->width_bits = from->width_bits;
+    out->interval_ms = from->interval_ms;
+    out->silence_ms = from->silence_ms;
+    out->dead_band = from->dead_band;
+    return GET_TEXT(from->device, out->device) && GET_TEXT(from->point, out->point) &&
+           GET_TEXT(from->unit, out->unit) && GET_TEXT(from->symbols, out->symbols);
+}
+
+static bool get_samples(const edge_Samples *from, struct edge_samples *out)
+{
+    *out = (struct edge_samples){.first_channel = from->first_channel, .n_values = from->value_count};
+    memcpy(out->value, from->value, from->value_count * sizeof from->value[0]);
+    memcpy(out->skip, from->skip, from->skip_count * sizeof from->skip[0]);
+    memcpy(out->quality, from->quality, from->quality_count * sizeof from->quality[0]);
+    return (from->skip_count == 0 || from->skip_count == from->value_count) &&
+           (from->quality_count == 0 || from->quality_count == from->value_count);
+}
+
 /* Fills out->kind and the body. False: a field is not what record.h says. */
 static bool get_body(const edge_Record *message, struct edge_record *out)
 {
@@ -169,6 +193,12 @@ static bool get_body(const edge_Record *message, struct edge_record *out)
         out->kind = EDGE_EVENT;
         out->as.event.code = message->body.event.code;
         return GET_TEXT(message->body.event.text, out->as.event.text);
+    case edge_Record_channel_tag:
+        out->kind = EDGE_CHANNEL;
+        return get_channel(&message->body.channel, &out->as.channel);
+    case edge_Record_samples_tag:
+        out->kind = EDGE_SAMPLES;
+        return get_samples(&message->body.samples, &out->as.samples);
     default:
         out->kind = EDGE_NONE;
         return true;

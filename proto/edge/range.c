@@ -41,6 +41,32 @@ static bool stats_ok(const struct edge_stats *stats)
     return true;
 }
 
+static bool channel_ok(const struct edge_channel *channel)
+{
+    bool has_width = channel->width_bits >= 1 && channel->width_bits <= 64;
+    return channel->channel >= 1 && channel->channel <= EDGE_CHANNEL_MAX && channel->model <= UINT16_MAX &&
+           channel->device[0] != '\0' && edge_text_array_ok(channel->device, sizeof channel->device) &&
+           channel->point[0] != '\0' && edge_text_array_ok(channel->point, sizeof channel->point) &&
+           edge_text_array_ok(channel->unit, sizeof channel->unit) &&
+           edge_text_array_ok(channel->symbols, sizeof channel->symbols) &&
+           channel->scale >= -EDGE_SCALE_MOST && channel->scale <= EDGE_SCALE_MOST &&
+           channel->kind >= EDGE_CHANNEL_MEASUREMENT && channel->kind <= EDGE_CHANNEL_BITFIELD &&
+           (channel->kind == EDGE_CHANNEL_ACCUMULATOR ? has_width : channel->width_bits == 0);
+}
+
+static bool samples_ok(const struct edge_samples *samples)
+{
+    if (samples->n_values < 1 || samples->n_values > EDGE_SAMPLES_MAX || samples->first_channel < 1 ||
+        samples->first_channel > EDGE_CHANNEL_MAX) {
+        return false;
+    }
+    uint32_t last = samples->first_channel + samples->n_values - 1;
+    for (size_t i = 0; i < samples->n_values; i++) {
+        last += samples->skip[i];
+    }
+    return last <= EDGE_CHANNEL_MAX;
+}
+
 bool edge_record_in_range(const struct edge_record *record)
 {
     switch (record->kind) {
@@ -60,6 +86,10 @@ bool edge_record_in_range(const struct edge_record *record)
         return stats_ok(&record->as.stats);
     case EDGE_EVENT:
         return edge_text_array_ok(record->as.event.text, sizeof record->as.event.text);
+    case EDGE_CHANNEL:
+        return channel_ok(&record->as.channel);
+    case EDGE_SAMPLES:
+        return samples_ok(&record->as.samples);
     case EDGE_SAMPLE:
     case EDGE_KEY_SWITCH:
         return true;

@@ -15,7 +15,10 @@ enum {
     EDGE_CHUNK_MAX_BYTES = 1024,
     EDGE_STATS_MAX_COUNTERS = 24,
     EDGE_STATS_NAME_MAX_CHARS = 31,
-    EDGE_RECORD_MAX_BYTES = 1152,    /* no record is longer; Stats with all counters comes near */
+    EDGE_SAMPLES_MAX = 60,
+    EDGE_CHANNEL_MAX = 65535,        /* the highest channel of the dictionary; the lowest is 1 */
+    EDGE_SCALE_MOST = 18,            /* of powers of ten, either sign */
+    EDGE_RECORD_MAX_BYTES = 1152,    /* no record is longer; full Stats and Samples come near */
     EDGE_AIS_RECORD_MAX_BYTES = 480, /* the largest encoding of an AIS record */
 };
 
@@ -31,6 +34,8 @@ enum edge_kind {
     EDGE_BOOT,
     EDGE_STATS,
     EDGE_EVENT,
+    EDGE_CHANNEL,
+    EDGE_SAMPLES,
 };
 
 struct edge_ais {
@@ -45,10 +50,53 @@ struct edge_ais {
     char station[EDGE_AIS_STATION_MAX_CHARS + 1]; /* TAG block s:, NUL-terminated; empty for none */
 };
 
+/* Numbers of the field `quality`; those once used keep their meaning, and others may come. */
+enum edge_quality {
+    EDGE_QUALITY_GOOD = 0,
+    EDGE_QUALITY_STALE = 1,           /* the last read failed; the value is the one before */
+    EDGE_QUALITY_NOT_IMPLEMENTED = 2, /* the device has no such value; 0 */
+    EDGE_QUALITY_COMMS_ERROR = 3,     /* the device does not answer; the value is the last one */
+    EDGE_QUALITY_OUT_OF_RANGE = 4,    /* what the device says is no value of this point; 0 */
+};
+
+/* One sample of a channel that the dictionary need not have. */
 struct edge_sample {
     uint32_t channel;
     int64_t value;
     uint32_t quality;
+};
+
+enum edge_channel_kind {
+    EDGE_CHANNEL_MEASUREMENT = 1,
+    EDGE_CHANNEL_ACCUMULATOR = 2, /* counts up and wraps; its values are unsigned */
+    EDGE_CHANNEL_ENUMERATION = 3,
+    EDGE_CHANNEL_BITFIELD = 4, /* the value's bits */
+};
+
+/* An entry of the dictionary. Texts are NUL-terminated. */
+struct edge_channel {
+    uint32_t channel;     /* 1 to EDGE_CHANNEL_MAX */
+    char device[32];      /* not empty */
+    uint32_t model;       /* SunSpec's, up to 65535; 0: a register map */
+    char point[64];       /* not empty */
+    char unit[24];        /* empty for none */
+    int32_t scale;        /* -EDGE_SCALE_MOST to EDGE_SCALE_MOST */
+    uint32_t kind;        /* enum edge_channel_kind */
+    uint32_t width_bits;  /* of an accumulator 1 to 64; else 0 */
+    uint32_t interval_ms; /* 0: not said */
+    uint32_t silence_ms;  /* 0: never for that reason */
+    uint64_t dead_band;
+    char symbols[256]; /* "value=NAME;..." where the model's definition does not say them */
+};
+
+/* The samples of one poll, ordered by channel. Value i is of channel first_channel + i + skip[0] + ... +
+ * skip[i], which is at most EDGE_CHANNEL_MAX. */
+struct edge_samples {
+    uint32_t first_channel; /* at least 1 */
+    uint16_t n_values;      /* 1 to EDGE_SAMPLES_MAX; what is behind them in the arrays means nothing */
+    uint16_t skip[EDGE_SAMPLES_MAX];
+    uint8_t quality[EDGE_SAMPLES_MAX]; /* enum edge_quality */
+    int64_t value[EDGE_SAMPLES_MAX];
 };
 
 struct edge_document {
@@ -148,6 +196,8 @@ struct edge_record {
         struct edge_boot boot;
         struct edge_stats stats;
         struct edge_event event;
+        struct edge_channel channel;
+        struct edge_samples samples;
     } as;
 };
 
@@ -163,9 +213,10 @@ HR_MUST_USE struct hr_status edge_ais_encode(const struct edge_ais *ais, uint32_
 
 /* Decodes one record. HR_MALFORMED: not a valid Record or a field out of its range (fill_bits, payload_chars
  * that don't match the payload, set padding bits, times of 2^48 ms and more or below 0, a Loss that ends
- * before it starts, digests and keys of another length, text that is not UTF-8 or has control characters). An
- * unknown body gives kind EDGE_NONE. *out is written only on success; only the member of `as` that kind names
- * is filled, payload and strings with zeros up to the end of their arrays. */
+ * before it starts, a Channel or Samples out of the ranges above, digests and keys of another length, text
+ * that is not UTF-8 or has control characters). An unknown body gives kind EDGE_NONE. *out is written only on
+ * success; only the member of `as` that kind names is filled, payload and strings with zeros up to the end of
+ * their arrays. */
 HR_MUST_USE struct hr_status edge_record_decode(struct hr_bytes bytes, struct edge_record *out);
 
 #endif

@@ -112,6 +112,39 @@ static void put_stats(const struct edge_stats *stats, edge_Stats *to)
     }
 }
 
+static void put_channel(const struct edge_channel *channel, edge_Channel *to)
+{
+    to->channel = channel->channel;
+    PUT_TEXT(to->device, channel->device);
+    to->model = channel->model;
+    PUT_TEXT(to->point, channel->point);
+    PUT_TEXT(to->unit, channel->unit);
+    to->scale = channel->scale;
+    to->kind = channel->kind;
+    to->width_bits = channel->width_bits;
+    to->interval_ms = channel->interval_ms;
+    to->silence_ms = channel->silence_ms;
+    to->dead_band = channel->dead_band;
+    PUT_TEXT(to->symbols, channel->symbols);
+}
+
+static void put_samples(const struct edge_samples *samples, edge_Samples *to)
+{
+    bool is_skipping = false;
+    bool is_good = true;
+    to->first_channel = samples->first_channel;
+    to->value_count = samples->n_values;
+    for (pb_size_t i = 0; i < samples->n_values; i++) {
+        to->value[i] = samples->value[i];
+        to->skip[i] = samples->skip[i];
+        to->quality[i] = samples->quality[i];
+        is_skipping = is_skipping || samples->skip[i] != 0;
+        is_good = is_good && samples->quality[i] == 0;
+    }
+    to->skip_count = is_skipping ? samples->n_values : 0;
+    to->quality_count = is_good ? 0 : samples->n_values;
+}
+
 static void put_body(const struct edge_record *record, edge_Record *message)
 {
     switch (record->kind) {
@@ -158,6 +191,14 @@ static void put_body(const struct edge_record *record, edge_Record *message)
         message->which_body = edge_Record_event_tag;
         message->body.event.code = record->as.event.code;
         PUT_TEXT(message->body.event.text, record->as.event.text);
+        return;
+    case EDGE_CHANNEL:
+        message->which_body = edge_Record_channel_tag;
+        put_channel(&record->as.channel, &message->body.channel);
+        return;
+    case EDGE_SAMPLES:
+        message->which_body = edge_Record_samples_tag;
+        put_samples(&record->as.samples, &message->body.samples);
         return;
     case EDGE_AIS:
     case EDGE_NONE:

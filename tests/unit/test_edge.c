@@ -109,6 +109,54 @@ static struct edge_record stats(void)
     return record;
 }
 
+static struct edge_record channel(void)
+{
+    struct edge_record record = {.dt_ms = 12, .kind = EDGE_CHANNEL};
+    record.as.channel = (struct edge_channel){
+        .channel = 65535,
+        .device = "inverter-3",
+        .model = 160,
+        .point = "module[2].DCWH",
+        .unit = "Wh",
+        .scale = -2,
+        .kind = EDGE_CHANNEL_ACCUMULATOR,
+        .width_bits = 32,
+        .interval_ms = 1000,
+        .silence_ms = 60000,
+        .dead_band = 5,
+    };
+    return record;
+}
+
+static struct edge_record channel_of_register_map(void)
+{
+    struct edge_record record = {.kind = EDGE_CHANNEL};
+    record.as.channel = (struct edge_channel){.channel = 1,
+                                              .device = "pump",
+                                              .point = "state",
+                                              .kind = EDGE_CHANNEL_ENUMERATION,
+                                              .symbols = "0=off;1=on"};
+    return record;
+}
+
+static struct edge_record samples_with_holes(void)
+{
+    struct edge_record record = {.dt_ms = 250, .kind = EDGE_SAMPLES};
+    record.as.samples = (struct edge_samples){.first_channel = 300,
+                                              .n_values = 3,
+                                              .skip = {0, 2, 1000},
+                                              .quality = {0, EDGE_QUALITY_COMMS_ERROR, 0},
+                                              .value = {-1, INT64_MIN, INT64_MAX}};
+    return record;
+}
+
+static struct edge_record samples_all_good(void)
+{
+    struct edge_record record = {.dt_ms = 250, .kind = EDGE_SAMPLES};
+    record.as.samples = (struct edge_samples){.first_channel = 1, .n_values = 4, .value = {0, 1, 230, -6000}};
+    return record;
+}
+
 /* Every record of tests/vectors/edge_records.txt, which protoc wrote. */
 static size_t vector_records(const char *names[32], struct edge_record records[32])
 {
@@ -139,6 +187,10 @@ static size_t vector_records(const char *names[32], struct edge_record records[3
          {.kind = EDGE_EVENT,
           .as.event = {4, "horloge d\xC3\xA9r\xC3\xA9gl\xC3\xA9"
                           "e"}}},
+        {"channel", channel()},
+        {"channel_of_register_map", channel_of_register_map()},
+        {"samples_with_holes", samples_with_holes()},
+        {"samples_all_good", samples_all_good()},
     };
     for (; n < HR_ARRAY_LEN(table); n++) {
         names[n] = table[n].name;
@@ -153,7 +205,7 @@ static void every_kind_has_the_bytes_that_protoc_writes_in_both_directions(void 
     const char *names[32];
     struct edge_record records[32];
     size_t n_records = vector_records(names, records);
-    assert_int_equal(n_records, 16);
+    assert_int_equal(n_records, 20);
     for (size_t i = 0; i < n_records; i++) {
         uint8_t expected[EDGE_RECORD_MAX_BYTES];
         uint8_t bytes[EDGE_RECORD_MAX_BYTES];
@@ -274,6 +326,16 @@ static void largest_records_stay_within_their_declared_bounds(void **state)
     }
     assert_ok(edge_record_encode(&record, bytes, sizeof bytes, &len_bytes));
 
+    record = (struct edge_record){.dt_ms = UINT32_MAX, .kind = EDGE_SAMPLES};
+    record.as.samples.first_channel = 1;
+    record.as.samples.n_values = EDGE_SAMPLES_MAX;
+    for (size_t i = 0; i < EDGE_SAMPLES_MAX; i++) {
+        record.as.samples.skip[i] = (EDGE_CHANNEL_MAX - EDGE_SAMPLES_MAX) / EDGE_SAMPLES_MAX;
+        record.as.samples.value[i] = INT64_MIN;
+        record.as.samples.quality[i] = UINT8_MAX;
+    }
+    assert_ok(edge_record_encode(&record, bytes, sizeof bytes, &len_bytes));
+
     record = (struct edge_record){.dt_ms = UINT32_MAX, .kind = EDGE_CHUNK};
     record.as.chunk = (struct edge_chunk){UINT32_MAX, UINT32_MAX, EDGE_CHUNK_MAX_BYTES, {0}};
     assert_ok(edge_record_encode(&record, bytes, sizeof bytes, &len_bytes));
@@ -323,6 +385,43 @@ static void encoding_refuses_what_decoding_would_not_take(void **state)
     }
 }
 
+static void channels_and_samples_out_of_their_ranges_are_refused(void **state)
+{
+    (void)state;
+    struct edge_record wrong[19];
+    size_t n = 0;
+    for (; n < 12; n++) {
+        wrong[n] = channel();
+    }
+    wrong[0].as.channel.channel = 0;
+    wrong[1].as.channel.channel = EDGE_CHANNEL_MAX + 1;
+    wrong[2].as.channel.device[0] = '\0';
+    wrong[3].as.channel.point[0] = '\0';
+    wrong[4].as.channel.model = 65536;
+    wrong[5].as.channel.scale = EDGE_SCALE_MOST + 1;
+    wrong[6].as.channel.scale = -EDGE_SCALE_MOST - 1;
+    wrong[7].as.channel.kind = 0;
+    wrong[8].as.channel.kind = EDGE_CHANNEL_BITFIELD + 1;
+    wrong[9].as.channel.width_bits = 0;
+    wrong[10].as.channel.width_bits = 65;
+    wrong[11].as.channel.kind = EDGE_CHANNEL_MEASUREMENT; /* with a width */
+    wrong[n] = channel();
+    memset(wrong[n++].as.channel.unit, 'u', sizeof wrong[0].as.channel.unit);
+    wrong[n] = channel();
+    wrong[n++].as.channel.symbols[0] = '\n';
+    for (; n < HR_ARRAY_LEN(wrong); n++) {
+        wrong[n] = samples_with_holes();
+    }
+    wrong[14].as.samples.first_channel = 0;
+    wrong[15].as.samples.n_values = 0;
+    wrong[16].as.samples.n_values = EDGE_SAMPLES_MAX + 1;
+    wrong[17].as.samples.first_channel = EDGE_CHANNEL_MAX - 1003; /* the last value's would be 65536 */
+    wrong[18].as.samples.first_channel = UINT32_MAX;
+    for (size_t i = 0; i < n; i++) {
+        expect_refused(&wrong[i]);
+    }
+}
+
 static void decoding_refuses_broken_records_without_a_trace(void **state)
 {
     (void)state;
@@ -351,6 +450,18 @@ static void decoding_refuses_broken_records_without_a_trace(void **state)
         "6a0512034180"
         "4142",                                     /* the same, and rest */
         "62120a1061616161616161616161616161616161", /* Stats of a source one character too long */
+        "7a0708011a0301"
+        "02",       /* Samples cut within the values */
+        "7a020801", /* Samples of no value */
+        "7a051a0302"
+        "0406",                   /* of channel 0 */
+        "7a0908011201001a020204", /* one skip for two values */
+        "7a0908011a020204220103", /* one quality for two values */
+        "7a0908011a01022202"
+        "8002",                               /* a quality of 256 */
+        "720f080112016122017038014203206120", /* Channel whose width is no number */
+        "720a08801012016122017038"
+        "01", /* Channel's kind cut off */
         "0d01020304"
         "0f", /* group wire type */
         "02", /* field number 0 */
@@ -370,8 +481,9 @@ static void record_of_the_future_is_kept_and_not_guessed_at(void **state)
     (void)state;
     static const char *const unknown[] = {
         "0805a2060161", /* field 100 */
-        "0805720161",   /* field 14 */
-        "0805",         /* no body */
+        "08058201"
+        "0161", /* field 16 */
+        "0805", /* no body */
     };
     for (size_t i = 0; i < HR_ARRAY_LEN(unknown); i++) {
         uint8_t bytes[16];
@@ -413,6 +525,7 @@ int main(void)
         cmocka_unit_test(record_that_does_not_fit_leaves_the_length_alone),
         cmocka_unit_test(largest_records_stay_within_their_declared_bounds),
         cmocka_unit_test(encoding_refuses_what_decoding_would_not_take),
+        cmocka_unit_test(channels_and_samples_out_of_their_ranges_are_refused),
         cmocka_unit_test(decoding_refuses_broken_records_without_a_trace),
         cmocka_unit_test(record_of_the_future_is_kept_and_not_guessed_at),
         cmocka_unit_test(encoding_a_record_of_no_kind_asserts),

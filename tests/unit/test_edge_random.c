@@ -161,6 +161,35 @@ static void random_key_switch(struct test_random *random, struct edge_key_switch
     test_random_fill(random, out->proof, sizeof out->proof);
 }
 
+static void random_channel(struct test_random *random, struct edge_channel *out)
+{
+    out->channel = 1 + test_random_below(random, EDGE_CHANNEL_MAX);
+    random_text(random, out->device, sizeof out->device, 1);
+    out->model = (uint32_t)random_number(random, 16);
+    random_text(random, out->point, sizeof out->point, 1);
+    RANDOM_TEXT(random, out->unit);
+    out->scale = (int32_t)test_random_below(random, 2 * EDGE_SCALE_MOST + 1) - EDGE_SCALE_MOST;
+    out->kind = 1 + test_random_below(random, EDGE_CHANNEL_BITFIELD);
+    out->width_bits = out->kind == EDGE_CHANNEL_ACCUMULATOR ? 1 + test_random_below(random, 64) : 0;
+    out->interval_ms = (uint32_t)random_number(random, 32);
+    out->silence_ms = (uint32_t)random_number(random, 32);
+    out->dead_band = random_number(random, 64);
+    RANDOM_TEXT(random, out->symbols);
+}
+
+static void random_samples(struct test_random *random, struct edge_samples *out)
+{
+    bool is_skipping = test_random_below(random, 2) == 0;
+    bool is_good = test_random_below(random, 2) == 0;
+    out->first_channel = 1 + (uint32_t)random_number(random, 14);
+    out->n_values = (uint16_t)(1 + test_random_below(random, EDGE_SAMPLES_MAX));
+    for (size_t i = 0; i < out->n_values; i++) {
+        out->value[i] = (int64_t)random_number(random, 64);
+        out->skip[i] = is_skipping ? (uint16_t)random_number(random, 9) : 0;
+        out->quality[i] = is_good ? 0 : (uint8_t)random_number(random, 8);
+    }
+}
+
 static struct edge_record random_record(struct test_random *random, enum edge_kind kind)
 {
     if (kind == EDGE_AIS) {
@@ -194,6 +223,10 @@ static struct edge_record random_record(struct test_random *random, enum edge_ki
         record.as.boot.recovered_records = (uint32_t)random_number(random, 32);
     } else if (kind == EDGE_STATS) {
         random_stats(random, &record.as.stats);
+    } else if (kind == EDGE_CHANNEL) {
+        random_channel(random, &record.as.channel);
+    } else if (kind == EDGE_SAMPLES) {
+        random_samples(random, &record.as.samples);
     } else {
         record.as.event.code = (uint32_t)random_number(random, 32);
         RANDOM_TEXT(random, record.as.event.text);
@@ -205,9 +238,9 @@ static void every_kind_has_the_bytes_that_nanopb_writes_and_the_room_that_it_ask
 {
     (void)state;
     struct test_random random = test_random_start(20261122);
-    unsigned n_records[EDGE_EVENT + 1] = {0};
+    unsigned n_records[EDGE_SAMPLES + 1] = {0};
     for (unsigned i = 0; i < N_RANDOM_RECORDS; i++) {
-        enum edge_kind kind = (enum edge_kind)(EDGE_AIS + i % EDGE_EVENT);
+        enum edge_kind kind = (enum edge_kind)(EDGE_AIS + i % EDGE_SAMPLES);
         struct edge_record record = random_record(&random, kind);
         uint8_t bytes[EDGE_RECORD_MAX_BYTES];
         uint8_t by_nanopb[EDGE_RECORD_MAX_BYTES];
@@ -226,8 +259,8 @@ static void every_kind_has_the_bytes_that_nanopb_writes_and_the_room_that_it_ask
             assert_int_equal(len_bytes, 4321);
         }
     }
-    for (enum edge_kind kind = EDGE_AIS; kind <= EDGE_EVENT; kind++) {
-        assert_true(n_records[kind] >= N_RANDOM_RECORDS / EDGE_EVENT);
+    for (enum edge_kind kind = EDGE_AIS; kind <= EDGE_SAMPLES; kind++) {
+        assert_true(n_records[kind] >= N_RANDOM_RECORDS / EDGE_SAMPLES);
     }
 }
 

@@ -156,6 +156,15 @@ static void print_body(const struct edge_record *record)
     case EDGE_EVENT:
         (void)printf("event %" PRIu32 "  %s", record->as.event.code, record->as.event.text);
         break;
+    case EDGE_CHANNEL:
+        (void)printf("channel %" PRIu32 "  %s  model %" PRIu32 "  %s  %s  scale %" PRId32,
+                     record->as.channel.channel, record->as.channel.device, record->as.channel.model,
+                     record->as.channel.point, record->as.channel.unit, record->as.channel.scale);
+        break;
+    case EDGE_SAMPLES:
+        (void)printf("samples  %u from channel %" PRIu32, record->as.samples.n_values,
+                     record->as.samples.first_channel);
+        break;
     case EDGE_NONE:
         (void)printf("of a kind that this build doesn't know");
         break;
