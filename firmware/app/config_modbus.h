@@ -17,8 +17,9 @@ enum {
     APP_PLANT_MAX_DEVICES = 32, /* of a line */
     APP_PLANT_MAX_MAPS = 32,
     APP_PLANT_MAX_REGISTERS = 512, /* of a map */
-    APP_PLANT_NAME_MAX_CHARS = 63,
-    APP_PLANT_UNIT_MAX_CHARS = 15,
+    APP_PLANT_NAME_MAX_CHARS = 31, /* of a Channel record, as the two below */
+    APP_PLANT_SYMBOLS_MAX_CHARS = 255,
+    APP_PLANT_UNIT_MAX_CHARS = 23,
 };
 
 enum app_plant_report { APP_PLANT_ON_CHANGE, APP_PLANT_EACH };
@@ -63,13 +64,14 @@ struct app_plant_line {
 };
 
 struct app_plant_register {
-    char name[APP_PLANT_NAME_MAX_CHARS + 1];
+    char name[STATION_NAME_MAX_CHARS + 1];
     uint16_t address;
     uint32_t table; /* 0 holding, 1 input */
     uint32_t type;  /* into the table of types */
     double scale;
     char unit[APP_PLANT_UNIT_MAX_CHARS + 1];
     uint32_t kind; /* enum station_kind - 1 */
+    char symbols[APP_PLANT_SYMBOLS_MAX_CHARS + 1];
 };
 
 struct app_plant_map {

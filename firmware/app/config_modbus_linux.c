@@ -302,8 +302,8 @@ static const struct conf_field rtu_fields[] = {
 };
 static const struct conf_table rtu_table = {CONF_FIELDS(rtu_fields), .check = check_rtu};
 
-static const struct conf_variant transports[] = {[APP_PLANT_TCP] = {"tcp", &tcp_table},
-                                                 [APP_PLANT_RTU] = {"rtu", &rtu_table}};
+static const struct conf_variant transports[] = {
+    [APP_PLANT_TCP] = {"tcp", &tcp_table}, [APP_PLANT_RTU] = {"rtu", &rtu_table}};
 static const struct conf_field line_fields[] = {
     {.key = "devices",
      .type = CONF_LIST,
@@ -334,8 +334,7 @@ static const struct conf_field plant_fields[] = {
      .help = "Connections and serial lines."},
 };
 static const struct conf_table plant_table = {CONF_FIELDS(plant_fields),
-                                              .size_bytes = sizeof(struct app_plant),
-                                              .check = check_plant};
+                                              .size_bytes = sizeof(struct app_plant), .check = check_plant};
 
 /* ---- loading ---- */
 

@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const type_names[] = {"int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", NULL};
+static const char *const type_names[] = {"int16", "uint16", "int32",   "uint32",
+                                         "int64", "uint64", "float32", NULL};
 static const struct {
     enum tap_sunspec_type type;
     uint8_t n_registers;
@@ -17,6 +18,21 @@ static const char *const table_names[] = {"holding", "input", NULL};
 static const char *const kind_names[] = {"measurement", "accumulator", "enumeration", "bitfield", NULL};
 
 enum { ADDRESSES = 65536 };
+
+/* NUMBER=NAME;... */
+static const char *check_symbols(const char *text)
+{
+    for (const char *at = text; *at != '\0';) {
+        size_t n_digits = strspn(at, "0123456789");
+        size_t n_name = at[n_digits] == '=' ? strcspn(at + n_digits + 1, ";=") : 0;
+        if (n_digits == 0 || n_name == 0 || at[n_digits + 1 + n_name] == '=') {
+            return "not NUMBER=NAME;NUMBER=NAME";
+        }
+        at += n_digits + 1 + n_name;
+        at += *at == ';' ? 1 : 0;
+    }
+    return NULL;
+}
 
 static void check_register(const void *section, struct conf_place *place)
 {
@@ -86,6 +102,11 @@ static const struct conf_field register_fields[] = {
      .names = kind_names,
      .fallback = "measurement",
      .help = "An accumulator counts up, and wraps at the end of its type."},
+    {.key = "symbols",
+     .type = CONF_STRING,
+     CONF_AT(struct app_plant_register, symbols),
+     .check_text = check_symbols,
+     .help = "0=off;1=on: what an enumeration's values mean, or a bitfield's bits by number."},
 };
 static const struct conf_table register_table = {CONF_FIELDS(register_fields), .check = check_register};
 static const struct conf_field map_fields[] = {
@@ -97,8 +118,8 @@ static const struct conf_field map_fields[] = {
      .min = 1,
      .help = "What the device has."},
 };
-static const struct conf_table map_table = {CONF_FIELDS(map_fields), .size_bytes = sizeof(struct app_plant_map),
-                                            .check = check_map};
+static const struct conf_table map_table = {CONF_FIELDS(map_fields),
+                                            .size_bytes = sizeof(struct app_plant_map), .check = check_map};
 
 void app_plant_complain(struct conf_place *place, const struct conf_report *report)
 {
@@ -134,6 +155,7 @@ static void make_rows(struct app_plant_map *map)
             .address = from->address,
             .scale = (int8_t)from->scale,
             .kind = (enum station_kind)(from->kind + 1),
+            .symbols = from->symbols,
         };
     }
 }
@@ -170,8 +192,8 @@ static struct hr_status load_map(struct app_plant *plant, const char *plant_path
     return status;
 }
 
-struct hr_status app_plant_maps_load(struct app_plant *plant, const char *plant_path, struct conf_place *place,
-                                     struct conf_report *report)
+struct hr_status app_plant_maps_load(struct app_plant *plant, const char *plant_path,
+                                     struct conf_place *place, struct conf_report *report)
 {
     struct hr_status first = hr_ok();
     for (uint32_t i = 0; i < plant->n_lines; i++) {

@@ -25,8 +25,9 @@ enum {
     STATION_PATTERN_MAX_CHARS = 63,
     STATION_MAX_GROUPS = 8,         /* of one device */
     STATION_MODEL_REGISTERS = 2048, /* of one model that are looked at */
-    STATION_SAMPLES_MAX = 64,       /* handed over at once */
-    STATION_NEVER_MS = 0x7FFFFFFF,  /* wait: nothing is due by itself */
+    STATION_SAMPLES_MAX = 60,       /* handed over at once */
+    STATION_CHANNEL_MAX = 65535,
+    STATION_NEVER_MS = 0x7FFFFFFF, /* wait: nothing is due by itself */
 };
 
 /* What a channel holds; the numbers are those of the wire. */
@@ -55,6 +56,7 @@ struct station_register {
     uint16_t address;
     int8_t scale; /* value * 10^scale */
     enum station_kind kind;
+    const char *symbols; /* "0=off;1=on" of an enumeration, by bit of a bitfield; else empty */
 };
 
 struct station_device_config {
@@ -72,8 +74,9 @@ struct station_channel {
     char point[STATION_NAME_MAX_CHARS + 1];
     const char *unit;
     enum station_kind kind;
-    uint8_t width_bits; /* of an accumulator, else 0 */
-    int8_t scale;       /* as it was told last */
+    uint8_t width_bits;  /* of an accumulator, else 0 */
+    const char *symbols; /* of a register map: \"0=off;1=on\", else empty */
+    int8_t scale;        /* as it was told last */
     int8_t map_scale;
     bool is_told;
     bool is_scaled; /* there is a scale factor, at this address */
@@ -105,6 +108,9 @@ struct station_device {
     struct plant plant;
     bool has_plan;
     uint16_t n_points;
+    uint32_t n_shown;       /* points that have a channel; the others are read for their sake */
+    uint32_t first_channel; /* of the block of numbers that it has */
+    uint32_t n_channels;
     uint16_t n_left_out; /* points that the memory had no room for */
     enum station_search search;
     struct tap_sunspec_discovery discovery;
@@ -132,7 +138,7 @@ enum station_event {
     STATION_NO_SUNSPEC, /* it answers, but has none */
     STATION_SILENT,     /* it does not answer; number: after how many milliseconds it is asked again */
     STATION_BACK,       /* it answers again */
-    STATION_FULL,       /* number: points that were left out */
+    STATION_FULL, /* number: points that were left out, as memory or the numbers of channels are used up */
 };
 
 /* What comes out; borrowed until it returns. None may call the line. */

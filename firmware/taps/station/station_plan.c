@@ -9,6 +9,8 @@
 
 enum {
     REGISTER_BITS = 16,
+    HOLE_MOST_REGISTERS = 32,
+    FILL_REGISTERS = 4,
     MODEL_TEXT_BYTES = 8,
     FULL_NAME_BYTES = MODEL_TEXT_BYTES + TAP_SUNSPEC_NAME_MAX_BYTES
 };
@@ -103,8 +105,8 @@ static bool is_before(const struct plant_point *a, const struct plant_point *b)
 static bool is_scale_at(const struct plant_point *point, enum tap_modbus_table table, uint32_t interval_ms,
                         uint16_t address)
 {
-    return point->is_hidden && point->table == table && point->interval_ms == interval_ms &&
-           point->address == address;
+    return point->item->type == TAP_SUNSPEC_SUNSSF && point->table == table &&
+           point->interval_ms == interval_ms && point->address == address;
 }
 
 /* The point with that scale factor, or PLANT_NO_POINT. */
@@ -179,7 +181,7 @@ static enum station_kind kind_of(const struct tap_sunspec_item *item)
 static struct station_channel channel_of(const struct tap_sunspec_item *item, const char *name,
                                          enum station_kind kind)
 {
-    struct station_channel channel = {.unit = item->unit, .kind = kind};
+    struct station_channel channel = {.unit = item->unit, .kind = kind, .symbols = ""};
     size_t len = strlen(name);
     len = len < sizeof channel.point ? len : sizeof channel.point - 1;
     memcpy(channel.point, name, len);
@@ -209,7 +211,44 @@ static void add_value(struct station_device *device, const struct tap_sunspec_fo
     if (channel.is_scaled && find_scale(device, &point, channel.scale_address) == PLANT_NO_POINT) {
         struct plant_point scale = point_in(group, TAP_MODBUS_HOLDING, channel.scale_address, &SCALE_FACTOR);
         scale.is_hidden = true;
-        insert(device, &scale, &(struct station_channel){.unit = ""});
+        insert(device, &scale, &(struct station_channel){.unit = "", .symbols = ""});
+    }
+}
+
+static const struct tap_sunspec_item FILLER[] = {
+    {.name = "", .unit = "", .type = TAP_SUNSPEC_UINT16, .n_registers = 1},
+    {.name = "", .unit = "", .type = TAP_SUNSPEC_UINT32, .n_registers = 2},
+    {.name = "", .unit = "", .type = TAP_SUNSPEC_UINT32, .n_registers = 3},
+    {.name = "", .unit = "", .type = TAP_SUNSPEC_UINT64, .n_registers = FILL_REGISTERS},
+};
+
+/* Registers between two points of a model are read with them, where there are few: the whole model was read a
+ * moment ago, so the device does not refuse them, and one request costs more than they do. */
+static void fill_holes(struct station_device *device, const struct tap_sunspec_found *found)
+{
+    const struct station_channel nothing = {.unit = "", .symbols = ""};
+    uint32_t model_end = (uint32_t)found->address + found->n_registers;
+    uint32_t end = 0;
+    for (uint16_t i = 0; i < device->n_points; i++) {
+        struct plant_point point = device->memory.points[i];
+        bool is_first = i == 0 || device->memory.points[i - 1].interval_ms != point.interval_ms;
+        if (point.address < found->address || point.address >= model_end) {
+            end = 0;
+            continue;
+        }
+        uint32_t hole = is_first || end == 0 || point.address <= end ? 0 : point.address - end;
+        if (hole > 0 && hole <= HOLE_MOST_REGISTERS && device->n_points < device->memory.capacity) {
+            uint32_t n_registers = hole < FILL_REGISTERS ? hole : FILL_REGISTERS;
+            point.address = (uint16_t)end;
+            point.item = &FILLER[n_registers - 1];
+            point.scale_point = PLANT_NO_POINT;
+            point.is_hidden = true;
+            insert(device, &point,
+                   &nothing); /* it comes to stand here, before the point that was looked at */
+        }
+        end = (is_first ? 0 : end) > (uint32_t)point.address + point.item->n_registers
+                  ? end
+                  : (uint32_t)point.address + point.item->n_registers;
     }
 }
 
@@ -225,6 +264,7 @@ void station_plan_add_model(struct station_device *device, const struct tap_suns
             add_value(device, found, &value);
         }
     }
+    fill_holes(device, found);
 }
 
 struct hr_status station_plan_add_map(struct station_device *device)
@@ -238,6 +278,7 @@ struct hr_status station_plan_add_map(struct station_device *device)
         struct plant_point point = point_in(group, row->table, row->address, &row->item);
         struct station_channel channel = channel_of(&row->item, row->item.name, row->kind);
         channel.map_scale = row->scale;
+        channel.symbols = row->symbols;
         insert(device, &point, &channel);
     }
     return device->n_left_out == 0 ? hr_ok() : hr_status_of(HR_MALFORMED);
@@ -250,14 +291,43 @@ void station_plan_clear(struct station_device *device)
     device->n_left_out = 0;
 }
 
+/* Numbers the channels: as before where they fit, so that a device that changes often uses up none. False:
+ * there are not as many left. */
+static bool number_channels(struct station_device *device)
+{
+    uint32_t *next = device->line->config.next_channel;
+    uint32_t n_wanted = 0;
+    for (uint16_t i = 0; i < device->n_points; i++) {
+        n_wanted += device->memory.points[i].is_hidden ? 0 : 1;
+    }
+    device->n_shown = n_wanted;
+    if (n_wanted > device->n_channels) {
+        if (n_wanted > STATION_CHANNEL_MAX - *next) {
+            return false;
+        }
+        device->first_channel = *next + 1;
+        device->n_channels = n_wanted;
+        *next += n_wanted;
+    }
+    uint32_t number = device->first_channel;
+    for (uint16_t i = 0; i < device->n_points; i++) {
+        if (!device->memory.points[i].is_hidden) {
+            device->memory.channels[i].number = number++;
+        }
+    }
+    return true;
+}
+
 struct hr_status station_plan_start(struct station_device *device, uint64_t now_ms)
 {
     struct station_memory *memory = &device->memory;
+    if (!number_channels(device)) {
+        device->n_left_out = (uint16_t)(device->n_left_out + device->n_points);
+        device->n_points = 0;
+        device->n_shown = 0;
+    }
     for (uint16_t i = 0; i < device->n_points; i++) {
-        struct station_channel *channel = &memory->channels[i];
-        if (!memory->points[i].is_hidden) {
-            channel->number = ++*device->line->config.next_channel;
-        }
+        const struct station_channel *channel = &memory->channels[i];
         if (channel->is_scaled) {
             memory->points[i].scale_point = find_scale(device, &memory->points[i], channel->scale_address);
         }
@@ -276,5 +346,9 @@ struct hr_status station_plan_start(struct station_device *device, uint64_t now_
     HR_TRY(plant_init(&device->plant, &of_plant, &(struct plant_sink){station_take_sample, device}, now_ms));
     memcpy(device->plant.counter, counter, sizeof counter);
     device->has_plan = true;
+    station_say(device, STATION_FOUND, device->n_shown);
+    if (device->n_left_out > 0) {
+        station_say(device, STATION_FULL, device->n_left_out);
+    }
     return hr_ok();
 }

@@ -77,12 +77,8 @@ static void go_on(struct station_device *device, uint64_t now_ms)
         return;
     }
     rest(device);
-    if (device->n_left_out > 0) {
-        station_say(device, STATION_FULL, device->n_left_out);
-    }
     struct hr_status status = station_plan_start(device, now_ms);
     HR_ASSERT(hr_is_ok(status)); /* the plan is in order, and has as many places for reads as for points */
-    station_say(device, STATION_FOUND, device->n_points);
 }
 
 static bool is_as_before(const struct station_device *device)
