@@ -33,7 +33,7 @@ class Plant:
         with open(self.out, "wb") as out:
             self.process = subprocess.Popen([harness.program("headrace"), "sim", "sunspec", *map(str, arguments)],
                                                           stdin=self.commands, stdout=out)
-        n_lines = 2 if "--rtu" in arguments else 1
+        n_lines = 2 if {"--rtu", "--pty"} & set(map(str, arguments)) else 1
         harness.wait_for("the plant to say where it is", lambda: len(self.said()) >= n_lines or self.process.poll() is not None)
         self.address = self.said()[0]
         self.path = self.said()[1].removeprefix("rtu ") if n_lines == 2 else None
