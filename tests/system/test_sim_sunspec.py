@@ -139,6 +139,28 @@ class Simulator(harness.SystemTest):
         answer = line.ask(1, BASE, 2, 9)
         self.assertEqual((answer[0], crc(answer[:-2])), (247, answer[-2:]))
 
+    def test_a_probe_of_the_serial_line_sees_the_same(self):
+        plant = self.plant("--pty", self.folder / "bus", "--speed", 0, "--hour", 12)
+        self.assertEqual(plant.path, str(self.folder / "bus"))
+        rtu = lambda more="", expect=0: harness.run(harness.program("headrace"), "tap", "probe", f"rtu://{plant.path}{more}", "--unit",
+                                                    "1-4", "--timeout", "3000", expect=expect)
+        self.assertEqual(rtu("?baud=115200&parity=even").stdout, self.probe(plant, "--unit", "1-4"))
+        self.assertEqual(plant.command("1 bad_crc"), "ok")
+        self.assertIn("unit 1  no answer: bad_crc", rtu().stdout)
+        self.assertIn("no such baud rate", rtu("?baud=1", expect=1).stderr)
+        rtu("?speed=9600", expect=3)
+
+    def test_a_device_without_values_or_scales_or_with_a_short_common_model(self):
+        plant = self.plant("--speed", 0, "--hour", 12, "--inverters", 4)
+        whole = self.values(plant, 3)
+        for unit, fault in {3: "not_implemented", 4: "no_scale", 5: "model_65"}.items():
+            self.assertEqual(plant.command(f"{unit} {fault}"), "ok")
+        self.assertFalse({"A", "W", "Hz"} & set(self.values(plant, 3)))
+        self.assertAlmostEqual(int(self.values(plant, 4)["A"]), 100 * float(whole["A"]), delta=20)
+        out = self.probe(plant, "--unit", "5")
+        self.assertIn("model 1  common  67 registers at 40002", out)
+        self.assertIn("model 103  inverter_three_phase  52 registers at 40069", out)
+
     def test_faults_come_and_go_on_command(self):
         plant = self.plant("--speed", 0, "--inverters", 6)
         faults = {1: "silent", 2: "late", 3: "wrong_unit", 4: "truncated", 5: "bad_crc", 6: "busy", 7: "illegal_address"}
