@@ -191,6 +191,13 @@ static const struct row published[] = {
                                 HTTP_COUNTER},
     [APP_PUBLISHED_ISO_ANOMALIES] = {"iso_anomalies_total", "Findings about documents, likewise",
                                      HTTP_COUNTER},
+    [APP_PUBLISHED_PLANT_SAMPLES] = {"plant_samples_total",
+                                     "Samples of plants, again after a failure or for a replay",
+                                     HTTP_COUNTER},
+    [APP_PUBLISHED_PLANT_BAD] = {"plant_bad_samples_total", "Of them, those of another quality than good",
+                                 HTTP_COUNTER},
+    [APP_PUBLISHED_PLANT_UNKNOWN] = {"plant_unknown_samples_total",
+                                     "Samples of channels that no dictionary explains", HTTP_COUNTER},
     [APP_PUBLISHED_REVISIONS] = {"published_revisions_total", "Events that replays published again",
                                  HTTP_COUNTER},
 };

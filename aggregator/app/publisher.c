@@ -112,6 +112,9 @@ static void show_figures(struct app_publisher *publisher)
         [APP_PUBLISHED_ISO_BROKEN] = iso->broken,
         [APP_PUBLISHED_ISO_ROWS] = iso->rows,
         [APP_PUBLISHED_ISO_ANOMALIES] = iso->anomalies,
+        [APP_PUBLISHED_PLANT_SAMPLES] = publisher->plant.counts.samples,
+        [APP_PUBLISHED_PLANT_BAD] = publisher->plant.counts.bad,
+        [APP_PUBLISHED_PLANT_UNKNOWN] = publisher->plant.counts.unknown,
         [APP_PUBLISHED_REVISIONS] = stats->revisions,
         [APP_PUBLISHED_UNNOTED] = stats->unnoted,
         [APP_PUBLISHED_NEEDED] = stats->needed_leaf,
@@ -127,7 +130,8 @@ static struct hr_status init_feeds(struct app_publisher *publisher)
 {
     /* Touched page by page as documents need it; most publishers never see one. */
     publisher->iso_memory = calloc(1, norm_iso_memory_bytes());
-    if (publisher->iso_memory == NULL) {
+    publisher->plant_memory = calloc(1, norm_telemetry_memory_bytes());
+    if (publisher->iso_memory == NULL || publisher->plant_memory == NULL) {
         return hr_status_of(HR_IO);
     }
     HR_TRY(app_quality_init(&publisher->quality, publisher->zones));
@@ -137,10 +141,13 @@ static struct hr_status init_feeds(struct app_publisher *publisher)
                                         .inspector = norm_inspect_inspector(publisher->quality.inspect)};
     norm_iso_init(&publisher->iso, &iso);
 
+    const struct norm_telemetry_config plant = {.memory = publisher->plant_memory};
+    norm_telemetry_init(&publisher->plant, &plant);
     norm_ais_init(&publisher->ais);
     publisher->normalizers[0] = app_changed(&publisher->changed, &publisher->ais.normalizer);
     publisher->normalizers[1] = &publisher->iso.normalizer;
-    publisher->normalizers[2] = norm_device();
+    publisher->normalizers[2] = &publisher->plant.normalizer;
+    publisher->normalizers[3] = norm_device();
     const struct agg_fold_config config = {
         .reader = &publisher->reader,
         .writer = publisher->ledger,
@@ -218,6 +225,7 @@ struct hr_status app_publisher_start(struct app_publisher *publisher)
     app_cond_init(&publisher->woken);
     if (!hr_is_ok(ready) || pthread_create(&publisher->thread, NULL, run, publisher) != 0) {
         free(publisher->iso_memory);
+        free(publisher->plant_memory);
         app_quality_free(&publisher->quality);
         publisher->reader.close(publisher->reader.ctx);
         return hr_status_of(HR_IO);
@@ -251,6 +259,7 @@ void app_publisher_stop(struct app_publisher *publisher)
     }
     publisher->reader.close(publisher->reader.ctx);
     free(publisher->iso_memory);
+    free(publisher->plant_memory);
     app_quality_free(&publisher->quality);
     (void)pthread_cond_destroy(&publisher->woken);
     (void)pthread_mutex_destroy(&publisher->lock);
