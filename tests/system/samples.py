@@ -3,9 +3,9 @@
 dictionary of channels, and the samples by it."""
 import collections
 
-from pipeline import body_of, read_varint
+from pipeline import CHANNEL, body_of, read_varint
 
-CHANNEL, SAMPLES = 14, 15
+SAMPLES = 15
 GOOD, STALE, NOT_IMPLEMENTED, COMMS_ERROR, OUT_OF_RANGE = range(5)
 
 Channel = collections.namedtuple("Channel", "number device model point unit scale kind width_bits interval_ms silence_ms dead_band symbols")

@@ -109,7 +109,7 @@ class Pipeline(Taps):
         path = plant_file(self.folder, [f"name: power, points: [{points}], interval: 1s, report: each"],
                           [(tcp(plant), [f"name: inverter-{unit}, unit: {unit}, groups: [power], {PATIENT}"])
                            for unit in range(3, 3 + DEVICES)])
-        self.collect(path, "seal: {max_bytes: 245, max_age: 60s}\nuplink: {ack_timeout: 30s, silence: 1s}\n", to=f"coaps://127.0.0.1:{proxy.port}")
+        self.collect(path, "seal: {max_bytes: 256, max_age: 60s}\nuplink: {ack_timeout: 30s, silence: 1s}\n", to=f"coaps://127.0.0.1:{proxy.port}")
         self.collector.start()
         self.wait_samples(2 * DEVICES * len(POINTS))
         first, end, n_bytes, core = self.measure(proxy)
