@@ -47,6 +47,47 @@ class Configuration(SystemTest):
         told = {line.split(": ")[0].split(":", 2)[2] for line in lines}
         self.assertEqual(told, {"aggregators[0]", "nmae", "seal.max_age", "taps[0].source", "taps[1].path"})
 
+    def plant(self, text, maps=()):
+        """What --check says of a tap with that plant."""
+        (self.folder / "plant.yaml").write_text(text)
+        for name, of_map in dict(maps).items():
+            (self.folder / name).write_text(of_map)
+        collector = Collector(self.device, ["coaps://127.0.0.1"], f"  - {{type: modbus, plant: {self.folder}/plant.yaml}}\n")
+        done = run(program("headrace-collector"), "--check", "--config", collector.config, expect=None)
+        return [line.split("taps[0].plant: ", 1)[1].removeprefix(f"{self.folder}/") for line in done.stderr.splitlines()]
+
+    def test_a_plants_mistakes_are_told_with_file_line_and_key(self):
+        groups = "groups:\n- {name: a, points: [103.W]}\n"
+        line = "lines:\n- transport: tcp\n  host: 192.0.2.1\n  devices:\n  - {name: x, unit: 1, groups: [a]}\n"
+        self.assertEqual(self.plant(groups + line), [])
+        told = self.plant(groups + line.replace("[a]", "[b]").replace("unit: 1", "unit: 300"))
+        self.assertEqual(len(told), 1)
+        self.assertRegex(told[0], r"^plant.yaml:7:lines\[0\].devices\[0\].unit: 300 ")
+        for wrong, said in {line.replace("[a]", "[b]"): "device x: there is no group b",
+                            line + "  - {name: y, unit: 1, groups: [a]}\n": "x and y are both unit 1",
+                            line + "  - {name: x, unit: 2, groups: [a]}\n": "two devices are called x",
+                            line.replace("[a]", "[a], open: 1m, open_max: 10s"): "less than open",
+                            line.replace("tcp\n  host: 192.0.2.1", "rtu\n  path: /dev/null\n  baud: 5000"): "none of 4800",
+                            line.replace("[a]", "[a], map: none.yaml"): "none.yaml"}.items():
+            told = self.plant(groups + wrong)
+            self.assertTrue(told and all(said in t for t in told), (wrong, told))
+        mapped = line.replace("[a]", "[a], map: m.yaml")
+        for row, said in {"{name: W, address: 65535, type: int32}": "m.yaml:2:registers[0].address: reaches beyond 65535",
+                          "{name: W, address: 1, scale: 0.5}": "m.yaml:2:registers[0].scale: not a whole number",
+                          "{name: W, address: 1, symbols: off}": 'm.yaml:2:registers[0].symbols: "off": not NUMBER=NAME',
+                          "{name: W, address: 1, kind: accumulator, type: float32}": "m.yaml:2:registers[0].kind: a float32",
+                          "{name: W, address: 1, typ: int32}": "m.yaml:2:registers[0].typ: "}.items():
+            told = self.plant(groups + mapped, {"m.yaml": f"registers:\n- {row}\n"})
+            self.assertTrue(len(told) == 1 and told[0].startswith(said), (row, told))
+
+    def test_the_boards_plant_has_no_mistakes(self):
+        example = ROOT / "boards/linux_gateway/plant.yaml"
+        collector = Collector(self.device, ["coaps://127.0.0.1"], f"  - {{type: modbus, plant: {example}}}\n")
+        self.assertIn("no mistakes", self.check(collector, 0).stdout)
+        twice = f"  - {{type: modbus, plant: {example}}}\n" * 2
+        told = self.check(Collector(self.device, ["coaps://127.0.0.1"], twice), 2).stderr
+        self.assertIn("one tap of type modbus polls all lines", told)
+
     def test_a_private_key_that_others_may_read_is_refused(self):
         for key in self.device.record_key, self.device.key:
             collector = Collector(self.device, ["coaps://127.0.0.1"], "  - {type: ais, source: stdin}\n")

@@ -33,7 +33,7 @@ class Plant:
         with open(self.out, "wb") as out:
             self.process = subprocess.Popen([harness.program("headrace"), "sim", "sunspec", *map(str, arguments)],
                                                           stdin=self.commands, stdout=out)
-        n_lines = 2 if "--rtu" in arguments else 1
+        n_lines = 2 if {"--rtu", "--pty"} & set(map(str, arguments)) else 1
         harness.wait_for("the plant to say where it is", lambda: len(self.said()) >= n_lines or self.process.poll() is not None)
         self.address = self.said()[0]
         self.path = self.said()[1].removeprefix("rtu ") if n_lines == 2 else None
@@ -138,6 +138,28 @@ class Simulator(harness.SystemTest):
         self.assertEqual(plant.command("1 wrong_unit"), "ok")
         answer = line.ask(1, BASE, 2, 9)
         self.assertEqual((answer[0], crc(answer[:-2])), (247, answer[-2:]))
+
+    def test_a_probe_of_the_serial_line_sees_the_same(self):
+        plant = self.plant("--pty", self.folder / "bus", "--speed", 0, "--hour", 12)
+        self.assertEqual(plant.path, str(self.folder / "bus"))
+        rtu = lambda more="", expect=0: harness.run(harness.program("headrace"), "tap", "probe", f"rtu://{plant.path}{more}", "--unit",
+                                                    "1-4", "--timeout", "3000", expect=expect)
+        self.assertEqual(rtu("?baud=115200&parity=even").stdout, self.probe(plant, "--unit", "1-4"))
+        self.assertEqual(plant.command("1 bad_crc"), "ok")
+        self.assertIn("unit 1  no answer: bad_crc", rtu().stdout)
+        self.assertIn("no such baud rate", rtu("?baud=1", expect=1).stderr)
+        rtu("?speed=9600", expect=3)
+
+    def test_a_device_without_values_or_scales_or_with_a_short_common_model(self):
+        plant = self.plant("--speed", 0, "--hour", 12, "--inverters", 4)
+        whole = self.values(plant, 3)
+        for unit, fault in {3: "not_implemented", 4: "no_scale", 5: "model_65"}.items():
+            self.assertEqual(plant.command(f"{unit} {fault}"), "ok")
+        self.assertFalse({"A", "W", "Hz"} & set(self.values(plant, 3)))
+        self.assertAlmostEqual(int(self.values(plant, 4)["A"]), 100 * float(whole["A"]), delta=20)
+        out = self.probe(plant, "--unit", "5")
+        self.assertIn("model 1  common  67 registers at 40002", out)
+        self.assertIn("model 103  inverter_three_phase  52 registers at 40069", out)
 
     def test_faults_come_and_go_on_command(self):
         plant = self.plant("--speed", 0, "--inverters", 6)

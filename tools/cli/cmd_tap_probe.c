@@ -33,10 +33,11 @@ static const struct cli_option options[] = {
 
 static const struct cli_usage usage = {
     .verb = "tap probe",
-    .positional = "tcp://HOST[:PORT]",
+    .positional = "tcp://HOST[:PORT]|rtu:///dev/TTY[?baud=N&parity=even|odd&stop=2]",
     .options = options,
     .n_options = sizeof(options) / sizeof(options[0]),
-    .help = "Looks for SunSpec at a Modbus TCP device or gateway, and prints its models and what their "
+    .help = "Looks for SunSpec at a Modbus TCP device or gateway, or on a serial line, and prints its models "
+            "and what their "
             "points say.\n"
             "Nothing is ever written to the device.",
 };
@@ -268,7 +269,9 @@ int cli_tap_probe(int argc, char **argv)
         return parsed;
     }
     if (!cli_modbus_address(&modbus, arguments.positional)) {
-        (void)fprintf(stderr, "headrace tap probe: %s is not tcp://HOST[:PORT]\n", arguments.positional);
+        (void)fprintf(stderr,
+                      "headrace tap probe: %s is neither tcp://HOST[:PORT] nor rtu:///dev/TTY[?baud=N]\n",
+                      arguments.positional);
         return CLI_USAGE;
     }
     if (!cli_number(cli_option_or(&arguments, TIMEOUT, "1000"), TIMEOUT_MAX_MS, &timeout_ms) ||

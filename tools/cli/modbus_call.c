@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { TRIES = 2, READ_MAX_BYTES = 512 };
+enum { TRIES = 2, READ_MAX_BYTES = 512, RTU_GAP_MS = 10, RTU_LATE_MS = 200 };
 
 /* Of the exceptions that devices use; V1.1b3 section 7. */
 static const char *const EXCEPTION[] = {
@@ -26,38 +26,6 @@ static uint64_t clock_ms(void)
     struct timespec now;
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
-bool cli_modbus_address(struct cli_modbus *modbus, const char *text)
-{
-    static const char SCHEME[] = "tcp://";
-    if (strncmp(text, SCHEME, sizeof SCHEME - 1) != 0) {
-        return false;
-    }
-    const char *host = text + sizeof SCHEME - 1;
-    bool is_bracketed = host[0] == '[';
-    const char *end = strchr(host, is_bracketed ? ']' : ':');
-    size_t len = end == NULL ? strlen(host) : (size_t)(end - host);
-    const char *rest = host + len;
-    if (is_bracketed) {
-        if (end == NULL) {
-            return false;
-        }
-        host++;
-        len--;
-        rest++;
-    }
-    const char *port = rest[0] == ':' ? rest + 1 : "502";
-    size_t port_len = strlen(port);
-    if (len == 0 || len >= sizeof modbus->host || (rest[0] != ':' && rest[0] != '\0') || port_len == 0 ||
-        port_len >= sizeof modbus->port || strspn(port, "0123456789") != port_len) {
-        return false;
-    }
-    memcpy(modbus->host, host, len);
-    modbus->host[len] = '\0';
-    memcpy(modbus->port, port, port_len + 1);
-    modbus->fd = -1;
-    return true;
 }
 
 /* Waits until the socket is ready; false when the time is over. */
@@ -103,8 +71,37 @@ static int connect_address(struct cli_modbus *modbus, const struct addrinfo *at)
     return 0;
 }
 
+static void say_nothing(void *ctx, enum port_log_level level, const char *event,
+                        const struct port_log_field *fields, uint32_t n_fields)
+{
+    (void)ctx;
+    (void)level;
+    (void)event;
+    (void)fields;
+    (void)n_fields;
+}
+
+/* The one who waits is told why by errno; a log is for programs that run on. */
+static bool open_bus(struct cli_modbus *modbus)
+{
+    static const struct port_log LOG = {say_nothing, NULL};
+    errno = 0;
+    struct hr_status status = port_linux_source_open(&modbus->bus, &modbus->serial, &LOG, clock_ms());
+    modbus->fd = hr_is_ok(status) ? modbus->bus.stream[0] : -1;
+    if (modbus->fd < 0) {
+        (void)snprintf(modbus->why, sizeof modbus->why, "%s",
+                       hr_is_ok(status) ? strerror(errno) : "no such baud rate");
+        return false;
+    }
+    tap_modbus_init(&modbus->line, TAP_MODBUS_RTU);
+    return true;
+}
+
 bool cli_modbus_connect(struct cli_modbus *modbus)
 {
+    if (modbus->is_rtu) {
+        return open_bus(modbus);
+    }
     const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
     struct addrinfo *found = NULL;
     int failed = getaddrinfo(modbus->host, modbus->port, &hints, &found);
@@ -172,6 +169,16 @@ static void say_why(struct cli_modbus *modbus)
     }
 }
 
+/* Leaves a serial line alone: for the 3.5 characters between frames, and after a failure for as long as an
+ * answer may be late. */
+static void let_pass(const struct cli_modbus *modbus)
+{
+    enum tap_modbus_state state = modbus->line.state;
+    bool is_good = state == TAP_MODBUS_ANSWERED || state == TAP_MODBUS_EXCEPTION;
+    long ms = is_good ? RTU_GAP_MS : RTU_LATE_MS;
+    (void)nanosleep(&(struct timespec){.tv_nsec = ms * 1000000}, NULL);
+}
+
 /* One request, once. */
 static bool ask(struct cli_modbus *modbus, const struct tap_modbus_request *request)
 {
@@ -180,16 +187,20 @@ static bool ask(struct cli_modbus *modbus, const struct tap_modbus_request *requ
         return false;
     }
     size_t len = tap_modbus_ask(&modbus->line, request, out);
-    bool is_open = send(modbus->fd, out, len, MSG_NOSIGNAL) == (ssize_t)len;
+    ssize_t n_sent = modbus->is_rtu ? write(modbus->fd, out, len) : send(modbus->fd, out, len, MSG_NOSIGNAL);
+    bool is_open = n_sent == (ssize_t)len;
     if (is_open) {
         is_open = hear(modbus);
     } else {
         (void)tap_modbus_over(&modbus->line);
     }
     say_why(modbus);
+    if (modbus->is_rtu) {
+        let_pass(modbus);
+    }
     /* Half a frame, or one that never came: what follows on this connection would not be what was asked for.
      */
-    if (!is_open || modbus->line.state == TAP_MODBUS_TRUNCATED) {
+    if (!is_open || (!modbus->is_rtu && modbus->line.state == TAP_MODBUS_TRUNCATED)) {
         cli_modbus_close(modbus);
     }
     return modbus->line.state == TAP_MODBUS_ANSWERED;
