@@ -50,7 +50,7 @@ struct app_vault {
     uint32_t refresh_ms;
 };
 
-enum app_tap_type { APP_TAP_AIS, APP_TAP_HTTP };
+enum app_tap_type { APP_TAP_AIS, APP_TAP_HTTP, APP_TAP_MODBUS };
 enum app_source {
     APP_SOURCE_TCP_CLIENT,
     APP_SOURCE_TCP_SERVER,
@@ -65,7 +65,7 @@ struct app_tap {
     enum app_source source;
     char host[NET_HOST_MAX_CHARS + 1]; /* to connect to, or to listen on */
     uint16_t port;
-    char path[APP_PATH_MAX_CHARS + 1]; /* of the device, file, or feeds */
+    char path[APP_PATH_MAX_CHARS + 1]; /* of the device, file, feeds, or plant */
     uint32_t baud;
     uint32_t duplicate_window_ms; /* 0: off */
     uint32_t downsample_ms;       /* 0: off */

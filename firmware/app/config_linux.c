@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "firmware/app/config.h"
 
+#include "firmware/app/config_modbus.h"
 #include "firmware/app/config_vault.h"
 #include "firmware/app/taps_http.h"
 #include "firmware/crypto/key_file.h"
@@ -82,18 +83,6 @@ static void check_readable(const void *section, struct conf_place *place)
     }
 }
 
-static void check_baud(const void *section, struct conf_place *place)
-{
-    static const uint32_t rates[] = {4800, 9600, 19200, 38400, 57600, 115200, 230400, 460800, 921600};
-    const struct app_tap *tap = section;
-    for (size_t i = 0; i < HR_ARRAY_LEN(rates); i++) {
-        if (tap->baud == rates[i]) {
-            return;
-        }
-    }
-    conf_complain(place, "baud", "none of 4800, 9600, 19200, 38400, 57600, 115200, 230400, 460800, 921600");
-}
-
 static const char *check_connect_to(const char *text)
 {
     uint32_t colons = 0;
@@ -124,6 +113,7 @@ static void check_config(const void *section, struct conf_place *place)
                       "one tap of type http polls all feeds: two would not know of each other's "
                       "requests");
     }
+    app_modbus_check_taps(config, place);
 }
 
 /* ---- the tables ---- */
@@ -299,7 +289,7 @@ static const struct conf_field serial_fields[] = {
      .max = 921600,
      .help = "Bits a second; 8 data bits, no parity, 1 stop bit."},
 };
-static const struct conf_table serial_table = {CONF_FIELDS(serial_fields), .check = check_baud};
+static const struct conf_table serial_table = {CONF_FIELDS(serial_fields), .check = app_check_baud_of_tap};
 
 static const struct conf_field file_fields[] = {
     {.key = "path",
@@ -378,7 +368,10 @@ static const struct conf_field http_fields[] = {
 static const struct conf_table http_table = {CONF_FIELDS(http_fields), .check = check_http};
 
 static const struct conf_variant tap_types[] = {
-    [APP_TAP_AIS] = {"ais", &ais_table}, [APP_TAP_HTTP] = {"http", &http_table}};
+    [APP_TAP_AIS] = {"ais", &ais_table},
+    [APP_TAP_HTTP] = {"http", &http_table},
+    [APP_TAP_MODBUS] = {"modbus", &app_modbus_table},
+};
 static const struct conf_table tap_table = {CONF_VARIANTS("type", tap_types, struct app_tap, type)};
 
 static const char *const log_levels[] = {[PORT_LOG_DEBUG] = "debug",

@@ -25,7 +25,7 @@
 enum { EXIT_FAILED = 1, EXIT_BAD_CONFIG = 2, EXIT_USAGE = 3 };
 
 enum {
-    MAX_FDS = 64,
+    MAX_FDS = 160,
     STATUS_INTERVAL_MS = 1000,
     ROOM_FOR_RECORDINGS_PERCENT = 50, /* of the spool; beyond, what can wait is left where it is */
 };

@@ -2,6 +2,7 @@
 #include "firmware/app/taps.h"
 
 #include "firmware/app/taps_http.h"
+#include "firmware/app/taps_modbus.h"
 #include "firmware/core/counters.h"
 #include "firmware/ports/linux/source.h"
 #include "firmware/taps/ais/tap_ais.h"
@@ -33,7 +34,8 @@ struct app_taps {
     const struct port_clock *clock;
     uint32_t n_taps;
     struct ais_tap taps[APP_MAX_TAPS];
-    struct app_http *http;    /* NULL: there is none */
+    struct app_modbus *modbus; /* NULL: there is none; the same below */
+    struct app_http *http;
     struct hr_status offered; /* the first failure of an offer in this turn */
     uint8_t chunk[CHUNK_BYTES];
 };
@@ -149,6 +151,11 @@ struct hr_status app_taps_open(const struct app_config *config, struct fw_collec
         }
     }
     for (uint32_t i = 0; i < config->n_taps; i++) {
+        if (config->taps[i].type == APP_TAP_MODBUS) {
+            HR_TRY(app_modbus_open(&config->taps[i], collector, clock, log, &taps->modbus));
+        }
+    }
+    for (uint32_t i = 0; i < config->n_taps; i++) {
         if (config->taps[i].type == APP_TAP_HTTP) {
             HR_TRY(app_http_open(&config->taps[i], config->spool.path, collector, clock, log, &taps->http));
         }
@@ -168,6 +175,7 @@ void app_taps_close(struct app_taps *taps)
         free(taps->taps[i].filters.duplicates.seen);
         free(taps->taps[i].filters.downsample.seen);
     }
+    app_modbus_close(taps->modbus);
     app_http_close(taps->http);
     free(taps);
 }
@@ -187,6 +195,9 @@ size_t app_taps_fds(struct app_taps *taps, bool hold_recordings, struct pollfd *
         if (!rests(&taps->taps[i], hold_recordings) && capacity - n_fds >= PORT_LINUX_SOURCE_FDS) {
             n_fds += port_linux_source_fds(&taps->taps[i].source, now_ms, fds + n_fds);
         }
+    }
+    if (taps->modbus != NULL) {
+        n_fds += app_modbus_fds(taps->modbus, fds + n_fds, capacity - n_fds);
     }
     if (taps->http != NULL) {
         n_fds += app_http_fds(taps->http, fds + n_fds, capacity - n_fds);
@@ -244,6 +255,11 @@ struct hr_status app_taps_pump(struct app_taps *taps, bool hold_recordings, uint
         uint32_t tap_wait_ms = more ? 0 : tap->ended ? FW_NEVER_MS : source_wait_ms;
         *wait_ms = tap_wait_ms < *wait_ms ? tap_wait_ms : *wait_ms;
     }
+    if (taps->modbus != NULL) {
+        uint32_t modbus_wait_ms = 0;
+        HR_TRY(app_modbus_pump(taps->modbus, &modbus_wait_ms));
+        *wait_ms = modbus_wait_ms < *wait_ms ? modbus_wait_ms : *wait_ms;
+    }
     if (taps->http != NULL) {
         uint32_t http_wait_ms = 0;
         HR_TRY(app_http_pump(taps->http, hold_recordings, &http_wait_ms));
@@ -259,5 +275,5 @@ bool app_taps_have_ended(const struct app_taps *taps)
             return false;
         }
     }
-    return taps->http == NULL;
+    return taps->http == NULL && taps->modbus == NULL;
 }

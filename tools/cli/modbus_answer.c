@@ -18,10 +18,23 @@ enum {
 };
 
 const char *const CLI_SIM_FAULT_NAMES[SIM_N_FAULTS + 1] = {
-    [SIM_FAULT_NONE] = "none",           [SIM_FAULT_SILENT] = "silent",
-    [SIM_FAULT_LATE] = "late",           [SIM_FAULT_WRONG_UNIT] = "wrong_unit",
-    [SIM_FAULT_TRUNCATED] = "truncated", [SIM_FAULT_BAD_CRC] = "bad_crc",
-    [SIM_FAULT_BUSY] = "busy",           [SIM_FAULT_ILLEGAL_ADDRESS] = "illegal_address",
+    [SIM_FAULT_NONE] = "none",
+    [SIM_FAULT_SILENT] = "silent",
+    [SIM_FAULT_LATE] = "late",
+    [SIM_FAULT_WRONG_UNIT] = "wrong_unit",
+    [SIM_FAULT_TRUNCATED] = "truncated",
+    [SIM_FAULT_BAD_CRC] = "bad_crc",
+    [SIM_FAULT_BUSY] = "busy",
+    [SIM_FAULT_ILLEGAL_ADDRESS] = "illegal_address",
+    [SIM_FAULT_NOT_IMPLEMENTED] = "not_implemented",
+    [SIM_FAULT_NO_SCALE] = "no_scale",
+    [SIM_FAULT_MODEL_65] = "model_65",
+};
+
+static const enum sim_plant_view VIEW[SIM_N_FAULTS] = {
+    [SIM_FAULT_NOT_IMPLEMENTED] = SIM_PLANT_NOT_IMPLEMENTED,
+    [SIM_FAULT_NO_SCALE] = SIM_PLANT_NO_SCALE,
+    [SIM_FAULT_MODEL_65] = SIM_PLANT_MODEL_65,
 };
 
 /* Unit and PDU of the answer. */
@@ -87,14 +100,17 @@ static size_t answer(struct cli_modbus_peer *peer, struct sim_plant *plant, cons
 {
     uint8_t frame[TAP_MODBUS_FRAME_MAX_BYTES];
     uint8_t unit = peer->bytes[peer->framing == TAP_MODBUS_TCP ? HEADER_BYTES : 0];
-    const struct sim_plant_device *device = cli_plant_device(plant, unit);
+    struct sim_plant_device *device = cli_plant_device(plant, unit);
+    struct sim_plant_device seen;
     size_t len = peer->late_bytes;
     memcpy(out, peer->late, len);
     peer->late_bytes = 0;
     if (device == NULL || faults[unit] == SIM_FAULT_SILENT) {
         return len;
     }
-    size_t frame_bytes = write_frame(peer, device, faults[unit], frame);
+    device->n_answers++;
+    cli_plant_view(device, VIEW[faults[unit]], &seen);
+    size_t frame_bytes = write_frame(peer, &seen, faults[unit], frame);
     if (faults[unit] == SIM_FAULT_LATE) {
         memcpy(peer->late, frame, frame_bytes);
         peer->late_bytes = frame_bytes;

@@ -17,6 +17,10 @@ enum sim_fault {
     SIM_FAULT_BAD_CRC, /* on RTU; on TCP a header that can't be */
     SIM_FAULT_ILLEGAL_ADDRESS,
     SIM_FAULT_BUSY,
+    /* Of what it says, as enum sim_plant_view. */
+    SIM_FAULT_NOT_IMPLEMENTED,
+    SIM_FAULT_NO_SCALE,
+    SIM_FAULT_MODEL_65,
     SIM_N_FAULTS
 };
 

@@ -9,6 +9,8 @@
 #include <string.h>
 
 enum { COMMON = 1, COMMON_LENGTH = 66, METER = 203, INVERTER = 103, STORAGE = 802, FIRST_UNIT = 1 };
+/* Where the second model begins: behind "SunS" and the common one. */
+enum { SECOND_MODEL = 2 + TAP_SUNSPEC_HEAD_REGISTERS + COMMON_LENGTH };
 enum { BATTERY_MOST_W = 5000 };
 
 static const double PI = 3.14159265358979323846;
@@ -100,10 +102,10 @@ static void add_model(struct sim_plant_device *device, uint16_t id)
     device->n_registers = (uint16_t)at;
 }
 
-/* The place of a point of the device's second model, which begins behind "SunS" and the common one. */
+/* The place of a point of the device's second model. */
 static uint16_t *place_of(struct sim_plant_device *device, const char *point, size_t *n_registers)
 {
-    size_t start = 2 + TAP_SUNSPEC_HEAD_REGISTERS + COMMON_LENGTH;
+    size_t start = SECOND_MODEL;
     const struct tap_sunspec_model *model = tap_sunspec_model(device->registers[start]);
     HR_ASSERT(model != NULL);
     for (size_t i = 0; i < model->n_items; i++) {
@@ -184,7 +186,7 @@ static double sun(double day_s)
                : sin(PI * (second - SUNRISE_S) / (SUNSET_S - SUNRISE_S));
 }
 
-static void step_inverter(struct sim_plant *plant, struct sim_plant_device *device)
+static void step_inverter(const struct sim_plant *plant, struct sim_plant_device *device)
 {
     double clouds = 0.4 + 0.6 * drift(plant->seed, plant->day_s / CLOUD_S);
     double volts = 228 + 4 * drift(plant->seed + device->unit, plant->day_s / 60);
@@ -201,7 +203,7 @@ static void step_inverter(struct sim_plant *plant, struct sim_plant_device *devi
     set(device, "PhVphC", volts * 10 - 4);
     set(device, "W", power_w);
     set(device, "Hz", 4998 + 4 * drift(plant->seed, plant->day_s / 10));
-    set(device, "WH", device->export_wh);
+    set(device, "WH", plant->counts ? (double)device->n_answers : device->export_wh);
     set(device, "DCV", power_w > 0 ? 6000 + 500 * clouds : 0);
     set(device, "DCW", power_w * 1.02);
     set(device, "TmpCab", 150 + 250 * clear * clouds);
@@ -294,4 +296,32 @@ struct sim_plant_device *cli_plant_device(struct sim_plant *plant, uint8_t unit)
 {
     size_t index = (size_t)unit - FIRST_UNIT;
     return unit >= FIRST_UNIT && index < plant->n_devices ? &plant->devices[index] : NULL;
+}
+
+/* Removes the last register of the common model. */
+static void shorten(struct sim_plant_device *device)
+{
+    uint16_t *end = &device->registers[SECOND_MODEL];
+    device->registers[3] = COMMON_LENGTH - 1;
+    memmove(end - 1, end, (size_t)(device->n_registers - SECOND_MODEL) * sizeof *end);
+    device->n_registers--;
+}
+
+void cli_plant_view(const struct sim_plant_device *device, enum sim_plant_view view,
+                    struct sim_plant_device *out)
+{
+    *out = *device;
+    const struct tap_sunspec_model *model = tap_sunspec_model(device->registers[SECOND_MODEL]);
+    size_t at = SECOND_MODEL;
+    for (size_t i = 0; i < model->n_items; i++) {
+        bool is_scale = model->items[i].type == TAP_SUNSPEC_SUNSSF;
+        bool is_head = i < TAP_SUNSPEC_HEAD_REGISTERS;
+        if (is_scale ? view == SIM_PLANT_NO_SCALE : view == SIM_PLANT_NOT_IMPLEMENTED && !is_head) {
+            put_nothing(&out->registers[at], &model->items[i]);
+        }
+        at += model->items[i].n_registers;
+    }
+    if (view == SIM_PLANT_MODEL_65) {
+        shorten(out);
+    }
 }

@@ -29,11 +29,13 @@ struct sim_plant_device {
                        from the grid */
     double export_wh; /* made, given */
     double import_wh; /* taken */
+    uint32_t n_answers;
 };
 
 struct sim_plant {
     uint64_t seed;
-    double day_s;     /* seconds since the first midnight */
+    bool counts;  /* an inverter's WH is how often it was asked, so that a reader can tell what he missed */
+    double day_s; /* seconds since the first midnight */
     double charge_wh; /* of the battery */
     size_t n_devices;
     struct sim_plant_device devices[SIM_PLANT_DEVICES_MAX];
@@ -44,6 +46,18 @@ void cli_plant_init(struct sim_plant *plant, uint64_t seed, size_t n_inverters, 
 
 /* Lets time go on. Steps above a minute are made in parts. */
 void cli_plant_step(struct sim_plant *plant, double seconds);
+
+/* Ways in which devices are not as one would like. */
+enum sim_plant_view {
+    SIM_PLANT_AS_IT_IS,
+    SIM_PLANT_NOT_IMPLEMENTED, /* it has none of its values: NaN, 0x8000, 0xFFFF and the like */
+    SIM_PLANT_NO_SCALE,        /* its scale factors are 0x8000 */
+    SIM_PLANT_MODEL_65, /* its common model has 65 registers, not 66, and the others stand before that */
+};
+
+/* Writes the device as it looks so. */
+void cli_plant_view(const struct sim_plant_device *device, enum sim_plant_view view,
+                    struct sim_plant_device *out);
 
 /* The device with that unit, or NULL. */
 struct sim_plant_device *cli_plant_device(struct sim_plant *plant, uint8_t unit);

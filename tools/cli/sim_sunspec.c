@@ -22,24 +22,26 @@
 #include <unistd.h>
 
 enum {
-    PEERS = 16,
+    PEERS = 65,
     READ_BYTES = 512,
     LINE_CHARS = 128,
     TICK_MS = 100,
     SPEED_MAX = 86400,
     HOUR_MAX = 23,
-    BACKLOG = 8
+    BACKLOG = 64
 };
 
-enum option { INVERTERS, SEED, PORT, PTY, HOUR, SPEED };
+enum option { INVERTERS, SEED, PORT, RTU, PTY, HOUR, SPEED, COUNT };
 
 static const struct cli_option options[] = {
     [INVERTERS] = {"--inverters", "N", false, 0, "units 3 on (2); unit 1 is the meter, 2 the battery"},
     [SEED] = {"--seed", "N", false, 0, "the same seed gives the same sky (1)"},
     [PORT] = {"--port", "N", false, 0, "TCP port on loopback (0: a free one, which is told)"},
-    [PTY] = {"--rtu", NULL, false, 0, "RTU too, over a pseudo terminal, whose path is told"},
+    [RTU] = {"--rtu", NULL, false, 0, "RTU too, over a pseudo terminal, whose path is told"},
+    [PTY] = {"--pty", "PATH", false, 0, "the same, with a link at PATH to the pseudo terminal"},
     [HOUR] = {"--hour", "N", false, 0, "of the day at which it begins (10)"},
     [SPEED] = {"--speed", "N", false, 0, "simulated seconds in a second (1); 0: time stands still"},
+    [COUNT] = {"--count", NULL, false, 0, "an inverter's WH is how often it has answered"},
 };
 
 static const struct cli_usage usage = {
@@ -49,7 +51,8 @@ static const struct cli_usage usage = {
     .help = "Serves a plant over Modbus: inverters under a seeded sky, a battery, and the meter to the grid. "
             "Lines on stdin are\n"
             "commands: UNIT FAULT, with a fault of none, silent, late, wrong_unit, truncated, bad_crc, "
-            "illegal_address, busy.\n"
+            "illegal_address, busy,\n"
+            "not_implemented, no_scale, model_65.\n"
             "Each is answered by \"ok\" or by what is wrong with it. It goes on until it is interrupted.",
 };
 
@@ -101,7 +104,7 @@ static bool listen_on(uint16_t port)
 }
 
 /* The other side stays open here as well, so that its users may come and go. */
-static bool open_pty(void)
+static bool open_pty(const char *link_path)
 {
     struct termios raw;
     char path[LINE_CHARS] = "";
@@ -123,9 +126,19 @@ static bool open_pty(void)
     raw.c_lflag = 0;
     raw.c_cflag = CS8 | CREAD | CLOCAL | B9600;
     (void)tcsetattr(other, TCSANOW, &raw);
+    if (link_path != NULL) {
+        char target[1];
+        if (readlink(link_path, target, sizeof target) >= 0) {
+            (void)unlink(link_path); /* of a simulator that was killed */
+        }
+        if (symlink(path, link_path) != 0) {
+            (void)fprintf(stderr, "headrace sim sunspec: %s: %s\n", link_path, strerror(errno));
+            return false;
+        }
+    }
     server.fds[0] = fd;
     server.peers[0] = (struct cli_modbus_peer){.framing = TAP_MODBUS_RTU};
-    (void)printf("rtu %s\n", path);
+    (void)printf("rtu %s\n", link_path != NULL ? link_path : path);
     return true;
 }
 
@@ -287,10 +300,16 @@ int cli_sim_sunspec(int argc, char **argv)
     for (size_t i = 0; i < PEERS; i++) {
         server.fds[i] = -1;
     }
+    const char *link_path = cli_option_or(&arguments, PTY, NULL);
+    bool has_rtu = link_path != NULL || cli_option_or(&arguments, RTU, NULL) != NULL;
     cli_plant_init(&server.plant, seed, (size_t)n_inverters, (double)hour * 3600);
-    if (!listen_on((uint16_t)port) || (cli_option_or(&arguments, PTY, NULL) != NULL && !open_pty())) {
+    server.plant.counts = cli_option_or(&arguments, COUNT, NULL) != NULL;
+    if (!listen_on((uint16_t)port) || (has_rtu && !open_pty(link_path))) {
         return CLI_FAILED;
     }
     serve((double)speed);
+    if (link_path != NULL) {
+        (void)unlink(link_path);
+    }
     return CLI_OK;
 }

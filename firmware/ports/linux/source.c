@@ -60,7 +60,7 @@ static void try_open(struct port_linux_source *source, uint64_t uptime_ms)
     const struct port_linux_source_config *config = &source->config;
     source->down = false;
     if (config->kind == PORT_LINUX_SOURCE_SERIAL) {
-        source->stream[0] = port_linux_serial_open(config->path, config->baud);
+        source->stream[0] = port_linux_serial_open(config);
         if (source->stream[0] < 0) {
             fail_to_open(source, strerror(errno), uptime_ms);
         } else {

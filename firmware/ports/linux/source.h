@@ -12,6 +12,7 @@
 #define PORT_LINUX_SOURCE_H
 
 #include "firmware/port/port_log.h"
+#include "proto/base/bytes.h"
 #include "proto/base/status.h"
 
 #include <poll.h>
@@ -20,7 +21,7 @@
 #include <stdint.h>
 
 enum port_linux_source_kind {
-    PORT_LINUX_SOURCE_SERIAL,     /* path, baud: 8N1, raw, no flow control, opened for this process alone */
+    PORT_LINUX_SOURCE_SERIAL,     /* path, baud: raw, no flow control, opened for this process alone */
     PORT_LINUX_SOURCE_TCP_CLIENT, /* host, port; connects for at most 10 s, keepalive finds a dead peer in 60
                                      s */
     PORT_LINUX_SOURCE_TCP_SERVER, /* host (empty: all addresses), port (0: a free one); 8 senders at once */
@@ -34,12 +35,18 @@ enum {
     PORT_LINUX_SOURCE_FDS = PORT_LINUX_SOURCE_STREAMS + 1, /* and the listener */
 };
 
+enum port_linux_parity { PORT_LINUX_PARITY_NONE, PORT_LINUX_PARITY_EVEN, PORT_LINUX_PARITY_ODD };
+
 struct port_linux_source_config {
     enum port_linux_source_kind kind;
     char path[256];
     char host[256];
     uint16_t port;
     uint32_t baud; /* 4800, 9600, 19200, 38400, 57600, 115200, 230400, 460800 or 921600 */
+    /* Of a serial device; zeros are 8N1, for listening only. */
+    bool is_two_way; /* it is written to as well */
+    bool has_two_stop_bits;
+    enum port_linux_parity parity;
 };
 
 enum port_linux_source_event {
@@ -106,6 +113,18 @@ uint32_t port_linux_source_wait_ms(const struct port_linux_source *source, uint6
 
 /* The port that a TCP server or UDP source is bound to; 0 for the other kinds. */
 uint16_t port_linux_source_port(const struct port_linux_source *source);
+
+/* ---- a serial device that is_two_way, and a TCP client ---- */
+
+/* True while there is somebody to write to. */
+bool port_linux_source_is_open(const struct port_linux_source *source);
+
+/* Writes to the device or peer. HR_AGAIN: not open. HR_IO: it took less than all of it, because it failed or
+ * has not read what it was sent before; drop it then. */
+HR_MUST_USE struct hr_status port_linux_source_write(struct port_linux_source *source, struct hr_bytes bytes);
+
+/* Closes what is open and opens it again at the next port_linux_source_read. */
+void port_linux_source_reopen(struct port_linux_source *source, uint64_t uptime_ms);
 
 /* Closes everything; stdin stays open. Safe on a source whose opening failed. */
 void port_linux_source_close(struct port_linux_source *source);

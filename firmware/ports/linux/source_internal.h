@@ -10,7 +10,7 @@
 bool port_linux_baud_known(uint32_t baud);
 
 /* Opens and sets up the device; -1 and errno when that fails. */
-int port_linux_serial_open(const char *path, uint32_t baud);
+int port_linux_serial_open(const struct port_linux_source_config *config);
 
 /* Starts a connection to the host's address number `address_turn` (modulo how many it has). Returns a
  * nonblocking socket that becomes writable when it is decided, or -1 with *why pointing to static text. */

@@ -31,18 +31,22 @@ bool port_linux_baud_known(uint32_t baud)
     return speed_of(baud) != B0;
 }
 
-static int make_raw(int fd, uint32_t baud)
+static int make_raw(int fd, const struct port_linux_source_config *config)
 {
+    speed_t speed = speed_of(config->baud);
     struct termios settings;
     if (tcgetattr(fd, &settings) != 0) {
         return -1;
     }
     cfmakeraw(&settings);
-    settings.c_cflag &= ~(tcflag_t)(CSTOPB | CRTSCTS | PARENB);
+    settings.c_cflag &= ~(tcflag_t)(CSTOPB | CRTSCTS | PARENB | PARODD);
     settings.c_cflag |= CLOCAL | CREAD | CS8;
+    settings.c_cflag |= config->parity != PORT_LINUX_PARITY_NONE ? PARENB : 0;
+    settings.c_cflag |= config->parity == PORT_LINUX_PARITY_ODD ? PARODD : 0;
+    settings.c_cflag |= config->has_two_stop_bits ? CSTOPB : 0;
     settings.c_cc[VMIN] = 1;
     settings.c_cc[VTIME] = 0;
-    if (cfsetispeed(&settings, speed_of(baud)) != 0 || cfsetospeed(&settings, speed_of(baud)) != 0 ||
+    if (cfsetispeed(&settings, speed) != 0 || cfsetospeed(&settings, speed) != 0 ||
         tcsetattr(fd, TCSANOW, &settings) != 0) {
         return -1;
     }
@@ -50,14 +54,14 @@ static int make_raw(int fd, uint32_t baud)
     return tcflush(fd, TCIFLUSH);
 }
 
-int port_linux_serial_open(const char *path, uint32_t baud)
+int port_linux_serial_open(const struct port_linux_source_config *config)
 {
-    int fd = open(path, O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    int fd = open(config->path, (config->is_two_way ? O_RDWR : O_RDONLY) | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0) {
         return -1;
     }
     /* TIOCEXCL doesn't stop root; the lock stops whoever asks. */
-    if (flock(fd, LOCK_EX | LOCK_NB) == 0 && ioctl(fd, TIOCEXCL) == 0 && make_raw(fd, baud) == 0) {
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0 && ioctl(fd, TIOCEXCL) == 0 && make_raw(fd, config) == 0) {
         return fd;
     }
     int cause = errno;

@@ -152,6 +152,14 @@ void plant_drop(struct plant *plant)
     plant->current = PLANT_NO_POINT;
 }
 
+void plant_wake(struct plant *plant, uint64_t now_ms)
+{
+    for (size_t i = 0; i < plant->n_devices; i++) {
+        struct plant_device *device = &plant->devices[i];
+        device->wait_until_ms = device->wait_until_ms > now_ms ? now_ms : device->wait_until_ms;
+    }
+}
+
 void plant_stats(const struct plant *plant, struct edge_stats *out)
 {
     HR_ASSERT(out->n_counters + PLANT_N_COUNTERS <= EDGE_STATS_MAX_COUNTERS);

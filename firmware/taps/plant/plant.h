@@ -151,6 +151,10 @@ void plant_answer(struct plant *plant, const struct tap_modbus *line, uint64_t n
  * once. */
 void plant_drop(struct plant *plant);
 
+/* The line is back, or another reason to think that the devices can be reached: nobody is waited for any
+ * longer. A breaker that is open stays so until an answer comes. */
+void plant_wake(struct plant *plant, uint64_t now_ms);
+
 /* Adds all counters by name to out, which has room for them. */
 void plant_stats(const struct plant *plant, struct edge_stats *out);
 
