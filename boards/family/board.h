@@ -57,6 +57,16 @@ uint32_t board_serial_dropped(void);
 /* Another speed than board_info.serial_baud. */
 void board_serial_speed(uint32_t baud);
 
+/* The line to polled devices (RS-485), on boards that link bus_uart.c. Its transceiver turns around by
+ * itself. */
+void board_bus_start(uint32_t baud);
+/* Bytes that its interrupt put into a ring; 0: none. */
+size_t board_bus_read(uint8_t *out, size_t capacity_bytes);
+/* Waits while the transmitter is busy: as long as the bytes take on the line. */
+void board_bus_write(const uint8_t *bytes, size_t len_bytes);
+/* As board_serial_dropped. */
+uint32_t board_bus_dropped(void);
+
 /* The whole non-volatile memory, NOR rules enforced (port_flash.h). NULL: it does not answer. Asked
  * again after a failure, it wakes a card again; the port stays the same. */
 const struct port_flash *board_flash(void);

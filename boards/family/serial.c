@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Console and AIS input over two UARTs. */
+ * Console and AIS input over two UARTs; what a third one needs of it too. */
 #include "boards/family/serial.h"
 #include "boards/family/board.h"
 #include "boards/family/line.h"
@@ -21,7 +21,8 @@ void board_serial_speed(uint32_t baud)
     board_line_start(&board_serial_uart);
 }
 
-static void to_ring(const struct board_uart *uart, bool (*receive)(const struct board_uart *, uint8_t *))
+void board_serial_to_ring(const struct board_uart *uart,
+                          bool (*receive)(const struct board_uart *, uint8_t *))
 {
     uint8_t byte;
     board_uart_acknowledge(uart);
@@ -36,16 +37,15 @@ static void to_ring(const struct board_uart *uart, bool (*receive)(const struct 
 
 void board_console_interrupt(void)
 {
-    to_ring(&board_console_uart, board_uart_receive);
+    board_serial_to_ring(&board_console_uart, board_uart_receive);
 }
 
 void board_serial_interrupt(void)
 {
-    to_ring(&board_serial_uart, board_line_receive);
+    board_serial_to_ring(&board_serial_uart, board_line_receive);
 }
 
-/* What stands in the ring; the interrupt goes on when it had found the ring full. */
-static size_t take(const struct board_uart *uart, uint8_t *out, size_t capacity_bytes)
+size_t board_serial_take(const struct board_uart *uart, uint8_t *out, size_t capacity_bytes)
 {
     size_t len_bytes = board_ring_take(uart->ring, out, capacity_bytes);
     if (len_bytes > 0 && !board_interrupt_is_enabled(uart->irq)) {
@@ -64,12 +64,12 @@ void board_console_write(const char *text, size_t len_bytes)
 
 size_t board_console_read(uint8_t *out, size_t capacity_bytes)
 {
-    return take(&board_console_uart, out, capacity_bytes);
+    return board_serial_take(&board_console_uart, out, capacity_bytes);
 }
 
 size_t board_serial_read(uint8_t *out, size_t capacity_bytes)
 {
-    return take(&board_serial_uart, out, capacity_bytes);
+    return board_serial_take(&board_serial_uart, out, capacity_bytes);
 }
 
 uint32_t board_serial_dropped(void)

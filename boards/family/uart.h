@@ -17,9 +17,10 @@ struct board_uart {
     uint32_t *overruns;       /* kept; grows when the receiver has lost something */
 };
 
-/* The two of a board: board.c. */
+/* Those of a board: board.c. A board without a bus has no third one. */
 extern const struct board_uart board_console_uart;
 extern const struct board_uart board_serial_uart;
+extern const struct board_uart board_bus_uart;
 
 /* 8 data bits, no parity, one stop bit. clock_hz is that of the UART. Its interrupt is enabled. */
 void board_uart_start(const struct board_uart *uart, uint32_t clock_hz, uint32_t baud);

@@ -3,6 +3,7 @@
 #include "firmware/app/device_parts.h"
 
 #include "firmware/app/console.h"
+#include "firmware/app/plant.h"
 #include "firmware/ports/cortex_m/netif.h"
 #include "proto/base/assert.h"
 
@@ -175,6 +176,7 @@ static struct hr_status start_collector(struct app_device *device)
     };
     HR_TRY(fw_collector_start(&device->collector, &config));
     fw_collector_add_source(&device->collector, (struct fw_stats_source){framer_stats, device});
+    app_plant_start(&device->collector, board_flash(), &device->identity.image.regions);
     fw_collector_add_source(&device->collector, (struct fw_stats_source){device_stats, device});
     PORT_LOG(app_console_log(), PORT_LOG_INFO, "collector_started",
              {"boot_id", NULL, device->collector.boot_id});
@@ -191,6 +193,7 @@ static void say_trouble(const struct app_device *device)
 static void give_up_spool(struct app_device *device)
 {
     device->trouble = APP_SPOOL_FAILED;
+    app_plant_stop();
     app_retry_plan(&device->memory);
     if (device->net_runs) {
         net_client_end(&device->net);
@@ -326,7 +329,7 @@ static void idle(struct app_device *device, uint32_t wait_ms)
     uint64_t end_ms = board_uptime_ms() + wait_ms;
     while (board_uptime_ms() < end_ms) {
         bool frame = device->has_network && board_ethernet_waiting() != 0;
-        if (frame || pump_serial(device) || app_shell_step(&device->shell, device)) {
+        if (frame || pump_serial(device) || app_plant_hears() || app_shell_step(&device->shell, device)) {
             return;
         }
         board_wait();
@@ -354,6 +357,7 @@ void app_device_turn(struct app_device *device)
         (void)pump_serial(device); /* a handshake may have taken seconds */
     }
     if (device->trouble == APP_FINE) {
+        wait_ms = least(wait_ms, app_plant_step());
         wait_ms = least(wait_ms, step_collector(device));
     }
     try_again(device);

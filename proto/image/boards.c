@@ -27,3 +27,20 @@ const struct image_board *image_board_find(const char *name)
     }
     return NULL;
 }
+
+bool image_board_plan_limits(const char *name, uint8_t *max_units, uint8_t *max_points)
+{
+    static const struct {
+        const char *name;
+        uint8_t max_units;
+        uint8_t max_points;
+    } limits[] = {{"qemu_mps2_an385", 8, 40}}; /* BOARD_PLANT_* of its board.cmake */
+    for (size_t i = 0; i < HR_ARRAY_LEN(limits); i++) {
+        if (strcmp(limits[i].name, name) == 0) {
+            *max_units = limits[i].max_units;
+            *max_points = limits[i].max_points;
+            return true;
+        }
+    }
+    return false;
+}

@@ -3,6 +3,7 @@
 #include "proto/base/crc32c.h"
 #include "proto/base/cursor.h"
 #include "proto/image/internal.h"
+#include "proto/image/plan.h"
 
 #include <string.h>
 
@@ -13,6 +14,7 @@ static const struct {
 } kinds[] = {
     [IMAGE_IDENTITY] = {{'H', 'R', 'I', 'D'}, IMAGE_HEAD_BYTES + IMAGE_CHECK_BYTES, IMAGE_IDENTITY_MAX_BYTES},
     [IMAGE_SEED] = {{'H', 'R', 'S', 'D'}, IMAGE_SEED_PAGE_BYTES, IMAGE_SEED_PAGE_BYTES},
+    [IMAGE_PLAN] = {{'H', 'R', 'P', 'L'}, IMAGE_PLAN_FRONT_BYTES + IMAGE_CHECK_BYTES, IMAGE_PLAN_MAX_BYTES},
 };
 
 uint32_t image_page_bytes(uint32_t sector_bytes)
@@ -37,12 +39,29 @@ uint32_t image_spool_first_sector(uint32_t sector_bytes)
     return IMAGE_SYSTEM_PAGES * (image_page_bytes(sector_bytes) / sector_bytes);
 }
 
+uint64_t image_plan_address(const struct image_regions *regions, uint32_t copy)
+{
+    HR_ASSERT(copy < IMAGE_COPIES);
+    return ((uint64_t)regions->spool_first_sector + regions->spool_n_sectors) * regions->sector_bytes +
+           (uint64_t)copy * image_page_bytes(regions->sector_bytes);
+}
+
 void image_head_write(struct hr_writer *writer, const struct image_head *head)
 {
     hr_write_raw(writer, kinds[head->kind].magic, sizeof kinds[head->kind].magic);
     hr_write_u16(writer, IMAGE_FORMAT);
     hr_write_u16(writer, head->len_bytes);
     hr_write_u32(writer, head->sequence);
+}
+
+size_t image_page_close(struct image_head *head, uint8_t *page, size_t len_bytes)
+{
+    head->len_bytes = (uint16_t)len_bytes;
+    struct hr_writer writer = hr_writer_over(page, IMAGE_HEAD_BYTES);
+    image_head_write(&writer, head);
+    writer = hr_writer_over(page + len_bytes - IMAGE_CHECK_BYTES, IMAGE_CHECK_BYTES);
+    hr_write_u32(&writer, hr_crc32c(0, page, len_bytes - IMAGE_CHECK_BYTES));
+    return len_bytes;
 }
 
 struct hr_status image_head_decode(struct hr_bytes head, struct image_head *out)

@@ -7,6 +7,7 @@
  *     page 0, 1   identity, two copies: names, keys, certificates, addresses; read only
  *     page 2, 3   seed, two copies: rewritten at every boot
  *     behind      the spool (proto/SPOOL.md), from spool_first_sector on
+ *     behind it   the poll plan, two copies, where the board polls a Modbus line (proto/image/plan.h)
  *
  * A page is IMAGE_PAGE_MIN_BYTES, or one erase sector where that is more. Reading and writing the memory is
  * the firmware's: firmware/core/provision.h. Bytes read are doubted here, once. [any] */
@@ -96,8 +97,10 @@ uint32_t image_identity_address(uint32_t sector_bytes, uint32_t copy);
 uint32_t image_seed_address(uint32_t sector_bytes, uint32_t copy);
 /* The first sector behind the system pages. */
 uint32_t image_spool_first_sector(uint32_t sector_bytes);
+/* Of the poll plan, behind the spool. Beyond the memory where that has no room for it. */
+uint64_t image_plan_address(const struct image_regions *regions, uint32_t copy);
 
-enum image_kind { IMAGE_IDENTITY, IMAGE_SEED };
+enum image_kind { IMAGE_IDENTITY, IMAGE_SEED, IMAGE_PLAN };
 
 /* What the first IMAGE_HEAD_BYTES of a page say; the check has not been looked at. */
 struct image_head {
@@ -139,6 +142,9 @@ struct image_board {
     uint32_t spool_n_sectors;
     uint32_t file_bytes; /* of the memory file that the board's QEMU machine wants; at least all regions */
 };
+
+/* What of a poll plan the board has memory for; false: it has no Modbus line. */
+bool image_board_plan_limits(const char *name, uint8_t *max_units, uint8_t *max_points);
 
 /* NULL: no such board. */
 const struct image_board *image_board_find(const char *name);

@@ -14,3 +14,6 @@ if(HEADRACE_AGGREGATOR)
                                                             ENVIRONMENT HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin)
   endforeach()
 endif()
+add_test(NAME test_sunspec_models COMMAND /usr/bin/python3 ${CMAKE_SOURCE_DIR}/tests/system/test_sunspec_models.py)
+set_tests_properties(test_sunspec_models PROPERTIES LABELS system TIMEOUT 300 SKIP_RETURN_CODE 77
+  ENVIRONMENT "HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin;HEADRACE_ORACLES=${CMAKE_BINARY_DIR}/oracles/modbus")

@@ -241,6 +241,13 @@ static void a_flipped_bit_never_gives_registers(void **state)
                 TAP_MODBUS_BAD_CRCS);
 }
 
+static void a_bad_crc_is_named_and_gives_no_registers(void **state)
+{
+    (void)state;
+    assert_ends(TAP_MODBUS_RTU, BYTES("\x11\x03\x04\x12\x34\xAB\xCD\x11\xA1"), TAP_MODBUS_BAD_CRC,
+                TAP_MODBUS_BAD_CRCS);
+}
+
 static void noise_before_an_answer_is_passed_over(void **state)
 {
     (void)state;
@@ -357,6 +364,7 @@ int main(void)
         cmocka_unit_test(an_answer_to_another_question_is_not_taken),
         cmocka_unit_test(a_truncated_frame_is_named_wherever_it_ends),
         cmocka_unit_test(a_flipped_bit_never_gives_registers),
+        cmocka_unit_test(a_bad_crc_is_named_and_gives_no_registers),
         cmocka_unit_test(noise_before_an_answer_is_passed_over),
         cmocka_unit_test(a_babbling_line_fills_nothing),
         cmocka_unit_test(a_header_that_cannot_be_breaks_the_stream),

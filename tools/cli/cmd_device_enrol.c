@@ -36,6 +36,7 @@ enum option {
     SEAL_MAX_AGE,
     SPOOL_SECTORS,
     UNLOCKED,
+    PLAN,
     N_OPTIONS
 };
 
@@ -65,6 +66,7 @@ static const struct cli_option options[] = {
                       "Board: 100ms to 60m after which a batch is sealed."},
     [SPOOL_SECTORS] = {"--spool-sectors", "N", false, 1, "Board: from 4 on; default all that it has."},
     [UNLOCKED] = {"--unlocked", NULL, false, 1, "Board: the console may change things. Not for the field."},
+    [PLAN] = {"--plan", "FILE", false, 1, "Board: YAML, what it polls over its Modbus line."},
 };
 
 static const struct cli_usage usage = {
@@ -319,6 +321,7 @@ static bool take_board(const struct cli_arguments *given, struct cli_enrolment *
         (struct image_regions){board->sector_bytes, board->program_unit_bytes,
                                image_spool_first_sector(board->sector_bytes), board->spool_n_sectors};
     wanted->site = cli_option_or(given, SITE, NULL);
+    out->plan = cli_option_or(given, PLAN, NULL);
     wanted->console_locked = given->n_values[UNLOCKED] == 0;
     bool good = site_is_good(wanted->site);
     good = take_ipv4(given, wanted) && good;

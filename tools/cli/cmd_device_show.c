@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/cli/board_image.h"
+#include "tools/cli/board_plan.h"
 #include "tools/cli/cli.h"
 #include "tools/cli/options.h"
 #include "tools/cli/print.h"
@@ -190,13 +191,14 @@ int cli_device_show(int argc, char **argv)
     }
     struct cli_board_image image;
     struct hr_status status = cli_board_image_read(fd, (uint64_t)info.st_size, &image);
-    (void)close(fd);
     enum cli_exit code = CLI_INCOMPLETE;
     if (hr_is_ok(status)) {
         code = print_image(&image);
+        cli_plan_show(fd, &image.identity.regions);
     } else {
         (void)fprintf(stderr, "headrace device show: %s: %s\n", given.positional, reason_of(status));
     }
+    (void)close(fd);
     OPENSSL_cleanse(&image, sizeof image);
     return (int)code;
 }

@@ -25,6 +25,7 @@ struct cli_enrolment {
     /* Of a board: what the identity says besides keys, certificates and the above. NULL: a gateway. */
     const struct image_board *board;
     struct image_identity wanted;
+    const char *plan; /* the file of its poll plan; NULL: it polls nothing */
 };
 
 /* Both tell what they wrote on stdout and every failure on stderr. HR_DENIED: files are there, and no force.

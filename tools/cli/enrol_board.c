@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proto/base/assert.h"
+#include "tools/cli/board_plan.h"
 #include "tools/cli/enrol.h"
 
 #include <openssl/crypto.h>
@@ -114,6 +115,23 @@ static struct hr_status encode_identity(const struct cli_enrolment *enrolment,
     return status;
 }
 
+/* Behind the spool, if the device polls something. Without a memory the plan is only looked at, so that its
+ * mistakes are told before anything is made. */
+static struct hr_status place_plan(const struct cli_enrolment *enrolment, uint16_t epoch, uint8_t *memory)
+{
+    static struct cli_plan_page page;
+    if (enrolment->plan == NULL) {
+        return hr_ok();
+    }
+    HR_TRY(cli_plan_compile(enrolment->plan, enrolment->board->name, epoch, &page));
+    for (uint32_t copy = 0; memory != NULL && copy < IMAGE_COPIES; copy++) {
+        uint64_t address = image_plan_address(&enrolment->wanted.regions, copy);
+        HR_ASSERT(address + page.len_bytes <= enrolment->board->file_bytes);
+        memcpy(memory + address, page.bytes, page.len_bytes);
+    }
+    return hr_ok();
+}
+
 /* Erased memory with both copies of the identity and the first seed; the spool is begun by the firmware. */
 static struct hr_status fill_memory(const struct cli_enrolment *enrolment,
                                     const struct board_secrets *secrets, uint16_t epoch, uint8_t *memory)
@@ -151,6 +169,9 @@ static struct hr_status write_memory(const struct cli_enrolment *enrolment, cons
     }
     struct hr_status status = fill_memory(enrolment, secrets, epoch, memory);
     if (hr_is_ok(status)) {
+        status = place_plan(enrolment, epoch, memory);
+    }
+    if (hr_is_ok(status)) {
         status = cli_enrol_write(&files->memory, hr_bytes_of(memory, len_bytes), true, enrolment->force);
     }
     OPENSSL_cleanse(memory, len_bytes);
@@ -175,6 +196,7 @@ static struct hr_status make_and_write(const struct cli_enrolment *enrolment, co
 struct hr_status cli_enrol_board(const struct cli_enrolment *enrolment)
 {
     struct board_files files;
+    HR_TRY(place_plan(enrolment, 1, NULL));
     HR_TRY(cli_directory_make(enrolment->registry));
     HR_TRY(files_of(enrolment, &files));
     if (!enrolment->force) {

@@ -57,7 +57,7 @@ static const struct setting STORAGE_FIXED[] = {
 
 /* ---- registers ---- */
 
-static void put(uint16_t *registers, size_t n_registers, uint64_t value)
+void cli_plant_put(uint16_t *registers, size_t n_registers, uint64_t value)
 {
     for (size_t i = n_registers; i > 0; i--) {
         registers[i - 1] = (uint16_t)(value & 0xFFFF);
@@ -65,21 +65,39 @@ static void put(uint16_t *registers, size_t n_registers, uint64_t value)
     }
 }
 
-/* A point that the device does not implement; of the types that these models have. */
-static void put_nothing(uint16_t *registers, const struct tap_sunspec_item *item)
+void cli_plant_put_nothing(uint16_t *registers, const struct tap_sunspec_item *item)
 {
-    switch (item->type) {
+    static const uint16_t FLOAT_NAN = 0x7FC0;
+    static const uint16_t LEAST = 0x8000;
+    memset(registers, 0, item->n_registers * sizeof *registers);
+    switch ((enum tap_sunspec_type)item->type) {
     case TAP_SUNSPEC_INT16:
+    case TAP_SUNSPEC_INT32:
+    case TAP_SUNSPEC_INT64:
     case TAP_SUNSPEC_SUNSSF:
     case TAP_SUNSPEC_PAD:
-        put(registers, 1, 0x8000);
+        registers[0] = LEAST;
         break;
+    case TAP_SUNSPEC_FLOAT32:
+        registers[0] = FLOAT_NAN;
+        break;
+    case TAP_SUNSPEC_ACC16:
     case TAP_SUNSPEC_ACC32:
+    case TAP_SUNSPEC_ACC64:
     case TAP_SUNSPEC_STRING:
-        memset(registers, 0, item->n_registers * sizeof *registers);
+    case TAP_SUNSPEC_GROUP:
+    case TAP_SUNSPEC_END:
         break;
-    default:
-        put(registers, item->n_registers, UINT64_MAX);
+    case TAP_SUNSPEC_UINT16:
+    case TAP_SUNSPEC_UINT32:
+    case TAP_SUNSPEC_UINT64:
+    case TAP_SUNSPEC_ENUM16:
+    case TAP_SUNSPEC_ENUM32:
+    case TAP_SUNSPEC_BITFIELD16:
+    case TAP_SUNSPEC_BITFIELD32:
+    case TAP_SUNSPEC_BITFIELD64:
+    case TAP_SUNSPEC_COUNT:
+        cli_plant_put(registers, item->n_registers, UINT64_MAX);
         break;
     }
 }
@@ -94,7 +112,7 @@ static void add_model(struct sim_plant_device *device, uint16_t id)
     for (size_t i = 0; i < model->n_items; i++) {
         HR_ASSERT(at + model->items[i].n_registers <= SIM_PLANT_REGISTERS &&
                   model->items[i].type < TAP_SUNSPEC_GROUP);
-        put_nothing(&device->registers[at], &model->items[i]);
+        cli_plant_put_nothing(&device->registers[at], &model->items[i]);
         at += model->items[i].n_registers;
     }
     device->registers[start] = id;
@@ -123,7 +141,7 @@ static void set(struct sim_plant_device *device, const char *point, double value
 {
     size_t n_registers = 0;
     uint16_t *registers = place_of(device, point, &n_registers);
-    put(registers, n_registers, (uint64_t)(int64_t)llround(value));
+    cli_plant_put(registers, n_registers, (uint64_t)(int64_t)llround(value));
 }
 
 static void set_all(struct sim_plant_device *device, const struct setting *settings, size_t n_settings)
@@ -266,7 +284,7 @@ static void step(struct sim_plant *plant, double seconds)
 
 void cli_plant_init(struct sim_plant *plant, uint64_t seed, size_t n_inverters, double day_s)
 {
-    HR_ASSERT(n_inverters + 2 <= SIM_PLANT_DEVICES_MAX);
+    HR_ASSERT(n_inverters + 3 <= SIM_PLANT_DEVICES_MAX);
     memset(plant, 0, sizeof *plant);
     plant->seed = seed;
     plant->day_s = day_s;
@@ -317,7 +335,7 @@ void cli_plant_view(const struct sim_plant_device *device, enum sim_plant_view v
         bool is_scale = model->items[i].type == TAP_SUNSPEC_SUNSSF;
         bool is_head = i < TAP_SUNSPEC_HEAD_REGISTERS;
         if (is_scale ? view == SIM_PLANT_NO_SCALE : view == SIM_PLANT_NOT_IMPLEMENTED && !is_head) {
-            put_nothing(&out->registers[at], &model->items[i]);
+            cli_plant_put_nothing(&out->registers[at], &model->items[i]);
         }
         at += model->items[i].n_registers;
     }

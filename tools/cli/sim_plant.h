@@ -6,19 +6,21 @@
 #ifndef CLI_SIM_PLANT_H
 #define CLI_SIM_PLANT_H
 
+#include "firmware/taps/sunspec/tap_sunspec.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 enum {
-    SIM_PLANT_DEVICES_MAX = 32,
-    SIM_PLANT_BASE = 40000,    /* where each device's registers begin */
-    SIM_PLANT_REGISTERS = 256, /* of one device at most */
+    SIM_PLANT_DEVICES_MAX = 33, /* meter, battery, 30 inverters, every model */
+    SIM_PLANT_BASE = 40000,     /* where each device's registers begin */
+    SIM_PLANT_REGISTERS = 4096, /* of one device at most */
     SIM_PLANT_INVERTER_W = 10000,
     SIM_PLANT_BATTERY_WH = 20000,
 };
 
-enum sim_plant_kind { SIM_PLANT_METER, SIM_PLANT_BATTERY, SIM_PLANT_INVERTER };
+enum sim_plant_kind { SIM_PLANT_METER, SIM_PLANT_BATTERY, SIM_PLANT_INVERTER, SIM_PLANT_MODELS };
 
 struct sim_plant_device {
     enum sim_plant_kind kind;
@@ -41,8 +43,18 @@ struct sim_plant {
     struct sim_plant_device devices[SIM_PLANT_DEVICES_MAX];
 };
 
-/* A plant at that second of its first day; n_inverters at most SIM_PLANT_DEVICES_MAX - 2. */
+/* A plant at that second of its first day; n_inverters at most SIM_PLANT_DEVICES_MAX - 3. */
 void cli_plant_init(struct sim_plant *plant, uint64_t seed, size_t n_inverters, double day_s);
+
+/* Adds a device behind the others that has every model of the tables, with values in their points that hang
+ * on the seed alone. Asserts that the plant has room for it. */
+void cli_plant_add_models(struct sim_plant *plant);
+
+/* Writes a number into so many registers, the most significant first. */
+void cli_plant_put(uint16_t *registers, size_t n_registers, uint64_t value);
+
+/* What stands in the registers of a point that a device does not implement. */
+void cli_plant_put_nothing(uint16_t *registers, const struct tap_sunspec_item *item);
 
 /* Lets time go on. Steps above a minute are made in parts. */
 void cli_plant_step(struct sim_plant *plant, double seconds);

@@ -31,7 +31,7 @@ enum {
     BACKLOG = 64
 };
 
-enum option { INVERTERS, SEED, PORT, RTU, PTY, HOUR, SPEED, COUNT };
+enum option { INVERTERS, SEED, PORT, RTU, PTY, HOUR, SPEED, COUNT, MODELS };
 
 static const struct cli_option options[] = {
     [INVERTERS] = {"--inverters", "N", false, 0, "units 3 on (2); unit 1 is the meter, 2 the battery"},
@@ -41,6 +41,7 @@ static const struct cli_option options[] = {
     [PTY] = {"--pty", "PATH", false, 0, "the same, with a link at PATH to the pseudo terminal"},
     [HOUR] = {"--hour", "N", false, 0, "of the day at which it begins (10)"},
     [SPEED] = {"--speed", "N", false, 0, "simulated seconds in a second (1); 0: time stands still"},
+    [MODELS] = {"--models", NULL, false, 0, "one unit more, which has every model, with seeded values"},
     [COUNT] = {"--count", NULL, false, 0, "an inverter's WH is how often it has answered"},
 };
 
@@ -285,7 +286,7 @@ int cli_sim_sunspec(int argc, char **argv)
     if (parsed != CLI_PARSED) {
         return parsed;
     }
-    if (!number_of(&arguments, INVERTERS, "2", SIM_PLANT_DEVICES_MAX - 2, &n_inverters) ||
+    if (!number_of(&arguments, INVERTERS, "2", SIM_PLANT_DEVICES_MAX - 3, &n_inverters) ||
         !number_of(&arguments, SEED, "1", UINT64_MAX, &seed) ||
         !number_of(&arguments, PORT, "0", UINT16_MAX, &port) ||
         !number_of(&arguments, HOUR, "10", HOUR_MAX, &hour) ||
@@ -303,6 +304,9 @@ int cli_sim_sunspec(int argc, char **argv)
     const char *link_path = cli_option_or(&arguments, PTY, NULL);
     bool has_rtu = link_path != NULL || cli_option_or(&arguments, RTU, NULL) != NULL;
     cli_plant_init(&server.plant, seed, (size_t)n_inverters, (double)hour * 3600);
+    if (cli_option_or(&arguments, MODELS, NULL) != NULL) {
+        cli_plant_add_models(&server.plant);
+    }
     server.plant.counts = cli_option_or(&arguments, COUNT, NULL) != NULL;
     if (!listen_on((uint16_t)port) || (has_rtu && !open_pty(link_path))) {
         return CLI_FAILED;
