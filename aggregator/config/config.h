@@ -88,6 +88,7 @@ struct config_admin {
     char certificate[CONFIG_PATH_MAX_CHARS + 1];
     char key[CONFIG_PATH_MAX_CHARS + 1];
     char operator_ca[CONFIG_PATH_MAX_CHARS + 1];
+    char revoked[CONFIG_PATH_MAX_CHARS + 1]; /* empty: none */
     uint32_t max_connections;
 };
 

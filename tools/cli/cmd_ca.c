@@ -2,6 +2,7 @@
 #include "tools/cli/authority.h"
 #include "tools/cli/cli.h"
 #include "tools/cli/options.h"
+#include "tools/cli/verbs.h"
 
 #include "proto/base/assert.h"
 
@@ -258,8 +259,8 @@ static int cli_ca_operator(int argc, char **argv)
     };
     static const struct cli_usage usage = {
         "ca operator", NULL, options, HR_ARRAY_LEN(options),
-        "Makes an operator's key and certificate for the admin API, DIR/operator-NAME.key and .crt. A\n"
-        "certificate can't be called back: give it as few days as will do."};
+        "Makes an operator's key and certificate for the admin API, DIR/operator-NAME.key and .crt.\n"
+        "Give it as few days as will do; `ca revoke` calls it back before."};
     struct cli_arguments given;
     enum cli_parsed parsed = cli_options_parse(&usage, argc, argv, &given);
     if (parsed != CLI_PARSED) {
@@ -297,9 +298,13 @@ int cli_ca(int argc, char **argv)
     if (argc >= 2 && strcmp(argv[1], "operator") == 0) {
         return cli_ca_operator(argc - 1, argv + 1);
     }
+    if (argc >= 2 && strcmp(argv[1], "revoke") == 0) {
+        return cli_ca_revoke(argc - 1, argv + 1);
+    }
     (void)fputs("usage: headrace ca init --dir DIR [--name NAME]\n"
                 "       headrace ca server --dir DIR --name NAME [--san NAME|IP ...]\n"
-                "       headrace ca operator --dir DIR --name NAME --role viewer|operator|admin [--days N]\n",
+                "       headrace ca operator --dir DIR --name NAME --role viewer|operator|admin [--days N]\n"
+                "       headrace ca revoke --dir DIR --name OPERATOR|--serial HEX\n",
                 stderr);
     return CLI_USAGE;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The verbs of `headrace device`, one a file; as the verbs of cli.h. */
+ * The verbs of `headrace device` and `headrace ca`, one a file; as the verbs of cli.h. */
 #ifndef CLI_VERBS_H
 #define CLI_VERBS_H
 
@@ -9,6 +9,9 @@
 
 /* A device id fits a YAML integer and a person's patience. */
 #define CLI_DEVICE_ID_MAX ((uint64_t)INT64_MAX)
+
+/* Of `headrace ca`. */
+int cli_ca_revoke(int argc, char **argv);
 
 int cli_device_enrol(int argc, char **argv);
 int cli_device_show(int argc, char **argv);
