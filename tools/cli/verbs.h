@@ -12,6 +12,8 @@
 
 /* Of `headrace ca`. */
 int cli_ca_revoke(int argc, char **argv);
+int cli_ca_bundle(int argc, char **argv);
+int cli_ca_issuer(int argc, char **argv);
 
 int cli_device_enrol(int argc, char **argv);
 int cli_device_show(int argc, char **argv);
