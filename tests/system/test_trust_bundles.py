@@ -9,6 +9,7 @@ import base64
 import unittest
 
 import harness
+import pipeline
 import trust_bundle
 
 
@@ -119,6 +120,107 @@ class BundleTest(harness.SystemTest):
         forged[-1] ^= 1
         self.file.write_bytes(forged)
         self.assertEqual(sum(signer["signed"] for signer in self.shown()[0]["signers"]), 1)
+
+
+class RolloverTest(harness.SystemTest):
+    """The aggregator's certificate moves from a chain under root A to one under root B while the fleet stays connected."""
+
+    def setUp(self):
+        super().setUp()
+        self.site = harness.Site(self.folder)
+        self.ca = self.site.ca
+        self.bundles = self.ca / "trust.bundle"
+        self.site.headrace("ca", "bundle", "--dir", self.ca)
+
+    def start_aggregator(self, bundles):
+        self.aggregator = self.own(harness.Aggregator(self.site, extra=f"trust_bundle: {bundles}\n"))
+        self.aggregator.start()
+
+    def collector(self, name, follows=True):
+        """A collector that says something each second by itself."""
+        device = self.site.enrol(name)
+        self.assertIn("trust:", (device.folder / "collector.yaml").read_text())
+        more = "stats_interval: 1s\nseal: {max_age: 200ms}\nshutdown_flush: 0s\n" + (
+            f"trust: {device.folder / 'trust'}\n" if follows else "")
+        tap = f"  - {{type: ais, source: tcp-server, host: 127.0.0.1, port: {harness.free_port()}}}\n"
+        made = self.own(pipeline.Collector(device, [self.aggregator.coaps if follows else self.aggregator.coaps_tcp], tap, more))
+        harness.wait_for("the entry to be taken", lambda: self.aggregator.metric("headrace_devices") >= device.device_id)
+        return made.start()
+
+    def delivers(self, collector):
+        before = (collector.status() or {"stats": {"uplink": {"accepted": 0}}})["stats"]["uplink"]["accepted"]
+        collector.wait_status("what it says to be taken", lambda s: s["stats"]["uplink"]["accepted"] >= before + 2)
+
+    def serve_under(self, issuer):
+        """The server's certificate anew, and every session with it."""
+        self.site.headrace("ca", "server", "--dir", self.ca, "--name", harness.SERVER_NAME, "--issuer", issuer, "--force",
+                           "--san", "localhost", "--san", "127.0.0.1")
+        self.aggregator.stop()
+        self.aggregator.start()
+
+    def refused(self, collector):
+        """It asks again and again, and is told that nobody it knows signed that certificate."""
+        n = sum(line.get("event") == "net_handshake_refused" for line in collector.process.events())
+        opened = collector.status()["stats"]["uplink"]["sessions_opened"]
+        collector.wait_status("its refusals", lambda s: s["stats"]["uplink"]["sessions_failed"] >= n + 2)
+        self.assertEqual(collector.status()["stats"]["uplink"]["sessions_opened"], opened)
+
+    def test_the_server_moves_to_another_root_while_the_fleet_stays_connected(self):
+        self.start_aggregator(self.bundles)
+        follower, other = self.collector("follower"), self.collector("other", follows=False)
+        for collector in (follower, other):
+            self.delivers(collector)
+        self.site.headrace("ca", "issuer", "--dir", self.ca, "--name", "server-ca-b", "--root", "root-b")
+        self.site.headrace("ca", "bundle", "--dir", self.ca, "--ca", self.ca / "server-ca.crt", "--ca", self.ca / "server-ca-b.crt")
+        follower.process.wait_event("trust_adopted", version=2)
+        self.delivers(follower)
+        # The overlap: B's chain is believed by who follows, and A's by both.
+        self.serve_under("server-ca-b")
+        self.delivers(follower)
+        self.refused(other)
+        self.serve_under("server-ca")
+        for collector in (follower, other):
+            self.delivers(collector)
+        # Its end: whoever has A's key can't make a server any more that the fleet believes.
+        self.site.headrace("ca", "bundle", "--dir", self.ca, "--ca", self.ca / "server-ca-b.crt")
+        follower.process.wait_event("trust_adopted", version=3)
+        self.refused(follower)
+        self.serve_under("server-ca-b")
+        self.delivers(follower)
+        # It stands in both copies, and is what a restart begins with.
+        follower.process.kill()
+        follower.start()
+        self.assertEqual(follower.process.wait_event("trust_opened")["version"], 3)
+        self.delivers(follower)
+        found = sorted(trust_bundle.taken_apart((follower.folder / "trust" / f"bundle.{i}").read_bytes())[0]["version"] for i in (0, 1))
+        self.assertEqual(found, [2, 3])
+
+    def test_bundles_of_somebody_else_are_refused_and_nothing_changes(self):
+        """An aggregator that was taken over hands out bundles of its own making: the fleet does not follow."""
+        other = self.folder / "other"
+        self.site.headrace("ca", "init", "--dir", other)
+        for _ in range(2):
+            self.site.headrace("ca", "bundle", "--dir", other)
+        self.start_aggregator(other / "trust.bundle")
+        collector = self.collector("gateway")
+        collector.process.wait_event("trust_refused", wanted_version=2, why="not_by_old_signers")
+        collector.wait_status("the count of it", lambda s: s["stats"]["uplink"]["accepted"] >= 2)
+        self.delivers(collector)
+        self.assertEqual(list((collector.folder / "trust").glob("bundle.1")), [])
+
+    def test_a_version_that_wants_signatures_is_not_handed_out(self):
+        self.start_aggregator(self.bundles)
+        collector = self.collector("gateway")
+        self.delivers(collector)
+        good = self.bundles.read_bytes()
+        self.site.headrace("ca", "bundle", "--dir", self.ca, "--threshold", "2", "--key", self.ca / "root.key", expect=2)
+        self.aggregator.process.wait_event("trust_bundle_refused", served_version=1)
+        self.bundles.write_bytes(good[:100])
+        self.aggregator.process.wait_event("trust_bundle_refused", why="what stands there is no trust bundle, or not the next version")
+        self.bundles.write_bytes(good)
+        self.site.headrace("ca", "bundle", "--dir", self.ca, "--threshold", "2")
+        collector.process.wait_event("trust_adopted", version=2)
+        self.delivers(collector)
 
 
 if __name__ == "__main__":
