@@ -155,9 +155,8 @@ bool app_admin(void *ctx, const struct http_request *request, struct http_reply 
         return app_admin_devices(app, request, reply);
     }
     const char *rest = request->path + len;
-    if (request->is_post && request->peer.role == HTTP_ROLE_VIEWER) {
-        return app_reply_error(reply, APP_FORBIDDEN,
-                               "a certificate with the role operator or admin may do that");
+    if (request->is_post && request->peer.role < HTTP_ROLE_OPERATOR) {
+        return app_reply_error(reply, APP_FORBIDDEN, APP_ADMIN_WANTS_OPERATOR);
     }
     if (request->is_post) {
         return *rest == '\0' && answer_post(app, request, reply);

@@ -10,11 +10,14 @@
  *
  * A page has at most 64 rows; the next is the one after the last row's id, and an empty one is the end. Over
  * TLS a viewer may look, an operator ask for replays and decide what can be undone, an admin everything. In
- * plain the registry is for this machine alone. */
+ * plain it is for this machine alone, which may do everything as long as nothing is served over TLS, and only
+ * look when something is. */
 #ifndef APP_ADMIN_H
 #define APP_ADMIN_H
 
 #include "aggregator/http/http.h"
+
+#define APP_ADMIN_WANTS_OPERATOR "over https, a certificate with the role operator or admin may do that"
 
 struct app;
 

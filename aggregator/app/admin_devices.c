@@ -224,8 +224,8 @@ static bool answer_decision(struct app *app, uint64_t device_id, const struct ht
     bool can_be_undone = wanted.kind == AGG_QUARANTINE || wanted.kind == AGG_RELEASE;
     if (request->peer.role < (can_be_undone ? HTTP_ROLE_OPERATOR : HTTP_ROLE_ADMIN)) {
         return app_reply_error(reply, APP_FORBIDDEN,
-                               can_be_undone ? "a certificate with the role operator or admin may do that"
-                                             : "a certificate with the role admin may do that");
+                               can_be_undone ? APP_ADMIN_WANTS_OPERATOR
+                                             : "over https, a certificate with the role admin may do that");
     }
     char actor[LEDGER_NAME_MAX_CHARS + 1];
     bool is_certified = request->peer.name[0] != '\0';

@@ -9,6 +9,7 @@
 #include "aggregator/app/publisher.h"
 #include "aggregator/app/registry.h"
 #include "aggregator/app/room.h"
+#include "aggregator/app/trust.h"
 #include "aggregator/config/config.h"
 #include "aggregator/http/http.h"
 #include "aggregator/sources/coap/source_coap.h"
@@ -37,6 +38,7 @@ struct app {
     struct source_coap_listen listen[CONFIG_MAX_LISTEN];
     struct config_listen addresses[CONFIG_MAX_LISTEN];
     struct source_coap *source;
+    struct app_trust *trust; /* NULL: no bundles are handed out */
     pthread_t io_thread;
     atomic_int io_phase; /* enum app_io_phase */
     sem_t io_refuses;    /* posted once the source takes nothing new */

@@ -103,6 +103,9 @@ static void *run_io(void *ctx)
             (void)sem_post(&app->io_refuses);
         }
         source_coap_step(app->source, IO_STEP_MS);
+        if (app->trust != NULL) {
+            app_trust_follow(app->trust);
+        }
     }
     uint64_t until_ms = app_monotonic_ms() + LAST_ANSWERS_MS;
     while (source_coap_waiting(app->source) > 0 && app_monotonic_ms() < until_ms) {
@@ -234,6 +237,9 @@ static struct hr_status open_source(struct app *app)
                                                      .port = app->addresses[i].port,
                                                      .tcp = app->addresses[i].tcp};
     }
+    if (app->config.trust_bundle[0] != '\0') {
+        HR_TRY(app_trust_open(app->config.trust_bundle, &app->trust));
+    }
     const struct source_coap_config source = {
         .listen = app->listen,
         .n_listen = app->config.n_uris,
@@ -248,6 +254,7 @@ static struct hr_status open_source(struct app *app)
         .idle_timeout_s = (uint32_t)(limits->session_idle_ms / 1000),
         .retry_after_s = (uint32_t)(limits->retry_after_ms / 1000),
         .handler = app_intake_handler(&app->intake),
+        .trust = app->trust != NULL ? app_trust_source(app->trust) : NULL,
         .event = app_source_event,
     };
     return source_coap_open(&source, &app->source);
@@ -343,6 +350,7 @@ static void stop(struct app *app)
     }
     app_web_stop(app);
     source_coap_close(app->source);
+    app_trust_close(app->trust);
     app->ledger.close(app->ledger.ctx);
     verify_keyring_free(app->keyring);
     free(app->core_memory);

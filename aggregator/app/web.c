@@ -21,6 +21,7 @@ struct hr_status app_web_start(struct app *app)
     struct http_config http = {.metrics = app->metrics,
                                .n_metrics = app->n_metrics,
                                .readiness = app_readiness,
+                               .local_role = app->config.has_admin ? HTTP_ROLE_VIEWER : HTTP_ROLE_ADMIN,
                                .admin = app_admin,
                                .ctx = app};
     if (app->config.has_http) {
@@ -31,8 +32,10 @@ struct hr_status app_web_start(struct app *app)
     }
     if (app->config.has_admin) {
         const struct config_admin *admin = &app->config.admin;
-        const struct http_tls tls = {
-            .certificate = admin->certificate, .key = admin->key, .operator_ca = admin->operator_ca};
+        const struct http_tls tls = {.certificate = admin->certificate,
+                                     .key = admin->key,
+                                     .operator_ca = admin->operator_ca,
+                                     .denied = admin->revoked[0] != '\0' ? admin->revoked : NULL};
         http.tls = &tls;
         http.address = admin->address;
         http.port = admin->port;

@@ -7,6 +7,7 @@ static void check_admin(const void *section, struct conf_place *place)
     config_check_file(place, "certificate", admin->certificate);
     config_check_file(place, "key", admin->key);
     config_check_file(place, "operator_ca", admin->operator_ca);
+    config_check_file(place, "revoked", admin->revoked);
     config_check_secret(place, "key", admin->key);
 }
 
@@ -40,6 +41,12 @@ static const struct conf_field admin_fields[] = {
      .required = true,
      .min = 1,
      .help = "PEM file: who signs the certificates of operators, and nobody else's."},
+    {.key = "revoked",
+     .type = CONF_STRING,
+     CONF_AT(struct config_admin, revoked),
+     .fallback = "",
+     .help = "Text file: serial numbers of operators' certificates that don't count any more, one a line; "
+             "looked at with every request."},
     {.key = "max_connections",
      .type = CONF_UINT,
      CONF_AT(struct config_admin, max_connections),

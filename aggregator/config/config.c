@@ -137,6 +137,7 @@ static void check_aggregator(const void *section, struct conf_place *place)
     if (stat(config->registry, &status) != 0 || !S_ISDIR(status.st_mode)) {
         conf_complain(place, "registry", "%s is no directory", config->registry);
     }
+    config_check_file(place, "trust_bundle", config->trust_bundle);
     if (config->limits.max_waiting < config->limits.max_bodies) {
         conf_complain(place, "limits", "max_waiting is below max_bodies");
     }
@@ -405,6 +406,11 @@ static const struct conf_field aggregator_fields[] = {
      .required = true,
      .min = 1,
      .help = "Directory of device entries, DEVICE_ID.yaml each; followed while the program runs."},
+    {.key = "trust_bundle",
+     .type = CONF_STRING,
+     CONF_AT(struct config_aggregator, trust_bundle),
+     .fallback = "",
+     .help = "The file of `headrace ca bundle` that devices fetch; followed while the program runs."},
     {.key = "ledger",
      .type = CONF_SECTION,
      CONF_AT(struct config_aggregator, ledger),

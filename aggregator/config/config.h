@@ -90,6 +90,7 @@ struct config_admin {
     char certificate[CONFIG_PATH_MAX_CHARS + 1];
     char key[CONFIG_PATH_MAX_CHARS + 1];
     char operator_ca[CONFIG_PATH_MAX_CHARS + 1];
+    char revoked[CONFIG_PATH_MAX_CHARS + 1]; /* empty: none */
     uint32_t max_connections;
 };
 
@@ -141,6 +142,7 @@ struct config_aggregator {
     char uris[CONFIG_MAX_LISTEN][CONFIG_NAME_MAX_CHARS + 32];
     struct config_identity identity;
     char registry[CONFIG_PATH_MAX_CHARS + 1];
+    char trust_bundle[CONFIG_PATH_MAX_CHARS + 1]; /* empty: none */
     struct config_ledger ledger;
     struct config_sinks sinks;
     bool has_schema_registry;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "aggregator/http/http.h"
 
+#include "aggregator/http/denied.h"
+#include "aggregator/http/local.h"
 #include "aggregator/http/tls.h"
 #include "proto/base/assert.h"
 
@@ -27,6 +29,7 @@ struct http_server {
     struct http_config config;
     char reply[HTTP_MAX_REPLY_BYTES];
     struct http_material *material; /* NULL: in plain */
+    struct http_denied *denied;     /* NULL: nobody is */
     struct MHD_Daemon *daemon;
     uint16_t port;
 };
@@ -111,43 +114,22 @@ static bool is_json(struct MHD_Connection *connection)
     return type != NULL && strncmp(type, wanted, len) == 0 && (type[len] == '\0' || type[len] == ';');
 }
 
-static bool is_local(struct MHD_Connection *connection)
-{
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    struct sockaddr_storage address = {0};
-    /* A name that somebody made to lead here would let a page in a browser of this machine ask. */
-    const char *host = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST);
-    bool is_localhost = host != NULL && strncmp(host, "localhost", strlen("localhost")) == 0 &&
-                        strchr(":", host[strlen("localhost")]) != NULL;
-    bool is_named =
-        host != NULL && !is_localhost && host[0] != '[' && host[strspn(host, "0123456789.:")] != '\0';
-    if (info == NULL || info->client_addr == NULL || is_named) {
-        return false;
-    }
-    bool is_v6 = info->client_addr->sa_family == AF_INET6;
-    memcpy(&address, info->client_addr, is_v6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in));
-    struct sockaddr_in v4;
-    struct sockaddr_in6 v6;
-    memcpy(&v4, &address, sizeof v4);
-    memcpy(&v6, &address, sizeof v6);
-    if (is_v6) {
-        return IN6_IS_ADDR_LOOPBACK(&v6.sin6_addr) ||
-               (IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr) && v6.sin6_addr.s6_addr[12] == IN_LOOPBACKNET);
-    }
-    return address.ss_family == AF_INET && ntohl(v4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
-}
-
 /* What none of the fixed pages is. */
 static struct http_peer peer_of(const struct http_server *server, struct MHD_Connection *connection)
 {
     if (server->material == NULL) {
-        return (struct http_peer){.role = is_local(connection) ? HTTP_ROLE_ADMIN : HTTP_ROLE_NONE};
+        return (struct http_peer){.role =
+                                      http_is_local(connection) ? server->config.local_role : HTTP_ROLE_NONE};
     }
+    struct http_peer peer = {.role = HTTP_ROLE_NONE};
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
-    return info != NULL && info->tls_session != NULL ? http_peer_of(info->tls_session)
-                                                     : (struct http_peer){.role = HTTP_ROLE_NONE};
+    if (info != NULL && info->tls_session != NULL) {
+        peer = http_peer_of(info->tls_session);
+    }
+    bool is_denied =
+        server->denied != NULL && peer.role != HTTP_ROLE_NONE && http_denied_has(server->denied, &peer);
+    return is_denied ? (struct http_peer){.role = HTTP_ROLE_NONE} : peer;
 }
 
 static struct page admin_page(struct http_server *server, const struct http_peer *peer, const char *url,
@@ -310,6 +292,20 @@ static bool address_of(const struct http_config *config, struct sockaddr_storage
     return false;
 }
 
+static struct hr_status read_tls(struct http_server *server, char *why, size_t why_capacity)
+{
+    const struct http_tls *tls = server->config.tls;
+    HR_TRY(http_material_read(tls, &server->material, why, why_capacity));
+    return tls->denied != NULL ? http_denied_open(tls->denied, &server->denied, why, why_capacity) : hr_ok();
+}
+
+static void release(struct http_server *server)
+{
+    http_denied_close(server->denied);
+    http_material_free(server->material);
+    free(server);
+}
+
 struct hr_status http_start(const struct http_config *config, struct http_server **out, char *why,
                             size_t why_capacity)
 {
@@ -327,9 +323,9 @@ struct hr_status http_start(const struct http_config *config, struct http_server
     struct MHD_OptionItem tls[HTTP_TLS_OPTIONS] = {{MHD_OPTION_END, 0, NULL}};
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ERROR_LOG;
     if (config->tls != NULL) {
-        struct hr_status status = http_material_read(config->tls, &server->material, why, why_capacity);
+        struct hr_status status = read_tls(server, why, why_capacity);
         if (!hr_is_ok(status)) {
-            free(server);
+            release(server);
             return status;
         }
         http_material_options(server->material, tls);
@@ -351,8 +347,7 @@ struct hr_status http_start(const struct http_config *config, struct http_server
                        errno != 0            ? strerror(errno)
                        : config->tls != NULL ? "refused by libmicrohttpd; do certificate and key fit?"
                                              : "refused by libmicrohttpd");
-        http_material_free(server->material);
-        free(server);
+        release(server);
         return hr_status_of(HR_IO);
     }
     const union MHD_DaemonInfo *info = MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_BIND_PORT);
@@ -369,6 +364,5 @@ uint16_t http_port(const struct http_server *server)
 void http_stop(struct http_server *server)
 {
     MHD_stop_daemon(server->daemon);
-    http_material_free(server->material);
-    free(server);
+    release(server);
 }

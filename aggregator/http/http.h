@@ -36,8 +36,8 @@ enum { HTTP_MAX_BODY_BYTES = 4096, HTTP_MAX_REPLY_BYTES = 65536 };
 /* A request to the admin API; borrowed during the call. */
 struct http_request {
     bool is_post; /* else GET */
-    /* Over TLS who asks, with a name. In plain without one: HTTP_ROLE_ADMIN for a loopback address of this
-     * machine that asked by number or as localhost, else HTTP_ROLE_NONE. */
+    /* Over TLS who asks, with a name. In plain without one: http_config.local_role for a loopback address of
+     * this machine that asked by number or as localhost and for nobody else, else HTTP_ROLE_NONE. */
     struct http_peer peer;
     const char *path;
     struct hr_bytes body;
@@ -54,10 +54,12 @@ struct http_tls {
     const char *certificate;
     const char *key;
     const char *operator_ca; /* signs the certificates of operators, and nobody else's */
+    const char *denied;      /* a list of their serial numbers that don't count (denied.h); NULL: none */
 };
 
 struct http_config {
     const struct http_tls *tls; /* read at start; NULL: in plain */
+    enum http_role local_role;  /* in plain, of who is on this machine */
     const char *address;        /* numeric */
     uint16_t port;              /* 0: any free one */
     uint32_t max_connections;

@@ -35,6 +35,16 @@ struct source_handler {
     void *ctx;
 };
 
+/* The trust bundles that devices may fetch. */
+struct source_trust {
+    /* The newest version; 0: there is none. [io thread] */
+    uint32_t (*newest)(void *ctx);
+    /* The bundle of this version, borrowed until the next call of either; empty: there is none. [io thread]
+     */
+    struct hr_bytes (*bundle)(void *ctx, uint32_t version);
+    void *ctx;
+};
+
 /* What the core calls; [any thread], never blocks. */
 struct source_answers {
     void (*answer)(void *ctx, const struct source_answer *answer);

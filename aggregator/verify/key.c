@@ -102,6 +102,14 @@ static EVP_PKEY_CTX *take_context(struct verify_key *key)
 struct hr_status verify_message(const struct verify_key *key, struct hr_bytes message,
                                 const uint8_t signature[WIRE_SIGNATURE_BYTES])
 {
+    uint8_t digest[WIRE_DIGEST_BYTES];
+    wire_sha256(verify_hash(), &message, 1, digest);
+    return verify_digest(key, digest, signature);
+}
+
+struct hr_status verify_digest(const struct verify_key *key, const uint8_t digest[WIRE_DIGEST_BYTES],
+                               const uint8_t signature[WIRE_SIGNATURE_BYTES])
+{
     if (!is_in_range(signature) || !is_in_range(signature + HALF_BYTES)) {
         return hr_status_of(HR_DENIED);
     }
@@ -111,13 +119,11 @@ struct hr_status verify_message(const struct verify_key *key, struct hr_bytes me
     len_bytes += put_der_integer(signature + HALF_BYTES, der + len_bytes);
     der[0] = 0x30;
     der[1] = (uint8_t)(len_bytes - 2);
-    uint8_t digest[WIRE_DIGEST_BYTES];
-    wire_sha256(verify_hash(), &message, 1, digest);
 
     /* Only the spare context changes, and that atomically: the key is constant to its users. */
     struct verify_key *shared = (struct verify_key *)(uintptr_t)key;
     EVP_PKEY_CTX *context = take_context(shared);
-    int answer = EVP_PKEY_verify(context, der, len_bytes, digest, sizeof digest);
+    int answer = EVP_PKEY_verify(context, der, len_bytes, digest, WIRE_DIGEST_BYTES);
     EVP_PKEY_CTX_free(atomic_exchange(&shared->spare, context));
     if (answer != 1) {
         ERR_clear_error(); /* a refused signature leaves entries in the thread's error queue */

@@ -33,6 +33,10 @@ const uint8_t *verify_key_spki_sha256(const struct verify_key *key);
  * is accepted: the signature is never an identity. HR_DENIED: it does not hold. [any] */
 HR_MUST_USE struct hr_status verify_message(const struct verify_key *key, struct hr_bytes message,
                                             const uint8_t signature[WIRE_SIGNATURE_BYTES]);
+/* The same over the SHA-256 of a message. [any] */
+HR_MUST_USE struct hr_status verify_digest(const struct verify_key *key,
+                                           const uint8_t digest[WIRE_DIGEST_BYTES],
+                                           const uint8_t signature[WIRE_SIGNATURE_BYTES]);
 /* The same over the ToBeSigned of a batch header. HR_DENIED: it does not hold. [any] */
 HR_MUST_USE struct hr_status verify_signature(const struct verify_key *key,
                                               const uint8_t header[WIRE_HEADER_BYTES],

@@ -84,6 +84,7 @@ struct app_config {
     uint64_t device_id;
     char name[64];
     struct app_identity identity;
+    char trust[APP_PATH_MAX_CHARS + 1]; /* a folder; empty: identity.ca is believed, for ever */
     uint32_t n_aggregators;
     char aggregators[NET_MAX_ADDRESSES][NET_HOST_MAX_CHARS + 24];
     char server_name[NET_HOST_MAX_CHARS + 1];

@@ -419,6 +419,12 @@ static const struct conf_field fields[] = {
      CONF_AT(struct app_config, identity),
      .table = &identity_table,
      .help = "Keys and certificates, as headrace device enrol makes them."},
+    {.key = "trust",
+     .type = CONF_STRING,
+     CONF_AT(struct app_config, trust),
+     .fallback = "",
+     .help = "Folder of the trust bundle that is followed, as headrace device enrol makes it; it must be "
+             "writable."},
     {.key = "aggregators",
      .type = CONF_STRINGS,
      CONF_LIST_AT(struct app_config, aggregators, n_aggregators),

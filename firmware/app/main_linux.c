@@ -6,6 +6,7 @@
 #include "firmware/app/spool_file.h"
 #include "firmware/app/status.h"
 #include "firmware/app/taps.h"
+#include "firmware/app/trust.h"
 #include "firmware/core/collector.h"
 #include "firmware/crypto/key_file.h"
 #include "firmware/net/client.h"
@@ -37,6 +38,7 @@ struct app {
     struct port_log_json log;
     struct crypto_signer signer;
     struct crypto_verifier verifier;
+    struct app_trust trust;
     struct app_spool_file spool_file;
     struct net_address addresses[NET_MAX_ADDRESSES];
     struct net_client net;
@@ -135,9 +137,9 @@ static struct net_config net_config_of(const struct app_config *config)
         .addresses = app.addresses,
         .n_addresses = (uint8_t)config->n_aggregators,
         .window = (uint8_t)config->window,
-        .server_name = config->server_name,
+        .server_name = app.trust.server_name,
         .credentials = {.kind = NET_CREDENTIALS_FILES,
-                        .of.files = {.ca = config->identity.ca,
+                        .of.files = {.ca = app.trust.ca,
                                      .certificate = config->identity.certificate,
                                      .key = config->identity.key}},
         .open_timeout_ms = config->open_timeout_ms,
@@ -173,6 +175,7 @@ static struct hr_status start_collector(const struct fw_spool_report *report)
         .net = &app.net.port,
         .utc = port_linux_utc(),
         .hash = crypto_hash(),
+        .trust = app.trust.is_followed ? &app.trust.trust : NULL,
         .spool = &app.spool_file.spool,
         .report = report,
         .version = APP_VERSION,
@@ -183,7 +186,9 @@ static struct hr_status start_collector(const struct fw_spool_report *report)
         .stats_interval_ms = app.config.stats_interval_ms,
         .anchor_interval_ms = app.config.anchor_interval_ms,
     };
-    return fw_collector_start(&app.collector, &config);
+    HR_TRY(fw_collector_start(&app.collector, &config));
+    app_trust_count(&app.trust, &app.collector);
+    return hr_ok();
 }
 
 static struct hr_status open_signals(void)
@@ -204,6 +209,7 @@ static struct hr_status start(void)
     struct fw_spool_report report;
     HR_TRY(open_signals());
     HR_TRY(open_keys());
+    HR_TRY(app_trust_open(&app.trust, &app.config, &app.log.port));
     HR_TRY(app_spool_file_open(&app.spool_file, &app.config, crypto_hash(), &app.log.port, &report));
     HR_TRY(start_collector(&report));
     HR_TRY(app_taps_open(&app.config, &app.collector, port_linux_clock(), &app.log.port, &app.taps));

@@ -298,6 +298,7 @@ static void init_uplink(struct fw_collector *collector)
         .log = config->log,
         .verify = config->verify,
         .hash = config->hash,
+        .trust = config->trust,
         .spool = config->spool,
         .owner = {on_uplink_anchor, on_uplink_event, collector},
         .envelope = config->envelope,

@@ -51,6 +51,7 @@ static uint64_t reconnect_delay_ms(const struct fw_uplink *uplink)
 static void forget_requests(struct fw_uplink *uplink)
 {
     memset(uplink->requests, 0, sizeof uplink->requests);
+    fw_uplink_trust_forget(uplink);
     uplink->cursor_seq = uplink->expected_seq;
     uplink->held = 0;
 }
@@ -237,6 +238,7 @@ uint32_t fw_uplink_step(struct fw_uplink *uplink)
         } else {
             fw_uplink_send(uplink);
         }
+        fw_uplink_ask_trust(uplink);
     }
     return uplink->mode == FW_UPLINK_HOLD ? until(uplink, uplink->wake_ms) : FW_NEVER_MS;
 }

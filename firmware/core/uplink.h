@@ -12,6 +12,7 @@
 #define FW_UPLINK_H
 
 #include "firmware/core/spool.h"
+#include "firmware/core/trust.h"
 #include "firmware/port/port_clock.h"
 #include "firmware/port/port_log.h"
 #include "firmware/port/port_net.h"
@@ -44,6 +45,8 @@ enum fw_event_code {
     FW_EVENT_DAMAGED = 10,    /* a sealed batch is damaged in the spool and was given up */
     FW_EVENT_ALL_REFUSED =
         11, /* it refuses signatures that are right here, and accepted none: data is kept */
+    FW_EVENT_TRUST_CHANGED = 20, /* another trust bundle is followed */
+    FW_EVENT_TRUST_REFUSED = 21, /* a trust bundle was refused; the text says why */
 };
 
 /* What the uplink tells its owner, from inside fw_uplink_step or an event of port_net. The owner may append
@@ -62,6 +65,7 @@ struct fw_uplink_config {
     const struct port_verify *verify; /* this device's own record keys */
     const struct wire_hash *hash;
     struct fw_spool *spool; /* open */
+    struct fw_trust *trust; /* open, kept; NULL: trust is as configured and does not change */
     struct fw_uplink_owner owner;
     uint8_t *envelope; /* kept: room for the largest envelope of the spool; holds nothing between two calls,
                           nor while the owner is called */
@@ -116,6 +120,15 @@ struct fw_uplink_request {
     uint64_t sent_ms;
 };
 
+/* The next trust bundle on its way into fw_trust_room. */
+struct fw_uplink_fetch {
+    bool is_wanted; /* an ack hinted at one */
+    bool is_active; /* a request for it is out */
+    uint32_t token;
+    uint32_t len_bytes; /* that have come */
+    uint64_t not_before_ms;
+};
+
 /* Storage of the uplink; its members belong to uplink*.c. */
 struct fw_uplink {
     struct fw_uplink_config config;
@@ -143,6 +156,7 @@ struct fw_uplink {
 
     uint32_t next_token;
     struct fw_uplink_request requests[FW_UPLINK_MAX_REQUESTS];
+    struct fw_uplink_fetch fetch;
     uint64_t last_anchor_ms;
     bool anchor_due; /* none yet in this session */
 

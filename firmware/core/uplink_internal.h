@@ -33,6 +33,20 @@ bool fw_uplink_in_flight(const struct fw_uplink *uplink, uint32_t seq);
 void fw_uplink_ask_head(struct fw_uplink *uplink);
 void fw_uplink_send(struct fw_uplink *uplink);
 
+/* ---- uplink_trust.c ---- */
+
+struct wire_ack;
+/* Notes that an ack hints at another trust bundle. */
+void fw_uplink_trust_hint(struct fw_uplink *uplink, const struct wire_ack *ack);
+/* Asks for the next piece of it when one is wanted. */
+void fw_uplink_ask_trust(struct fw_uplink *uplink);
+/* The session has gone, and with it what was asked for. */
+void fw_uplink_trust_forget(struct fw_uplink *uplink);
+/* False: the token is not of a request for it. */
+bool fw_uplink_trust_answered(struct fw_uplink *uplink, uint32_t token, uint8_t coap_code,
+                              struct hr_bytes payload);
+bool fw_uplink_trust_timed_out(struct fw_uplink *uplink, uint32_t token);
+
 /* Events of port_net about one request. */
 void fw_uplink_on_answer(void *ctx, uint32_t token, uint8_t coap_code, struct hr_bytes payload,
                          uint32_t max_age_s);

@@ -65,4 +65,11 @@ HR_MUST_USE struct hr_status crypto_verifier_load(struct crypto_verifier *verifi
                                                   const uint8_t spki[CRYPTO_SPKI_BYTES], uint16_t key_epoch);
 void crypto_verifier_unload(struct crypto_verifier *verifier);
 
+/* Whether the signature (r, s) over this SHA-256 is of this key. HR_DENIED: it is not, or the SPKI is no
+ * P-256 key with an uncompressed point on the curve. HR_IO: it can't be told; the library was not started, or
+ * is out of memory. */
+HR_MUST_USE struct hr_status crypto_verify_digest(const uint8_t spki[CRYPTO_SPKI_BYTES],
+                                                  const uint8_t digest[WIRE_DIGEST_BYTES],
+                                                  const uint8_t signature[WIRE_SIGNATURE_BYTES]);
+
 #endif

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <mbedtls/pem.h>
 #include <mbedtls/pk.h>
 #include <mbedtls/platform_util.h>
 #include <mbedtls/psa_util.h>
@@ -140,6 +141,28 @@ struct hr_status crypto_certificates_check(const char *path, struct crypto_fault
     struct hr_status status = parse_certificates(path, &certificates, fault);
     mbedtls_x509_crt_free(&certificates);
     return status;
+}
+
+struct hr_status crypto_certificate_check_der(struct hr_bytes der)
+{
+    mbedtls_x509_crt certificate;
+    mbedtls_x509_crt_init(&certificate);
+    bool is_one = mbedtls_x509_crt_parse_der(&certificate, der.data, der.len_bytes) == 0 &&
+                  certificate.raw.len == der.len_bytes && certificate.next == NULL;
+    mbedtls_x509_crt_free(&certificate);
+    return hr_status_of(is_one ? HR_OK : HR_MALFORMED);
+}
+
+struct hr_status crypto_certificate_pem(struct hr_bytes der, char *out, size_t capacity_bytes,
+                                        size_t *len_bytes)
+{
+    size_t with_nul = 0;
+    if (mbedtls_pem_write_buffer("-----BEGIN CERTIFICATE-----\n", "-----END CERTIFICATE-----\n", der.data,
+                                 der.len_bytes, (unsigned char *)out, capacity_bytes, &with_nul) != 0) {
+        return hr_status_of(HR_FULL);
+    }
+    *len_bytes = with_nul - 1;
+    return hr_ok();
 }
 
 static struct hr_status check_pair(mbedtls_x509_crt *certificate, const char *certificate_path,

@@ -22,6 +22,15 @@ HR_MUST_USE struct hr_status crypto_signer_load_file(struct crypto_signer *signe
  * decides about that. HR_NOT_FOUND, HR_IO, HR_MALFORMED as above. */
 HR_MUST_USE struct hr_status crypto_certificates_check(const char *path, struct crypto_fault *fault);
 
+/* A certificate in DER, and nothing behind it. HR_MALFORMED: it is none. */
+HR_MUST_USE struct hr_status crypto_certificate_check_der(struct hr_bytes der);
+
+enum { CRYPTO_CERTIFICATE_PEM_MAX_BYTES = 1024 }; /* of one of 640 bytes */
+
+/* Writes it as PEM with a NUL, which *len_bytes does not count. HR_FULL: it does not fit. */
+HR_MUST_USE struct hr_status crypto_certificate_pem(struct hr_bytes der, char *out, size_t capacity_bytes,
+                                                    size_t *len_bytes);
+
 /* Checks that the key file is its owner's only, and holds the private key of the first certificate of the
  * other file, which passed crypto_certificates_check. Codes as crypto_signer_load_file; HR_DENIED also for
  * another key. */

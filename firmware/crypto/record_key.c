@@ -115,27 +115,53 @@ static struct hr_status verify(void *ctx, uint16_t key_epoch, const uint8_t head
     return status == PSA_SUCCESS ? hr_ok() : hr_status_of(HR_IO);
 }
 
+/* HR_MALFORMED: no P-256 key with an uncompressed point on the curve. HR_IO: the key store is full. */
+static struct hr_status import_public(const uint8_t spki[CRYPTO_SPKI_BYTES], psa_key_usage_t usage,
+                                      mbedtls_svc_key_id_t *out)
+{
+    if (memcmp(spki, spki_head, sizeof spki_head) != 0) {
+        return hr_status_of(HR_MALFORMED);
+    }
+    psa_key_attributes_t attributes = PSA_KEY_ATTRIBUTES_INIT;
+    psa_set_key_type(&attributes, PSA_KEY_TYPE_ECC_PUBLIC_KEY(PSA_ECC_FAMILY_SECP_R1));
+    psa_set_key_usage_flags(&attributes, usage);
+    psa_set_key_algorithm(&attributes, PSA_ALG_ECDSA(PSA_ALG_SHA_256));
+    psa_status_t status = psa_import_key(&attributes, spki + sizeof spki_head, POINT_BYTES, out);
+    if (status == PSA_ERROR_INSUFFICIENT_MEMORY) {
+        return hr_status_of(HR_IO);
+    }
+    return hr_status_of(status == PSA_SUCCESS ? HR_OK : HR_MALFORMED);
+}
+
+struct hr_status crypto_verify_digest(const uint8_t spki[CRYPTO_SPKI_BYTES],
+                                      const uint8_t digest[WIRE_DIGEST_BYTES],
+                                      const uint8_t signature[WIRE_SIGNATURE_BYTES])
+{
+    if (!crypto_is_started()) {
+        return hr_status_of(HR_IO);
+    }
+    mbedtls_svc_key_id_t key = MBEDTLS_SVC_KEY_ID_INIT;
+    struct hr_status imported = import_public(spki, PSA_KEY_USAGE_VERIFY_HASH, &key);
+    if (!hr_is_ok(imported)) {
+        return hr_status_of(hr_is(imported, HR_MALFORMED) ? HR_DENIED : HR_IO);
+    }
+    psa_status_t status = psa_verify_hash(key, PSA_ALG_ECDSA(PSA_ALG_SHA_256), digest, WIRE_DIGEST_BYTES,
+                                          signature, WIRE_SIGNATURE_BYTES);
+    (void)psa_destroy_key(key);
+    if (status == PSA_ERROR_INVALID_SIGNATURE) {
+        return hr_status_of(HR_DENIED);
+    }
+    return hr_status_of(status == PSA_SUCCESS ? HR_OK : HR_IO);
+}
+
 struct hr_status crypto_verifier_load(struct crypto_verifier *verifier, const uint8_t spki[CRYPTO_SPKI_BYTES],
                                       uint16_t key_epoch)
 {
     if (!crypto_is_started()) {
         return hr_status_of(HR_DENIED);
     }
-    if (memcmp(spki, spki_head, sizeof spki_head) != 0) {
-        return hr_status_of(HR_MALFORMED);
-    }
-    psa_key_attributes_t attributes = PSA_KEY_ATTRIBUTES_INIT;
-    psa_set_key_type(&attributes, PSA_KEY_TYPE_ECC_PUBLIC_KEY(PSA_ECC_FAMILY_SECP_R1));
-    psa_set_key_usage_flags(&attributes, PSA_KEY_USAGE_VERIFY_MESSAGE);
-    psa_set_key_algorithm(&attributes, PSA_ALG_ECDSA(PSA_ALG_SHA_256));
     mbedtls_svc_key_id_t imported = MBEDTLS_SVC_KEY_ID_INIT;
-    psa_status_t status = psa_import_key(&attributes, spki + sizeof spki_head, POINT_BYTES, &imported);
-    if (status == PSA_ERROR_INSUFFICIENT_MEMORY) {
-        return hr_status_of(HR_IO);
-    }
-    if (status != PSA_SUCCESS) {
-        return hr_status_of(HR_MALFORMED);
-    }
+    HR_TRY(import_public(spki, PSA_KEY_USAGE_VERIFY_MESSAGE, &imported));
     verifier->key_id = imported;
     verifier->key_epoch = key_epoch;
     hash_spki(spki, verifier->spki_sha256);

@@ -10,11 +10,6 @@
 
 enum { RESOLVE_POLL_MS = 20 };
 
-static uint64_t now_ms(const struct net_client *client)
-{
-    return port_uptime_ms(client->config.clock);
-}
-
 /* ---- the calls of port_net ---- */
 
 static struct net_exchange *vacant_exchange(struct net_client *client)
@@ -54,7 +49,7 @@ static struct hr_status open_session(void *ctx, uint8_t index)
     const struct port_resolve *resolve = client->config.resolve;
     HR_TRY(resolve->start(resolve->ctx, address->host));
     client->state = NET_RESOLVING;
-    client->deadline_ms = now_ms(client) + client->config.open_timeout_ms;
+    client->deadline_ms = net_now_ms(client) + client->config.open_timeout_ms;
     return hr_ok();
 }
 
@@ -69,7 +64,7 @@ static struct hr_status start_exchange(struct net_client *client, uint32_t token
     }
     memset(exchange, 0, sizeof *exchange);
     exchange->token = token;
-    exchange->sent_ms = now_ms(client);
+    exchange->sent_ms = net_now_ms(client);
     exchange->deadline_ms = exchange->sent_ms + client->config.exchange_timeout_ms;
     *out = exchange;
     return hr_ok();
@@ -109,6 +104,16 @@ static struct hr_status get_head(void *ctx, uint32_t token, uint32_t stream)
     return hr_ok();
 }
 
+static struct hr_status get_trust(void *ctx, uint32_t token, uint32_t version, uint32_t offset)
+{
+    struct net_client *client = ctx;
+    struct net_exchange *exchange = NULL;
+    HR_TRY(start_exchange(client, token, &exchange));
+    HR_TRY(net_session_get_trust(client, token, version, offset));
+    exchange->state = NET_WAITING;
+    return hr_ok();
+}
+
 void net_client_init(struct net_client *client, const struct net_config *config,
                      const struct port_net_events *events)
 {
@@ -124,78 +129,10 @@ void net_client_init(struct net_client *client, const struct net_config *config,
         .close = close_session,
         .post_batch = post_batch,
         .get_head = get_head,
+        .get_trust = get_trust,
         .ctx = client,
     };
     net_session_start_library(client);
-}
-
-/* ---- what libcoap told, kept until it has returned ---- */
-
-void net_client_complain(struct net_client *client, const char *text)
-{
-    if (client->reason[0] == '\0') {
-        (void)snprintf(client->reason, sizeof client->reason, "%s", text);
-    }
-}
-
-static struct net_exchange *waiting_exchange(struct net_client *client, uint32_t token)
-{
-    for (size_t i = 0; i < NET_MAX_EXCHANGES; i++) {
-        if (client->exchanges[i].state == NET_WAITING && client->exchanges[i].token == token) {
-            return &client->exchanges[i];
-        }
-    }
-    return NULL;
-}
-
-void net_client_heard(struct net_client *client)
-{
-    client->heard_ms = now_ms(client);
-    client->pinged_ms = 0;
-}
-
-void net_client_answered(struct net_client *client, uint32_t token, uint8_t coap_code,
-                         struct hr_bytes payload, uint32_t max_age_s)
-{
-    net_client_heard(client);
-    struct net_exchange *exchange = waiting_exchange(client, token);
-    if (exchange == NULL) {
-        return;
-    }
-    exchange->state = NET_ANSWERED;
-    exchange->coap_code = coap_code;
-    exchange->max_age_s = max_age_s;
-    exchange->answer_len_bytes =
-        payload.len_bytes < sizeof exchange->answer ? payload.len_bytes : sizeof exchange->answer;
-    if (exchange->answer_len_bytes != 0) {
-        memcpy(exchange->answer, payload.data, exchange->answer_len_bytes);
-    }
-}
-
-void net_client_progressed(struct net_client *client)
-{
-    for (size_t i = 0; i < NET_MAX_EXCHANGES; i++) {
-        if (client->exchanges[i].state == NET_WAITING && client->exchanges[i].is_post) {
-            client->exchanges[i].deadline_ms = now_ms(client) + client->config.exchange_timeout_ms;
-        }
-    }
-}
-
-void net_client_gave_up(struct net_client *client, uint32_t token)
-{
-    struct net_exchange *exchange = waiting_exchange(client, token);
-    if (exchange != NULL) {
-        exchange->state = NET_GAVE_UP;
-    }
-}
-
-void net_client_went_down(struct net_client *client, bool handshake_refused)
-{
-    if (client->state == NET_CLOSED || client->down_is_due) {
-        return;
-    }
-    client->handshake_refused |= handshake_refused;
-    client->down_is_due = true;
 }
 
 /* ---- steps ---- */
@@ -292,11 +229,11 @@ static uint64_t silence_ends_ms(const struct net_client *client)
  * over a slow link) is told apart by the pong. */
 static void look_at_silence(struct net_client *client)
 {
-    if (now_ms(client) < silence_ends_ms(client)) {
+    if (net_now_ms(client) < silence_ends_ms(client)) {
         return;
     }
     if (client->pinged_ms == 0) {
-        client->pinged_ms = now_ms(client);
+        client->pinged_ms = net_now_ms(client);
         net_session_ping(client);
     } else {
         net_client_complain(client, "the aggregator hears this session no more");
@@ -307,7 +244,7 @@ static void look_at_silence(struct net_client *client)
 static void look_at_deadlines(struct net_client *client)
 {
     look_at_silence(client);
-    uint64_t now = now_ms(client);
+    uint64_t now = net_now_ms(client);
     if ((client->state == NET_RESOLVING || client->state == NET_CONNECTING) && now >= client->deadline_ms) {
         net_client_complain(client, "no answer in time");
         net_client_went_down(client, false);
@@ -375,7 +312,7 @@ uint32_t net_client_step(struct net_client *client)
         return 0;
     }
 
-    uint64_t now = now_ms(client);
+    uint64_t now = net_now_ms(client);
     if (client->state == NET_RESOLVING) {
         wait_ms = wait_ms < RESOLVE_POLL_MS ? wait_ms : RESOLVE_POLL_MS;
     }

@@ -22,7 +22,9 @@
 
 enum {
     NET_MAX_EXCHANGES = NET_MAX_WINDOW + 1,
-    NET_ANSWER_MAX_BYTES = 64, /* a longer answer is cut, and so is malformed to whoever decodes it */
+    /* A longer answer is cut, and so is malformed to whoever decodes it. Pieces of a trust bundle are for
+     * those who have room for parts. */
+    NET_ANSWER_MAX_BYTES = NET_BODY_MAX_BYTES > NET_PART_BYTES ? NET_PART_BYTES + 16 : 64,
     NET_REASON_MAX_CHARS = 159,
 };
 

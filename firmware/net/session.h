@@ -33,6 +33,13 @@ HR_MUST_USE struct hr_status net_session_post(struct net_client *client, uint32_
 /* Nobody waits for the answer to this post any more. */
 void net_session_forget(struct net_client *client, uint32_t token);
 HR_MUST_USE struct hr_status net_session_get_head(struct net_client *client, uint32_t token, uint32_t stream);
+HR_MUST_USE struct hr_status net_session_get_trust(struct net_client *client, uint32_t token,
+                                                   uint32_t version, uint32_t offset);
+
+static inline uint64_t net_now_ms(const struct net_client *client)
+{
+    return port_uptime_ms(client->config.clock);
+}
 
 /* Asks whether the other side still hears this session; net_client_heard follows if it does. */
 void net_session_ping(struct net_client *client);

@@ -42,6 +42,8 @@ struct port_net {
     HR_MUST_USE struct hr_status (*post_batch)(void *ctx, uint32_t token, struct hr_bytes envelope);
     /* GET /h?s=stream. As post_batch. */
     HR_MUST_USE struct hr_status (*get_head)(void *ctx, uint32_t token, uint32_t stream);
+    /* GET /t?v=version&o=offset. As post_batch. NULL: not on this platform. */
+    HR_MUST_USE struct hr_status (*get_trust)(void *ctx, uint32_t token, uint32_t version, uint32_t offset);
     void *ctx;
 };
 

@@ -8,3 +8,5 @@ hr_fuzzer(fuzz_config SOURCES fuzz/fuzz_config.c DEPENDS hr_config hr_test_suppo
           CORPUS ${CMAKE_CURRENT_LIST_DIR}/corpus/config)
 hr_fuzzer(fuzz_image SOURCES fuzz/fuzz_image.c DEPENDS hr_image hr_test_support
           CORPUS ${CMAKE_CURRENT_LIST_DIR}/corpus/image)
+hr_fuzzer(fuzz_trust SOURCES fuzz/fuzz_trust.c DEPENDS hr_trust hr_test_support
+          CORPUS ${CMAKE_CURRENT_LIST_DIR}/corpus/trust)

@@ -46,7 +46,7 @@ class AuthorityTest(harness.SystemTest):
         self.assertEqual(list(ca.glob("*")), [])
         headrace("ca", "init", "--dir", ca, "--encrypt", HEADRACE_CA_PASSPHRASE_FILE=str(file))
         keys = sorted(ca.glob("*.key"))
-        self.assertEqual(len(keys), 4)
+        self.assertEqual(len(keys), 5)
         for key in keys:
             self.assertTrue(key.read_text().startswith("-----BEGIN ENCRYPTED PRIVATE KEY-----"), key)
             harness.run("openssl", "pkey", "-in", key, "-passin", f"file:{file}", "-noout")
@@ -66,7 +66,7 @@ class AuthorityTest(harness.SystemTest):
     def test_private_keys_are_for_their_owner_alone(self):
         device = self.site.enrol("gw1")
         keys = [*self.site.ca.glob("*.key"), device.key, device.record_key]
-        self.assertEqual(len(keys), 7)
+        self.assertEqual(len(keys), 8)
         for key in keys:
             self.assertEqual(stat.S_IMODE(os.stat(key).st_mode), 0o600, key)
 

@@ -10,6 +10,7 @@ import json
 import os
 import pty
 import re
+import shutil
 import signal
 import socket
 import ssl
@@ -73,9 +74,10 @@ class RegistryTest(harness.SystemTest):
             self.stream.next(records)
         return answer.ack.status
 
-    def ask(self, path, body=None, host=None):
+    def ask(self, path, body=None, host=None, forwarded=None):
         """(status, text) of a request to the admin API."""
-        headers = {"Content-Type": "application/json", **({"Host": host} if host else {})}
+        headers = {"Content-Type": "application/json", **({"Host": host} if host else {}),
+                   **({"X-Forwarded-For": forwarded} if forwarded else {})}
         request = urllib.request.Request(f"http://127.0.0.1:{self.aggregator.http_port}{path}", headers=headers,
                                          data=os.fsencode(body) if body is not None else None)
         try:
@@ -275,6 +277,10 @@ class SqliteTest(RegistryTest):
             self.assertEqual(self.ask(path, good, host)[0], 403, host)
             self.assertEqual(self.ask("/devices", host=host)[0], 403, host)
         self.assertEqual(self.shown()["state"], "enrolled")
+        # Somebody elsewhere, through a proxy on this machine.
+        self.assertEqual(self.ask(path, good, forwarded="192.0.2.9")[0], 403)
+        for host in ("evil.example", None):
+            self.assertEqual(self.ask("/reprocess", "{}", host, forwarded=None if host else "192.0.2.9")[0], 403)
         for host in ("localhost", f"localhost:{self.aggregator.http_port}", "[::1]"):
             self.assertEqual(self.ask("/devices", host=host)[0], 200, host)
         status, text = self.ask(path, good[:-1] + ', "operator": "maria@example"}')
@@ -287,13 +293,15 @@ class OperatorTest(RegistryTest):
 
     def begin(self, ledger=None):
         self.admin_port = harness.free_port()
+        self.revoked = self.folder / "operators.revoked"
+        self.revoked.write_text("# nobody yet\n")
         super().begin(ledger)
 
     def start(self):
         server = self.site.ca / harness.SERVER_NAME
         self.aggregator = self.own(harness.Aggregator(self.site, extra=(
             f"admin:\n  address: 127.0.0.1\n  port: {self.admin_port}\n  certificate: {server}.crt\n  key: {server}.key\n"
-            f"  operator_ca: {self.site.ca / 'operator-ca.crt'}\n")))
+            f"  operator_ca: {self.site.ca / 'operator-ca.crt'}\n  revoked: {self.revoked}\n")))
         self.aggregator.start()
 
     def operator(self, name, role, *more):
@@ -321,6 +329,37 @@ class OperatorTest(RegistryTest):
         self.assertEqual([(r["actor"], r["action"]) for r in rows],
                          [("registry", "registered"), ("operator:otto", "quarantined"), ("operator:otto", "released"),
                           ("operator:maria", "revoked")])
+
+    def test_in_plain_one_only_looks_when_there_is_a_way_to_say_who_one_is(self):
+        self.begin()
+        decision = '{"decision": "quarantine", "reason": "x"}'
+        self.assertEqual(self.ask("/devices")[0], 200)
+        for path, body in ((f"/devices/{self.id}/decision", decision), ("/reprocess", "{}")):
+            status, text = self.ask(path, body)
+            self.assertEqual(status, 403, text)
+            self.assertIn("over https, a certificate with the role operator or admin may do that", text)
+        self.assertIn("over https, a certificate with the role admin may do that (403)", self.decide("revoke", "--yes", expect=1).stderr)
+        self.assertEqual(self.shown()["state"], "enrolled")
+
+    def test_a_certificate_that_was_called_back_opens_nothing_from_the_next_request_on(self):
+        self.begin()
+        anna, maria = self.operator("anna", "admin"), self.operator("maria", "admin")
+        self.ask_as(anna, "device", "list")
+        told = self.site.headrace("ca", "revoke", "--dir", self.site.ca, "--name", "anna").stdout
+        self.assertRegex(told, r"^added [0-9A-F]{30,40} to ")
+        self.assertIn("already", self.site.headrace("ca", "revoke", "--dir", self.site.ca, "--name", "anna").stdout)
+        shutil.copyfile(self.site.ca / "operators.revoked", self.revoked)
+        self.assertIn("certificate opens this", self.ask_as(anna, "device", "list", expect=1).stderr)
+        self.ask_as(maria, "device", "list")
+        # OpenSSL says what the number is; a list that can't be read lets nobody in.
+        serial = harness.run("openssl", "x509", "-serial", "-noout", "-in", maria.with_suffix(".crt")).stdout.strip()
+        self.site.headrace("ca", "revoke", "--dir", self.site.ca, "--serial", serial.removeprefix("serial=").lower())
+        for text, opens in (((self.site.ca / "operators.revoked").read_text(), False), ("no number\n", False), ("", True), (None, False)):
+            self.revoked.unlink() if text is None else self.revoked.write_text(text)
+            told = self.ask_as(maria, "device", "list", expect=0 if opens else 1)
+            self.assertEqual("certificate opens this" in told.stderr, not opens, text)
+        self.site.headrace("ca", "revoke", "--dir", self.site.ca, "--serial", "xyz", expect=3)
+        self.site.headrace("ca", "revoke", "--dir", self.site.ca, "--name", "nobody", expect=1)
 
     def test_who_is_no_operator_gets_nothing(self):
         self.begin()

@@ -2,10 +2,11 @@
  *
  * The certificate authority's directory:
  *
- *     root.crt root.key              signs the three below; keep the key offline
- *     device-ca.crt device-ca.key    signs devices; what an aggregator trusts (client_ca)
- *     server-ca.crt server-ca.key    signs aggregators; what a collector trusts (ca)
- *     operator-ca.crt operator-ca.key    signs operators; what an aggregator trusts for its admin API
+ *     root.crt root.key              signs the three below, and trust bundles; keep the key offline
+ *     root-b.crt root-b.key          the second root: signs trust bundles, and issuers when the first can't
+ * any more. Older folders have none device-ca.crt device-ca.key    signs devices; what an aggregator trusts
+ * (client_ca) server-ca.crt server-ca.key    signs aggregators; what a collector trusts (ca) operator-ca.crt
+ * operator-ca.key    signs operators; what an aggregator trusts for its admin API
  *
  * Three issuers, so that nothing that may sign devices can make a server that devices believe, or an
  * operator, nor any other way round. */
@@ -15,6 +16,7 @@
 #include "tools/cli/files.h"
 #include "tools/cli/x509.h"
 
+#define CLI_ROOT_B           "root-b"
 #define CLI_ISSUER_DEVICES   "device-ca"
 #define CLI_ISSUER_SERVERS   "server-ca"
 #define CLI_ISSUER_OPERATORS "operator-ca"
@@ -28,5 +30,14 @@ struct cli_certified {
 HR_MUST_USE struct hr_status cli_authority_certify(const char *directory, const char *issuer_name,
                                                    const struct cli_certificate *wanted,
                                                    struct cli_certified *out);
+
+/* Makes DIR/FILE.key and .crt and tells so on stdout; issuer_name NULL: it signs itself. HR_DENIED: one of
+ * the files is there, and no force. */
+HR_MUST_USE struct hr_status cli_authority_make(const char *directory, const char *file_name,
+                                                const char *issuer_name, const struct cli_certificate *wanted,
+                                                bool force);
+
+/* Would FILE.crt, made for `name`, take the place of an authority's own? Tells what to do. */
+bool cli_authority_is_reserved(const char *verb, const char *name, const char *file);
 
 #endif

@@ -2,6 +2,7 @@
 #include "tools/cli/authority.h"
 #include "tools/cli/cli.h"
 #include "tools/cli/options.h"
+#include "tools/cli/verbs.h"
 
 #include "proto/base/assert.h"
 
@@ -19,11 +20,12 @@ struct pair {
 };
 
 /* The files of an authority, without their endings. */
-static const char *const authority_files[] = {"root", CLI_ISSUER_DEVICES, CLI_ISSUER_SERVERS,
+static const char *const authority_files[] = {"root", CLI_ROOT_B, CLI_ISSUER_DEVICES, CLI_ISSUER_SERVERS,
                                               CLI_ISSUER_OPERATORS};
 
-/* Would the certificate of `name` take the place of an authority's? Tells what to do. */
-static bool is_reserved(const char *verb, const char *name, const char *file)
+enum { N_ROOTS = 2 };
+
+bool cli_authority_is_reserved(const char *verb, const char *name, const char *file)
 {
     bool is_of_authority = false;
     for (size_t i = 0; i < HR_ARRAY_LEN(authority_files); i++) {
@@ -65,8 +67,11 @@ static struct hr_status certify(const struct cli_certificate *wanted, const stru
     HR_TRY(cli_key_new(&key));
     struct hr_status status = cli_certificate_issue(wanted, key, issuer, &certificate);
     if (hr_is_ok(status)) {
-        status = wanted->is_encrypted ? cli_key_encrypted_pem(key, "the authority's keys", &out->key)
-                                      : cli_key_pem(key, &out->key);
+        status =
+            wanted->is_encrypted
+                ? cli_key_encrypted_pem(
+                      key, wanted->key_name != NULL ? wanted->key_name : "the authority's keys", &out->key)
+                : cli_key_pem(key, &out->key);
     }
     if (hr_is_ok(status)) {
         status = cli_certificate_pem(certificate, &out->certificate);
@@ -92,8 +97,8 @@ struct hr_status cli_authority_certify(const char *directory, const char *issuer
     return status;
 }
 
-static struct hr_status make_and_write(const char *directory, const char *file_name, const char *issuer_name,
-                                       const struct cli_certificate *wanted, bool force)
+struct hr_status cli_authority_make(const char *directory, const char *file_name, const char *issuer_name,
+                                    const struct cli_certificate *wanted, bool force)
 {
     struct pair at;
     struct cli_certified made;
@@ -109,7 +114,7 @@ static struct hr_status init(const char *directory, const char *name, bool is_en
     char common_names[HR_ARRAY_LEN(authority_files)][96];
     struct cli_path paths[2 * HR_ARRAY_LEN(authority_files)];
     for (size_t i = 0; i < HR_ARRAY_LEN(authority_files); i++) {
-        static const char *const what[] = {"root", "devices", "servers", "operators"};
+        static const char *const what[] = {"root", "root B", "devices", "servers", "operators"};
         struct pair at;
         HR_TRY(pair_at(directory, files[i], &at));
         paths[2 * i] = at.key;
@@ -120,16 +125,14 @@ static struct hr_status init(const char *directory, const char *name, bool is_en
         HR_TRY(cli_files_absent(paths, HR_ARRAY_LEN(paths)));
     }
     HR_TRY(cli_directory_make(directory));
-    struct cli_certificate wanted = {.role = CLI_ROLE_ROOT,
-                                     .common_name = common_names[0],
-                                     .days = ROOT_DAYS,
-                                     .is_encrypted = is_encrypted};
-    HR_TRY(make_and_write(directory, "root", NULL, &wanted, force));
-    wanted.role = CLI_ROLE_ISSUER;
-    wanted.days = ISSUER_DAYS;
-    for (size_t i = 1; i < HR_ARRAY_LEN(authority_files); i++) {
-        wanted.common_name = common_names[i];
-        HR_TRY(make_and_write(directory, files[i], "root", &wanted, force));
+    for (size_t i = 0; i < HR_ARRAY_LEN(authority_files); i++) {
+        bool is_root = i < N_ROOTS;
+        const struct cli_certificate wanted = {.role = is_root ? CLI_ROLE_ROOT : CLI_ROLE_ISSUER,
+                                               .common_name = common_names[i],
+                                               .days = is_root ? ROOT_DAYS : ISSUER_DAYS,
+                                               .is_encrypted = is_encrypted,
+                                               .key_name = files[i]};
+        HR_TRY(cli_authority_make(directory, files[i], is_root ? NULL : "root", &wanted, force));
     }
     return hr_ok();
 }
@@ -146,9 +149,10 @@ static int cli_ca_init(int argc, char **argv)
         {"--force", NULL, false, 1, "Replace an authority. Everything it signed is then worthless."},
     };
     static const struct cli_usage usage = {"ca init", NULL, options, HR_ARRAY_LEN(options),
-                                           "Makes a root, and issuers for devices, servers and operators. "
-                                           "Keys have mode 0600. The root's key is\n"
-                                           "needed again only for new issuers: keep it offline."};
+                                           "Makes two roots, and issuers for devices, servers and operators "
+                                           "under the first. Keys have mode 0600.\n"
+                                           "The roots' keys sign new issuers and trust bundles: keep them "
+                                           "offline, in two places."};
     struct cli_arguments given;
     int parsed = cli_options_parse(&usage, argc, argv, &given);
     if (parsed != CLI_PARSED) {
@@ -167,11 +171,12 @@ static int cli_ca_init(int argc, char **argv)
 
 static int cli_ca_server(int argc, char **argv)
 {
-    enum { DIR, NAME, SAN, FORCE };
+    enum { DIR, NAME, SAN, ISSUER, FORCE };
     static const struct cli_option options[] = {
         {"--dir", "DIR", true, 1, "The authority's directory, from `ca init`."},
         {"--name", "NAME", true, 1, "DNS name of the aggregator, such as agg.example."},
         {"--san", "NAME|IP", false, CLI_REPEAT_MAX, "A further DNS name or address; may be repeated."},
+        {"--issuer", "NAME", false, 1, "Who signs it, from `ca issuer`; default server-ca."},
         {"--force", NULL, false, 1, "Replace the files of an earlier certificate."},
     };
     static const struct cli_usage usage = {
@@ -187,7 +192,7 @@ static int cli_ca_server(int argc, char **argv)
         (void)fprintf(stderr, "headrace ca server: --name '%s': letters, digits, '.', '-' and '_'\n", name);
         return CLI_USAGE;
     }
-    if (is_reserved("ca server", name, name)) {
+    if (cli_authority_is_reserved("ca server", name, name)) {
         return CLI_USAGE;
     }
     const char *names[CLI_REPEAT_MAX + 1] = {name};
@@ -203,7 +208,8 @@ static int cli_ca_server(int argc, char **argv)
         (!force && !hr_is_ok(cli_files_absent(&at.key, 1)))) {
         return CLI_FAILED;
     }
-    return hr_is_ok(make_and_write(given.values[DIR][0], name, CLI_ISSUER_SERVERS, &wanted, force))
+    return hr_is_ok(cli_authority_make(given.values[DIR][0], name,
+                                       cli_option_or(&given, ISSUER, CLI_ISSUER_SERVERS), &wanted, force))
                ? CLI_OK
                : CLI_FAILED;
 }
@@ -222,7 +228,7 @@ static struct hr_status make_operators_issuer(const char *directory)
                                            .common_name = "headrace operators",
                                            .days = ISSUER_DAYS,
                                            .is_encrypted = cli_key_is_encrypted(root.text)};
-    return make_and_write(directory, CLI_ISSUER_OPERATORS, "root", &wanted, false);
+    return cli_authority_make(directory, CLI_ISSUER_OPERATORS, "root", &wanted, false);
 }
 
 static struct hr_status make_operator(const char *directory, const char *file, const char *name,
@@ -236,7 +242,7 @@ static struct hr_status make_operator(const char *directory, const char *file, c
         HR_TRY(cli_files_absent(&at.key, 1));
     }
     HR_TRY(make_operators_issuer(directory));
-    return make_and_write(directory, file, CLI_ISSUER_OPERATORS, &wanted, force);
+    return cli_authority_make(directory, file, CLI_ISSUER_OPERATORS, &wanted, force);
 }
 
 static bool is_operator_role(const char *text)
@@ -258,8 +264,8 @@ static int cli_ca_operator(int argc, char **argv)
     };
     static const struct cli_usage usage = {
         "ca operator", NULL, options, HR_ARRAY_LEN(options),
-        "Makes an operator's key and certificate for the admin API, DIR/operator-NAME.key and .crt. A\n"
-        "certificate can't be called back: give it as few days as will do."};
+        "Makes an operator's key and certificate for the admin API, DIR/operator-NAME.key and .crt.\n"
+        "Give it as few days as will do; `ca revoke` calls it back before."};
     struct cli_arguments given;
     int parsed = cli_options_parse(&usage, argc, argv, &given);
     if (parsed != CLI_PARSED) {
@@ -278,7 +284,7 @@ static int cli_ca_operator(int argc, char **argv)
     }
     char file[CLI_NAME_CHARS];
     (void)snprintf(file, sizeof file, "operator-%s", name);
-    if (is_reserved("ca operator", name, file)) {
+    if (cli_authority_is_reserved("ca operator", name, file)) {
         return CLI_USAGE;
     }
     struct hr_status made =
@@ -297,9 +303,23 @@ int cli_ca(int argc, char **argv)
     if (argc >= 2 && strcmp(argv[1], "operator") == 0) {
         return cli_ca_operator(argc - 1, argv + 1);
     }
+    if (argc >= 2 && strcmp(argv[1], "issuer") == 0) {
+        return cli_ca_issuer(argc - 1, argv + 1);
+    }
+    if (argc >= 2 && strcmp(argv[1], "bundle") == 0) {
+        return cli_ca_bundle(argc - 1, argv + 1);
+    }
+    if (argc >= 2 && strcmp(argv[1], "revoke") == 0) {
+        return cli_ca_revoke(argc - 1, argv + 1);
+    }
     (void)fputs("usage: headrace ca init --dir DIR [--name NAME]\n"
-                "       headrace ca server --dir DIR --name NAME [--san NAME|IP ...]\n"
-                "       headrace ca operator --dir DIR --name NAME --role viewer|operator|admin [--days N]\n",
+                "       headrace ca server --dir DIR --name NAME [--san NAME|IP ...] [--issuer NAME]\n"
+                "       headrace ca operator --dir DIR --name NAME --role viewer|operator|admin [--days N]\n"
+                "       headrace ca revoke --dir DIR --name OPERATOR|--serial HEX\n"
+                "       headrace ca issuer --dir DIR --name NAME [--root root|root-b]\n"
+                "       headrace ca bundle --dir DIR [--ca FILE ...] [--signer FILE ...] [--threshold N] "
+                "[--key FILE ...]\n"
+                "       headrace ca bundle --sign FILE --key FILE | --show FILE [--json]\n",
                 stderr);
     return CLI_USAGE;
 }

@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proto/base/assert.h"
 #include "tools/cli/enrol.h"
+#include "tools/cli/trust_file.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { SNIPPET_MAX_BYTES = 8192 };
 
 /* Files of one device, all in its own directory but the registry entry. */
 struct gateway_files {
     struct cli_path key, certificate, record_key, record_public, trusted, snippet, entry;
+    struct cli_path bundles, trust; /* the authority's file, and the device's folder of the newest of them */
 };
 
 static struct hr_status files_of(const struct cli_enrolment *enrolment, struct gateway_files *out)
@@ -20,6 +23,8 @@ static struct hr_status files_of(const struct cli_enrolment *enrolment, struct g
     HR_TRY(cli_path_of(&out->record_key, enrolment->out, "record.key"));
     HR_TRY(cli_path_of(&out->record_public, enrolment->out, "record.pub.pem"));
     HR_TRY(cli_path_of(&out->trusted, enrolment->out, "server-ca.crt"));
+    HR_TRY(cli_path_of(&out->bundles, enrolment->authority, "trust.bundle"));
+    HR_TRY(cli_path_of(&out->trust, enrolment->out, "trust"));
     HR_TRY(cli_path_of(&out->snippet, enrolment->out, "collector.yaml"));
     return cli_entry_path(enrolment->registry, enrolment->device_id, &out->entry);
 }
@@ -73,8 +78,35 @@ static struct hr_status write_record_key(const struct cli_enrolment *enrolment,
     return status;
 }
 
+/* The newest bundle that is signed: what the device begins with. *has: there is one. */
+static struct hr_status write_trust(const struct gateway_files *files, bool force, bool *has)
+{
+    static struct cli_trust_file file;
+    HR_TRY(cli_trust_read(files->bundles.text, &file));
+    uint32_t n = file.n_bundles;
+    while (n > 0 && !cli_trust_is_complete(&file, n - 1)) {
+        n--;
+    }
+    *has = n > 0;
+    if (n == 0) {
+        return hr_ok(); /* an authority without bundles: the device believes server-ca.crt */
+    }
+    const struct trust_bundle *newest = &file.bundles[n - 1];
+    struct cli_path first;
+    struct cli_path second;
+    HR_TRY(cli_directory_make(files->trust.text));
+    HR_TRY(cli_path_of(&first, files->trust.text, "bundle.0"));
+    HR_TRY(cli_path_of(&second, files->trust.text, "bundle.1"));
+    (void)unlink(second.text); /* of an earlier enrolment; it may be a later version than this authority's */
+    return cli_enrol_write(
+        &first,
+        hr_bytes_of(newest->body.data,
+                    newest->body.len_bytes + 1 + newest->n_signatures * (size_t)TRUST_SIGNATURE_BYTES),
+        false, force);
+}
+
 static struct hr_status write_snippet(const struct cli_enrolment *enrolment,
-                                      const struct gateway_files *files, uint16_t epoch)
+                                      const struct gateway_files *files, uint16_t epoch, bool has_trust)
 {
     char text[SNIPPET_MAX_BYTES];
     char directory[CLI_PATH_MAX_CHARS];
@@ -92,10 +124,12 @@ static struct hr_status write_snippet(const struct cli_enrolment *enrolment,
                        "  record_key: \"%s/record.key\"\n"
                        "  key_epoch: %u\n"
                        "  ca: \"%s/server-ca.crt\"\n"
+                       "%s%s%s"
                        "server_name: %s\n"
                        "aggregators:\n",
                        enrolment->device_id, enrolment->name, directory, directory, directory,
-                       (unsigned)epoch, directory, enrolment->server_name);
+                       (unsigned)epoch, directory, has_trust ? "trust: \"" : "", has_trust ? directory : "",
+                       has_trust ? "/trust\"\n" : "", enrolment->server_name);
     for (size_t i = 0; i < enrolment->n_aggregators && len >= 0 && (size_t)len < sizeof(text); i++) {
         int more =
             snprintf(text + len, sizeof(text) - (size_t)len, "  - \"%s\"\n", enrolment->aggregators[i]);
@@ -125,7 +159,9 @@ struct hr_status cli_enrol_gateway(const struct cli_enrolment *enrolment)
     HR_TRY(write_record_key(enrolment, &files, spki));
     struct ledger_device device;
     HR_TRY(cli_entry_with_key(enrolment, &files.entry, spki, &device));
-    HR_TRY(write_snippet(enrolment, &files, cli_entry_newest_epoch(&device)));
+    bool has_trust = false;
+    HR_TRY(write_trust(&files, enrolment->force, &has_trust));
+    HR_TRY(write_snippet(enrolment, &files, cli_entry_newest_epoch(&device), has_trust));
     HR_TRY(cli_entry_write(&files.entry, &device, enrolment->force));
     cli_entry_tell(&files.entry, &device);
     return hr_ok();

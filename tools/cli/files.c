@@ -107,6 +107,27 @@ struct hr_status cli_file_write(const char *path, struct hr_bytes content, bool 
     return hr_status_of(HR_IO);
 }
 
+struct hr_status cli_file_read(const char *path, uint8_t *out, size_t capacity, size_t *len_bytes)
+{
+    FILE *file = fopen(path, "re");
+    if (file == NULL && errno == ENOENT) {
+        return hr_status_of(HR_NOT_FOUND);
+    }
+    size_t n = file != NULL ? fread(out, 1, capacity, file) : 0;
+    bool is_more = file != NULL && n == capacity && fgetc(file) != EOF;
+    bool is_good = file != NULL && ferror(file) == 0;
+    int cause = errno;
+    if (file != NULL) {
+        (void)fclose(file);
+    }
+    if (!is_good || is_more) {
+        (void)fprintf(stderr, "headrace: can't read %s: %s\n", path, is_good ? "too long" : strerror(cause));
+        return hr_status_of(is_good ? HR_FULL : HR_IO);
+    }
+    *len_bytes = n;
+    return hr_ok();
+}
+
 struct hr_status cli_files_absent(const struct cli_path *paths, size_t n_paths)
 {
     struct hr_status result = hr_ok();

@@ -29,6 +29,10 @@ HR_MUST_USE struct hr_status cli_directory_make(const char *path);
 HR_MUST_USE struct hr_status cli_file_write(const char *path, struct hr_bytes content, bool secret,
                                             bool replace);
 
+/* The whole file. HR_NOT_FOUND: there is none, which is not told; HR_FULL: longer than capacity; HR_IO. */
+HR_MUST_USE struct hr_status cli_file_read(const char *path, uint8_t *out, size_t capacity,
+                                           size_t *len_bytes);
+
 /* HR_DENIED, with each name told, when one of the files exists; the way to refuse before anything is written.
  */
 HR_MUST_USE struct hr_status cli_files_absent(const struct cli_path *paths, size_t n_paths);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/cli/passphrase.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <stdio.h>
@@ -8,40 +9,87 @@
 #include <string.h>
 #include <termios.h>
 
-#define FILE_VARIABLE "HEADRACE_CA_PASSPHRASE_FILE"
-#define VARIABLE      "HEADRACE_CA_PASSPHRASE"
+enum {
+    NAME_CHARS = 48,
+    VARIABLE_CHARS = NAME_CHARS + 32,
+    KEPT_MAX = 4,
+    KEPT_BYTES = CLI_PASSPHRASE_MAX_CHARS + 2, /* and a newline */
+};
 
-static char kept[CLI_PASSPHRASE_MAX_CHARS + 2]; /* and a newline */
+/* A passphrase, and where it is looked for. */
+struct kept {
+    char name[NAME_CHARS]; /* "CA", of all keys; or "ROOT_B", of root-b.key alone */
+    char text[KEPT_BYTES];
+};
+
+static struct kept all[KEPT_MAX] = {{.name = "CA"}};
+
+/* $HEADRACE_NAME_PASSPHRASE, or with _FILE behind. */
+static const char *variable(const char *name, bool is_file, char out[VARIABLE_CHARS])
+{
+    (void)snprintf(out, VARIABLE_CHARS, "HEADRACE_%s_PASSPHRASE%s", name, is_file ? "_FILE" : "");
+    return getenv(out);
+}
+
+/* The file's name in capitals, without its folder and ending: what its own variables are named after. */
+static void name_of(const char *what, char out[NAME_CHARS])
+{
+    const char *slash = strrchr(what, '/');
+    const char *begin = slash != NULL ? slash + 1 : what;
+    size_t n = 0;
+    for (; begin[n] != '\0' && begin[n] != '.' && n + 1 < NAME_CHARS; n++) {
+        out[n] = (char)(isalnum((unsigned char)begin[n]) ? toupper((unsigned char)begin[n]) : '_');
+    }
+    out[n] = '\0';
+}
+
+/* The one for this key: its own when there is a variable for it, else that of all keys. */
+static struct kept *kept_for(const char *what)
+{
+    char name[NAME_CHARS];
+    char text[VARIABLE_CHARS];
+    name_of(what, name);
+    if (variable(name, true, text) == NULL && variable(name, false, text) == NULL) {
+        return &all[0];
+    }
+    size_t i = 0;
+    while (i + 1 < KEPT_MAX && all[i].name[0] != '\0' && strcmp(all[i].name, name) != 0) {
+        i++;
+    }
+    if (strcmp(all[i].name, name) != 0) { /* the last place is for whoever asked last */
+        OPENSSL_cleanse(&all[i], sizeof all[i]);
+        (void)snprintf(all[i].name, sizeof all[i].name, "%s", name);
+    }
+    return &all[i];
+}
 
 /* The first line of a stream. */
-static bool read_line(FILE *from, char out[sizeof kept])
+static bool read_line(FILE *from, char out[KEPT_BYTES])
 {
-    bool has = fgets(out, sizeof kept, from) != NULL;
+    bool has = fgets(out, KEPT_BYTES, from) != NULL;
     size_t len = has ? strcspn(out, "\r\n") : 0;
     has = has && (out[len] != '\0' || feof(from) != 0 || len <= CLI_PASSPHRASE_MAX_CHARS);
     out[len] = '\0';
     return has;
 }
 
-static struct hr_status read_file(const char *path)
+static struct hr_status read_file(const char *path, const char *names_it, char out[KEPT_BYTES])
 {
     FILE *file = fopen(path, "re");
     if (file == NULL) {
-        (void)fprintf(stderr, "headrace: %s, which $" FILE_VARIABLE " names: %s\n", path, strerror(errno));
+        (void)fprintf(stderr, "headrace: %s, which $%s names: %s\n", path, names_it, strerror(errno));
         return hr_status_of(HR_NOT_FOUND);
     }
-    bool has = read_line(file, kept);
+    bool has = read_line(file, out);
     (void)fclose(file);
     if (!has) {
-        (void)fprintf(stderr,
-                      "headrace: %s, which $" FILE_VARIABLE
-                      " names, has no first line of up to %d characters\n",
-                      path, CLI_PASSPHRASE_MAX_CHARS);
+        (void)fprintf(stderr, "headrace: %s, which $%s names, has no first line of up to %d characters\n",
+                      path, names_it, CLI_PASSPHRASE_MAX_CHARS);
     }
     return hr_status_of(has ? HR_OK : HR_NOT_FOUND);
 }
 
-static bool ask(FILE *terminal, const char *prompt, const char *what, char out[sizeof kept])
+static bool ask(FILE *terminal, const char *prompt, const char *what, char out[KEPT_BYTES])
 {
     struct termios shown;
     bool is_hidden = tcgetattr(fileno(terminal), &shown) == 0;
@@ -59,21 +107,21 @@ static bool ask(FILE *terminal, const char *prompt, const char *what, char out[s
     return has;
 }
 
-static struct hr_status ask_at_terminal(const char *what, bool is_new)
+static struct hr_status ask_at_terminal(const char *what, bool is_new, char out[KEPT_BYTES])
 {
-    char again[sizeof kept] = "";
+    char again[KEPT_BYTES] = "";
     FILE *terminal = fopen("/dev/tty", "re");
     if (terminal == NULL) {
         (void)fprintf(stderr,
                       "headrace: %s: the key is encrypted, and there is no terminal to ask at; set "
-                      "$" FILE_VARIABLE " or $" VARIABLE "\n",
+                      "$HEADRACE_CA_PASSPHRASE_FILE or $HEADRACE_CA_PASSPHRASE\n",
                       what);
         return hr_status_of(HR_NOT_FOUND);
     }
-    bool has = ask(terminal, "Passphrase of", what, kept) &&
+    bool has = ask(terminal, "Passphrase of", what, out) &&
                (!is_new || ask(terminal, "Again, the passphrase of", what, again));
     (void)fclose(terminal);
-    bool is_same = !is_new || strcmp(kept, again) == 0;
+    bool is_same = !is_new || strcmp(out, again) == 0;
     OPENSSL_cleanse(again, sizeof again);
     if (!has || !is_same) {
         (void)fputs(has ? "headrace: that was not the same\n" : "headrace: no passphrase was given\n",
@@ -82,43 +130,48 @@ static struct hr_status ask_at_terminal(const char *what, bool is_new)
     return hr_status_of(!has ? HR_NOT_FOUND : is_same ? HR_OK : HR_MALFORMED);
 }
 
-static struct hr_status find(const char *what, bool is_new)
+static struct hr_status find(const char *what, bool is_new, struct kept *kept)
 {
-    const char *path = getenv(FILE_VARIABLE);
-    const char *text = getenv(VARIABLE);
+    char file_variable[VARIABLE_CHARS];
+    char text_variable[VARIABLE_CHARS];
+    const char *path = variable(kept->name, true, file_variable);
+    const char *text = variable(kept->name, false, text_variable);
     if (path != NULL) {
-        return read_file(path);
+        return read_file(path, file_variable, kept->text);
     }
     if (text == NULL) {
-        return ask_at_terminal(what, is_new);
+        return ask_at_terminal(what, is_new, kept->text);
     }
     size_t len = strlen(text);
-    (void)snprintf(kept, sizeof kept, "%s", text);
-    return hr_status_of(len < sizeof kept ? HR_OK : HR_MALFORMED);
+    (void)snprintf(kept->text, sizeof kept->text, "%s", text);
+    return hr_status_of(len < sizeof kept->text ? HR_OK : HR_MALFORMED);
 }
 
 struct hr_status cli_passphrase(const char *what, bool is_new, const char **out, size_t *len)
 {
-    if (kept[0] == '\0') {
-        struct hr_status status = find(what, is_new);
+    struct kept *kept = kept_for(what);
+    if (kept->text[0] == '\0') {
+        struct hr_status status = find(what, is_new, kept);
         if (!hr_is_ok(status)) {
             cli_passphrase_wipe();
             return status;
         }
     }
-    size_t found = strlen(kept);
+    size_t found = strlen(kept->text);
     if (found > CLI_PASSPHRASE_MAX_CHARS || (is_new && found < CLI_PASSPHRASE_MIN_CHARS)) {
         (void)fprintf(stderr, "headrace: a passphrase has %d to %d characters\n", CLI_PASSPHRASE_MIN_CHARS,
                       CLI_PASSPHRASE_MAX_CHARS);
         cli_passphrase_wipe();
         return hr_status_of(HR_MALFORMED);
     }
-    *out = kept;
+    *out = kept->text;
     *len = found;
     return hr_ok();
 }
 
 void cli_passphrase_wipe(void)
 {
-    OPENSSL_cleanse(kept, sizeof kept);
+    for (size_t i = 0; i < KEPT_MAX; i++) {
+        OPENSSL_cleanse(all[i].text, sizeof all[i].text);
+    }
 }

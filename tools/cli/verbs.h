@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The verbs of `headrace device`, one a file; as the verbs of cli.h. */
+ * The verbs of `headrace device` and `headrace ca`, one a file; as the verbs of cli.h. */
 #ifndef CLI_VERBS_H
 #define CLI_VERBS_H
 
 #include <stdbool.h>
 #include <stdint.h>
+
+/* Of `headrace ca`. */
+int cli_ca_revoke(int argc, char **argv);
+int cli_ca_bundle(int argc, char **argv);
+int cli_ca_issuer(int argc, char **argv);
 
 int cli_device_enrol(int argc, char **argv);
 int cli_device_show(int argc, char **argv);

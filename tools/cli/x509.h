@@ -41,7 +41,8 @@ struct cli_certificate {
     const char *const *names; /* of a server: DNS names and IP addresses */
     size_t n_names;
     int days;
-    bool is_encrypted; /* its key; of a root or an issuer */
+    bool is_encrypted;    /* its key; of a root or an issuer */
+    const char *key_name; /* under a passphrase of its own, when there is one: "root-b"; NULL: none */
 };
 
 /* Who signs. A root's own certificate has none. */
@@ -70,6 +71,12 @@ HR_MUST_USE struct hr_status cli_pem_certificate(const struct cli_pem *pem, X509
 HR_MUST_USE struct hr_status cli_certificate_issue(const struct cli_certificate *wanted,
                                                    EVP_PKEY *subject_key, const struct cli_issuer *issuer,
                                                    X509 **out);
+/* ES256 over a SHA-256. HR_IO: the key can't. */
+HR_MUST_USE struct hr_status cli_key_sign_digest(EVP_PKEY *key, const uint8_t digest[32], uint8_t out[64]);
+/* HR_DENIED: no P-256 key, or not its signature; nothing is told. */
+HR_MUST_USE struct hr_status cli_spki_verify_digest(const uint8_t spki[CLI_SPKI_BYTES],
+                                                    const uint8_t digest[32], const uint8_t signature[64]);
+
 HR_MUST_USE struct hr_status cli_certificate_read(const char *path, X509 **out);
 HR_MUST_USE struct hr_status cli_certificate_pem(X509 *certificate, struct cli_pem *out);
 HR_MUST_USE struct hr_status cli_certificate_der(X509 *certificate, struct cli_der *out);

@@ -4,6 +4,9 @@
 #include <gnutls/gnutls.h>
 #include <gnutls/x509.h>
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Within its dates, by an authority of operators, and as a client. */
@@ -47,6 +50,24 @@ static bool is_name(const char *text)
     return text[0] != '\0' && text[strspn(text, allowed)] == '\0';
 }
 
+static bool take_serial(gnutls_x509_crt_t certificate, char out[2 * HTTP_PEER_SERIAL_MAX_BYTES + 1])
+{
+    uint8_t serial[HTTP_PEER_SERIAL_MAX_BYTES + 1];
+    size_t len = sizeof serial;
+    if (gnutls_x509_crt_get_serial(certificate, serial, &len) != GNUTLS_E_SUCCESS) {
+        return false;
+    }
+    size_t first = 0;
+    while (first < len && serial[first] == 0) {
+        first++;
+    }
+    bool fits = len > first && len - first <= HTTP_PEER_SERIAL_MAX_BYTES;
+    for (size_t i = first; fits && i < len; i++) {
+        (void)snprintf(out + 2 * (i - first), 3, "%02X", serial[i]);
+    }
+    return fits;
+}
+
 static struct http_peer read_certificate(const gnutls_datum_t *der)
 {
     struct http_peer peer = {.role = HTTP_ROLE_NONE};
@@ -59,7 +80,7 @@ static struct http_peer read_certificate(const gnutls_datum_t *der)
     bool good = gnutls_x509_crt_import(certificate, der, GNUTLS_X509_FMT_DER) == GNUTLS_E_SUCCESS &&
                 take_subject(certificate, GNUTLS_OID_X520_COMMON_NAME, peer.name, sizeof peer.name) &&
                 take_subject(certificate, GNUTLS_OID_X520_ORGANIZATIONAL_UNIT_NAME, unit, sizeof unit) &&
-                is_name(peer.name);
+                is_name(peer.name) && take_serial(certificate, peer.serial);
     gnutls_x509_crt_deinit(certificate);
     peer.role = role_of(unit);
     return good && peer.role != HTTP_ROLE_NONE ? peer : none;

@@ -12,11 +12,12 @@ enum http_role {
     HTTP_ROLE_ADMIN,    /* all */
 };
 
-enum { HTTP_PEER_NAME_MAX_CHARS = 48 };
+enum { HTTP_PEER_NAME_MAX_CHARS = 48, HTTP_PEER_SERIAL_MAX_BYTES = 20 /* RFC 5280, 4.1.2.2 */ };
 
 struct http_peer {
     enum http_role role;
     char name[HTTP_PEER_NAME_MAX_CHARS + 1]; /* letters, digits, '.', '-', '_', '@'; "" with HTTP_ROLE_NONE */
+    char serial[2 * HTTP_PEER_SERIAL_MAX_BYTES + 1]; /* of the certificate: capital hex, no leading "00" */
 };
 
 /* `session` is a gnutls_session_t whose credentials hold the authorities of operators. The certificate's

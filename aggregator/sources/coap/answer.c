@@ -227,7 +227,9 @@ static void send_answer(struct source_coap *source, const struct source_answer *
                                  .has_format = true,
                                  .payload_len_bytes = WIRE_ACK_BYTES,
                                  .max_age_s = answer->max_age_s};
-    wire_ack_encode(&answer->ack, reply.payload);
+    struct wire_ack ack = answer->ack;
+    ack.hints |= source_trust_is_behind(source, session) ? WIRE_HINT_CONFIG : 0;
+    wire_ack_encode(&ack, reply.payload);
     reply.has_block1 = waiting->has_block1 && reply.code >> 5 == 2;
     reply.block1 = waiting->block1;
 

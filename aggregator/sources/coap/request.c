@@ -290,6 +290,16 @@ void source_on_head(coap_resource_t *resource, coap_session_t *coap, const coap_
     handed_over(source, session, place, status, request, response);
 }
 
+void source_on_trust(coap_resource_t *resource, coap_session_t *coap, const coap_pdu_t *request,
+                     const coap_string_t *query, coap_pdu_t *response)
+{
+    struct source_coap *source = coap_resource_get_userdata(resource);
+    struct source_session *session = begin(source, coap, request, response);
+    if (session != NULL) {
+        source_trust_answer(source, session, query, response);
+    }
+}
+
 /* Also in the place of /.well-known/core: nobody needs a list of two. */
 void source_on_unknown(coap_resource_t *resource, coap_session_t *session, const coap_pdu_t *request,
                        const coap_string_t *query, coap_pdu_t *response)
