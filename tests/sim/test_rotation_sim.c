@@ -27,6 +27,7 @@ enum {
 
 enum scenario {
     ASKED_BY_OPERATOR,   /* with a backlog that the old key signed */
+    ASKED_BY_HINT,       /* the request stands in the registry */
     ANOTHER_STREAM,      /* the aggregator knows a later stream while the KeySwitch is on its way */
     ANOTHER_STREAM_LATE, /* the same, and the aggregator has followed without the device knowing */
     EPOCH_TAKEN,         /* the registry has another key of that epoch */
@@ -275,6 +276,17 @@ static bool is_key_to_stay(void)
 /* The operator's command, which is given again until the device has done something about it. */
 static void ask_for_a_key(void)
 {
+    if (world.scenario == ASKED_BY_HINT) {
+        const struct agg_decision decision = {
+            .device_id = world.device_id, .kind = AGG_ROTATE, .actor = "operator", .reason = "test"};
+        struct agg_decided decided;
+        if (!is_followed() && !core_lab_device(&world.core, world.device_id).wants_key) {
+            assert_ok(agg_decide(world.core.core, &decision, &decided));
+            assert_true(decided.is_new);
+            assert_ok(core_lab_flush(&world.core));
+        }
+        return;
+    }
     if (world.keys.n_made == 0) {
         assert_ok(fw_collector_rotate(&world.device.collector));
         lab_step(&world.device);
@@ -370,6 +382,7 @@ static void check_the_end(uint64_t first_leaf)
     }
     assert_int_equal(epoch, 2);
     assert_int_equal(tally.device.n_keys, 2);
+    assert_false(tally.device.wants_key);
     assert_true(tally.n_by_epoch[2] > 0);
     assert_memory_equal(tally.device.keys[1].spki, world.pool.signers[world.keys.key].spki,
                         CRYPTO_SPKI_BYTES);
@@ -462,6 +475,12 @@ static void a_key_is_changed_with_a_backlog_whatever_is_interrupted(void **state
     sweep(ASKED_BY_OPERATOR, "asked by the operator", 1);
 }
 
+static void a_key_that_the_registry_asks_for_comes_whatever_is_interrupted(void **state)
+{
+    (void)state;
+    sweep(ASKED_BY_HINT, "asked by the aggregator", 3);
+}
+
 static void a_new_stream_ahead_of_the_key_switch_makes_it_again(void **state)
 {
     (void)state;
@@ -510,6 +529,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_key_is_changed_with_a_backlog_whatever_is_interrupted),
+        cmocka_unit_test(a_key_that_the_registry_asks_for_comes_whatever_is_interrupted),
         cmocka_unit_test(a_new_stream_ahead_of_the_key_switch_makes_it_again),
         cmocka_unit_test(a_new_stream_behind_a_followed_key_switch_is_signed_by_the_new_key),
         cmocka_unit_test(a_key_switch_whose_epoch_is_taken_leaves_the_device_its_key),
