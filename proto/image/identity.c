@@ -238,8 +238,8 @@ static void read_life(struct hr_reader *reader, struct image_identity *out)
 static bool is_whole(const struct image_identity *identity)
 {
     if (identity->state == IMAGE_FACTORY) {
-        return identity->certificate.len_bytes == 0 && identity->record_key.len_bytes == 0 &&
-               identity->key_epoch == 0 && identity->serial != NULL;
+        return identity->record_key.len_bytes == 0 && identity->key_epoch == 0 && identity->serial != NULL &&
+               !identity->console_locked;
     }
     const bool has_record_key = identity->record_key.len_bytes != 0 && identity->key_epoch != 0;
     const bool has_no_record_key = identity->record_key.len_bytes == 0 && identity->key_epoch == 0;

@@ -72,12 +72,12 @@ struct image_identity {
 
     bool console_locked; /* the shell shows states and changes nothing */
     const char *board;   /* folder of boards/; firmware of another board refuses the image */
-    uint64_t device_id;  /* 0: a factory's */
+    uint64_t device_id;  /* 0: a factory's, until it is told */
     const char *name;    /* what people call the device; NULL: a factory's */
     const char *site;    /* NULL: not given */
 
-    /* In a factory's image all of this is absent but perhaps the transport key; IMAGE_CERTIFIED may be
-     * without record key and epoch. */
+    /* Any of it may be absent in a factory's image, record key and epoch are. IMAGE_CERTIFIED may be without
+     * these two. */
     uint16_t key_epoch;               /* 0: no record key */
     struct hr_bytes record_key;       /* DER of a P-256 private key (SEC1), as crypto_signer_load takes it */
     struct hr_bytes transport_key;    /* likewise */

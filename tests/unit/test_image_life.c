@@ -126,7 +126,8 @@ static void what_a_state_must_have_is_asked_for(void **state)
     wrong.regions.spool_n_sectors = 64; /* a board's, without a MAC address */
     assert_int_equal(code_of(&wrong), HR_MALFORMED);
     wrong = page.identity;
-    wrong.state = IMAGE_FACTORY; /* with a certificate */
+    wrong.state = IMAGE_FACTORY; /* with an epoch */
+    wrong.key_epoch = 1;
     assert_int_equal(code_of(&wrong), HR_MALFORMED);
     read_vector("identity_factory", &page);
     wrong = page.identity;
