@@ -4,11 +4,11 @@
 #include "firmware/app/backfill.h"
 #include "firmware/app/config.h"
 #include "firmware/app/identity_file.h"
+#include "firmware/app/key_files.h"
 #include "firmware/app/spool_file.h"
 #include "firmware/app/status.h"
 #include "firmware/app/taps.h"
 #include "firmware/core/collector.h"
-#include "firmware/crypto/key_file.h"
 #include "firmware/net/client.h"
 #include "firmware/ports/linux/host.h"
 #include "firmware/ports/linux/log_json.h"
@@ -36,7 +36,8 @@ enum phase { PHASE_RUNNING, PHASE_FLUSHING, PHASE_DONE };
 struct app {
     struct app_config config;
     struct port_log_json log;
-    struct crypto_signer signer;
+    struct app_key_files keys;   /* where the configuration names files */
+    struct crypto_signer signer; /* where it names a directory */
     struct crypto_verifier verifier;
     struct app_identity_file identity; /* where the configuration names a directory */
     bool has_identity;
@@ -86,6 +87,7 @@ static int usage(FILE *out, int code)
         "  --check   check the configuration and the files that it names, tell every mistake, and end\n"
         "  --once    end when every file and stdin tap has ended and all is acknowledged\n"
         "  --schema  print the JSON Schema of the configuration\n"
+        "  SIGUSR1   change the record key (`headrace device rotate` asks for it from afar)\n"
         "\n"
         "Exit codes: 0 ended as asked, 1 the spool or a key failed, 2 the configuration is wrong, 3 usage.\n",
         out);
@@ -120,18 +122,6 @@ static int take_arguments(int argc, char **argv, struct arguments *out)
 
 /* ---- wiring ---- */
 
-static struct hr_status open_key_files(void)
-{
-    struct crypto_fault fault;
-    struct hr_status status = crypto_signer_load_file(&app.signer, app.config.identity.record_key,
-                                                      app.config.identity.key_epoch, &fault);
-    if (!hr_is_ok(status)) {
-        PORT_LOG(&app.log.port, PORT_LOG_ERROR, "record_key_refused", {"reason", fault.text, 0});
-        return status;
-    }
-    return crypto_verifier_load(&app.verifier, app.signer.spki, app.config.identity.key_epoch);
-}
-
 /* Whoever has no identity yet waits for the ceremony that gives it one. */
 static struct hr_status wait_for_identity(void)
 {
@@ -151,7 +141,7 @@ static struct hr_status wait_for_identity(void)
 static struct hr_status open_keys(void)
 {
     if (app.config.identity.directory[0] == '\0') {
-        return open_key_files();
+        return app_key_files_open(&app.keys, &app.config.identity, &app.log.port);
     }
     HR_TRY(app_identity_file_open(&app.identity, &app.config.identity, &app.log.port));
     app.has_identity = true;
@@ -214,7 +204,8 @@ static struct hr_status start_collector(const struct fw_spool_report *report)
         .random = port_linux_random(),
         .log = &app.log.port,
         .sign = &app.signer.port,
-        .verify = &app.verifier.port,
+        .keys = app.has_identity ? NULL : &app.keys.port,
+        .verify = app.has_identity ? &app.verifier.port : &app.keys.verify,
         .net = &app.net.port,
         .utc = port_linux_utc(),
         .hash = crypto_hash(),
@@ -237,6 +228,7 @@ static struct hr_status open_signals(void)
     (void)sigemptyset(&taken);
     (void)sigaddset(&taken, SIGTERM);
     (void)sigaddset(&taken, SIGINT);
+    (void)sigaddset(&taken, SIGUSR1);
     if (sigprocmask(SIG_BLOCK, &taken, NULL) != 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR) {
         return hr_status_of(HR_IO);
     }
@@ -273,12 +265,23 @@ static struct hr_status begin_flush(uint64_t for_ms)
     return fw_collector_begin_end(&app.collector);
 }
 
+/* The operator's command: `kill -USR1`, or systemctl kill -s USR1. */
+static void change_record_key(void)
+{
+    if (!hr_is_ok(fw_collector_rotate(&app.collector))) {
+        PORT_LOG(&app.log.port, PORT_LOG_WARN, "key_not_changed",
+                 {"reason", "an identity directory keeps the record key that it has", 0});
+    }
+}
+
 static struct hr_status take_signals(void)
 {
     struct signalfd_siginfo info;
     while (read(app.signal_fd, &info, sizeof info) == (ssize_t)sizeof info) {
         PORT_LOG(&app.log.port, PORT_LOG_INFO, "signal", {"number", NULL, (int64_t)info.ssi_signo});
-        if (app.phase == PHASE_RUNNING) {
+        if (info.ssi_signo == SIGUSR1) {
+            change_record_key();
+        } else if (app.phase == PHASE_RUNNING) {
             HR_TRY(begin_flush(app.config.shutdown_flush_ms));
         } else {
             app.flush_until_ms = 0;
