@@ -69,8 +69,8 @@ static void add_device(struct app_reply *text, const struct ledger_device *devic
     add_text(text, "state", config_registry_state_name(device->state));
     (void)app_reply_add(text, ",\"revision\":%" PRIu32, device->revision);
     add_text(text, "reason", device->reason);
-    (void)app_reply_add(text, ",\"keys\":%u,\"epoch\":%u,", (unsigned)device->n_keys,
-                        key != NULL ? (unsigned)key->epoch : 0U);
+    (void)app_reply_add(text, ",\"keys\":%u,\"epoch\":%u,\"wants_key\":%s,", (unsigned)device->n_keys,
+                        key != NULL ? (unsigned)key->epoch : 0U, device->wants_key ? "true" : "false");
     add_hex(text, "key", digest);
     (void)app_reply_add(text, "}");
 }
@@ -221,7 +221,8 @@ static bool answer_decision(struct app *app, uint64_t device_id, const struct ht
     if (!hr_is_ok(app_decision_parse(request->body, &wanted, why))) {
         return app_reply_error(reply, APP_BAD, why);
     }
-    bool can_be_undone = wanted.kind == AGG_QUARANTINE || wanted.kind == AGG_RELEASE;
+    bool can_be_undone =
+        wanted.kind == AGG_QUARANTINE || wanted.kind == AGG_RELEASE || wanted.kind == AGG_ROTATE;
     if (request->peer.role < (can_be_undone ? HTTP_ROLE_OPERATOR : HTTP_ROLE_ADMIN)) {
         return app_reply_error(reply, APP_FORBIDDEN,
                                can_be_undone ? APP_ADMIN_WANTS_OPERATOR

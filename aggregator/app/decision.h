@@ -18,10 +18,10 @@ struct app_decision_text {
     bool dry_run;
 };
 
-/* {"decision": "quarantine"|"release"|"revoke"|"retire", "reason": TEXT, "dry_run": false, "operator": NAME}.
- * The last two may be absent. A reason is 1 to 63 bytes of UTF-8 without control characters, a name up to 48
- * letters, digits, '.', '-', '_' and '@'. HR_MALFORMED: `why` says to a person what is wrong. Doubts every
- * byte. */
+/* {"decision": "quarantine"|"release"|"revoke"|"retire"|"rotate", "reason": TEXT, "dry_run": false,
+ * "operator": NAME}. The last two may be absent. A reason is 1 to 63 bytes of UTF-8 without control
+ * characters, a name up to 48 letters, digits, '.', '-', '_' and '@'. HR_MALFORMED: `why` says to a person
+ * what is wrong. Doubts every byte. */
 HR_MUST_USE struct hr_status app_decision_parse(struct hr_bytes body, struct app_decision_text *out,
                                                 char why[APP_DECISION_WHY_CHARS]);
 

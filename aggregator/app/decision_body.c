@@ -16,7 +16,7 @@ static const struct {
     enum http_json_type type;
     const char *wants;
 } keys[] = {
-    {"decision", HAS_DECISION, HTTP_JSON_STRING, " is quarantine, release, revoke or retire"},
+    {"decision", HAS_DECISION, HTTP_JSON_STRING, " is quarantine, release, revoke, retire or rotate"},
     {"reason", HAS_REASON, HTTP_JSON_STRING, " is one line of 1 to 63 bytes of UTF-8"},
     {"dry_run", HAS_DRY_RUN, HTTP_JSON_BOOLEAN, " is true or false"},
     {"operator", HAS_OPERATOR, HTTP_JSON_STRING,
@@ -34,7 +34,8 @@ static bool take_kind(const char *text, enum agg_decision_kind *out)
     static const char *const names[AGG_N_DECISIONS] = {[AGG_QUARANTINE] = "quarantine",
                                                        [AGG_RELEASE] = "release",
                                                        [AGG_REVOKE] = "revoke",
-                                                       [AGG_RETIRE] = "retire"};
+                                                       [AGG_RETIRE] = "retire",
+                                                       [AGG_ROTATE] = "rotate"};
     for (size_t i = 0; i < HR_ARRAY_LEN(names); i++) {
         if (strcmp(names[i], text) == 0) {
             *out = (enum agg_decision_kind)i;

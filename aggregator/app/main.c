@@ -152,7 +152,8 @@ static struct hr_status place_core(struct app *app)
     const struct config_limits *from = &app->config.limits;
     const struct agg_limits limits = {.max_devices = from->max_devices,
                                       .max_held = from->max_held,
-                                      .retry_after_s = (uint32_t)(from->retry_after_ms / 1000)};
+                                      .retry_after_s = (uint32_t)(from->retry_after_ms / 1000),
+                                      .key_max_age_ms = (int64_t)app->config.rotation.record_key_max_age_ms};
     struct agg_ports ports = {.clock = *app_clock(),
                               .hash = verify_hash(),
                               .answers = {.answer = answer_later, .ctx = app},

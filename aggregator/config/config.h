@@ -94,6 +94,10 @@ struct config_admin {
     uint32_t max_connections;
 };
 
+struct config_rotation {
+    uint64_t record_key_max_age_ms; /* 0: none */
+};
+
 struct config_limits {
     uint32_t max_devices;
     uint32_t max_sessions;
@@ -151,6 +155,7 @@ struct config_aggregator {
     struct config_http http;
     bool has_admin;
     struct config_admin admin;
+    struct config_rotation rotation;
     struct config_limits limits;
     uint32_t n_sites;
     struct config_site sites[CONFIG_MAX_SITES];

@@ -30,6 +30,9 @@ static const char *const state_names[] = {"enrolled", "active", "quarantined", "
 
 const char *config_registry_state_name(enum ledger_device_state state)
 {
+    if (state == LEDGER_DEVICE_ROTATING) {
+        return "rotating"; /* a matter between the device and the ledger: no entry can say it */
+    }
     return (size_t)state < HR_ARRAY_LEN(state_names) - 1 ? state_names[state] : "?";
 }
 
@@ -233,7 +236,8 @@ void config_registry_print(const struct ledger_device *device, FILE *out)
     (void)fprintf(out, "device_id: %" PRIu64 "\n", device->device_id);
     print_quoted("name", device->name, out);
     print_quoted("tenant", device->tenant, out);
-    (void)fprintf(out, "state: %s\nrevision: %" PRIu32 "\n", state_names[device->state], device->revision);
+    (void)fprintf(out, "state: %s\nrevision: %" PRIu32 "\n", config_registry_state_name(device->state),
+                  device->revision);
     print_quoted("reason", device->reason, out);
     (void)fputs(device->n_keys > 0 ? "record_keys:\n" : "record_keys: []\n", out);
     for (uint16_t i = 0; i < device->n_keys; i++) {

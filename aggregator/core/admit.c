@@ -77,6 +77,7 @@ static enum wire_ack_status refusal(const struct agg_core *core, const struct ag
         return WIRE_ACK_QUARANTINED;
     case LEDGER_DEVICE_ENROLLED:
     case LEDGER_DEVICE_ACTIVE:
+    case LEDGER_DEVICE_ROTATING:
         break;
     }
     if (batch->verdict == WIRE_ACK_OK && batch->parts.header.device_id != batch->certified_device_id) {

@@ -94,6 +94,7 @@ struct agg_limits {
     uint32_t max_devices;   /* 1 to 16,777,216 */
     uint32_t max_held;      /* batches ahead of gaps, of all streams together; 1 to 65,536 */
     uint32_t retry_after_s; /* Max-Age of UNAVAILABLE */
+    int64_t key_max_age_ms; /* of a record key before its device is asked for another; 0: no age */
 };
 
 struct agg_core;
@@ -127,6 +128,7 @@ enum agg_decision_kind {
     AGG_RELEASE,    /* one in quarantine */
     AGG_REVOKE,     /* any but a retired one; it comes back only by a registry entry of higher revision */
     AGG_RETIRE,     /* any; likewise */
+    AGG_ROTATE,     /* one that may send is asked for a new record key, in its acks, until that has come */
     AGG_N_DECISIONS,
 };
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #define FROM(state) (1u << (unsigned)(state))
-#define MAY_SEND    (FROM(LEDGER_DEVICE_ENROLLED) | FROM(LEDGER_DEVICE_ACTIVE))
+#define MAY_SEND    (FROM(LEDGER_DEVICE_ENROLLED) | FROM(LEDGER_DEVICE_ACTIVE) | FROM(LEDGER_DEVICE_ROTATING))
 
 /* PROTOCOL 2.2. What was revoked comes back by enrolling it again, never by a word. */
 static const struct transition {
@@ -49,6 +49,31 @@ static void apply(struct agg_core *core, struct agg_device *device, const struct
     agg_announce(core, device, AGG_EVENT_DEVICE_STATE);
 }
 
+/* Asks for a new record key: no change of state, and no new revision, which registry entries are compared by.
+ */
+static struct hr_status ask_for_key(struct agg_core *core, struct agg_device *device,
+                                    const struct agg_decision *decision, struct agg_decided *out)
+{
+    struct ledger_device *entry = &device->state.entry;
+    if (entry->wants_key || entry->state == LEDGER_DEVICE_ROTATING) {
+        return hr_ok();
+    }
+    if ((FROM(entry->state) & MAY_SEND) == 0) {
+        return hr_status_of(HR_DENIED);
+    }
+    out->is_new = true;
+    if (decision->dry_run) {
+        return hr_ok();
+    }
+    agg_touch_entry(core, device);
+    const struct ledger_device before = *entry;
+    const struct agg_cause cause = {decision->actor, "rotation_asked", decision->reason};
+    entry->wants_key = true;
+    agg_audit(core, device, &before, &cause);
+    agg_count_staged(core, AGG_COUNT_DECISIONS, 1);
+    return hr_ok();
+}
+
 struct hr_status agg_decide(struct agg_core *core, const struct agg_decision *decision,
                             struct agg_decided *out)
 {
@@ -64,6 +89,9 @@ struct hr_status agg_decide(struct agg_core *core, const struct agg_decision *de
     const struct ledger_device *entry = &device->state.entry;
     bool is_released = transition->to == LEDGER_DEVICE_ACTIVE && device->state.n_streams == 0;
     *out = (struct agg_decided){.before = entry->state, .after = entry->state, .revision = entry->revision};
+    if (decision->kind == AGG_ROTATE) {
+        return ask_for_key(core, device, decision, out);
+    }
     if (is_there(entry->state, transition)) {
         return hr_ok();
     }

@@ -70,6 +70,7 @@ void agg_answer(struct agg_core *core, const struct agg_device *device, struct s
     }
     if (device != NULL) {
         answer.ack.sack = agg_hold_sack(core, device, stream);
+        answer.ack.hints = agg_hints(core, device);
     }
     int64_t utc_ms = core->ports.clock.utc_ms(core->ports.clock.ctx);
     answer.ack.server_utc_ms = utc_ms < 0 ? 0 : (uint64_t)utc_ms & ((UINT64_C(1) << 48) - 1);
@@ -107,8 +108,8 @@ bool agg_group_is_full(const struct agg_core *core)
            group->n_losses + AGG_BATCH_MAX_LOSSES > GROUP_MAX_LOSSES ||
            group->n_conflicts + 3 > GROUP_MAX_CONFLICTS ||
            group->n_anchors + turn * AGG_BATCH_MAX_ANCHORS > GROUP_MAX_ANCHORS ||
-           group->n_audits + turn + 2 >
-               GROUP_MAX_AUDITS; /* a switch of each, its first batch, a quarantine */
+           group->n_audits + 2 * turn + 2 >
+               GROUP_MAX_AUDITS; /* a switch and its end of each, its first batch, a quarantine */
 }
 
 static uint32_t n_entries_changed(const struct agg_group *group)

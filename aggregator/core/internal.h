@@ -186,5 +186,9 @@ void agg_announce(struct agg_core *core, const struct agg_device *device, enum a
 enum wire_ack_status agg_key_stands(const struct ledger_device *entry, const struct wire_header *header);
 void agg_key_switch(struct agg_core *core, struct agg_device *device, const struct agg_batch *batch,
                     const struct edge_key_switch *key_switch);
+/* A batch is staged: the first one under the newest key ends the rotation. */
+void agg_key_used(struct agg_core *core, struct agg_device *device, const struct agg_batch *batch);
+/* enum wire_hint for an ack to the device. */
+uint8_t agg_hints(const struct agg_core *core, const struct agg_device *device);
 
 #endif

@@ -108,11 +108,60 @@ void agg_key_switch(struct agg_core *core, struct agg_device *device, const stru
                                .from_stream = stream,
                                .from_seq = key_switch->switch_seq,
                                .to_stream = UINT32_MAX,
-                               .to_seq = UINT32_MAX};
+                               .to_seq = UINT32_MAX,
+                               .since_utc_ms = core->ports.clock.utc_ms(core->ports.clock.ctx)};
     memcpy(key->spki, key_switch->spki, sizeof key_switch->spki);
     core->ports.key_added(core->ports.ctx, device->device_id, key);
+    entry->wants_key = false;
+    entry->state = entry->state == LEDGER_DEVICE_ACTIVE ? LEDGER_DEVICE_ROTATING : entry->state;
     const struct agg_cause cause = {"device", "key_switched", ""};
     agg_audit(core, device, &before, &cause);
     agg_count_staged(core, AGG_COUNT_KEY_SWITCHES, 1);
     agg_emit(core, AGG_EVENT_KEY_SWITCHED, batch, key_switch->to_epoch, NULL);
+}
+
+static const struct ledger_key *newest_of(const struct ledger_device *entry)
+{
+    const struct ledger_key *newest = NULL;
+    for (uint32_t i = 0; i < entry->n_keys; i++) {
+        newest = newest == NULL || entry->keys[i].epoch > newest->epoch ? &entry->keys[i] : newest;
+    }
+    return newest;
+}
+
+void agg_key_used(struct agg_core *core, struct agg_device *device, const struct agg_batch *batch)
+{
+    struct ledger_device *entry = &device->state.entry;
+    const struct ledger_key *newest = newest_of(entry);
+    if (entry->state != LEDGER_DEVICE_ROTATING || newest == NULL ||
+        newest->epoch != batch->parts.header.key_epoch) {
+        return;
+    }
+    agg_touch_entry(core, device);
+    const struct ledger_device before = *entry;
+    const struct agg_cause cause = {"device", "key_in_use", ""};
+    entry->state = LEDGER_DEVICE_ACTIVE;
+    agg_audit(core, device, &before, &cause);
+    agg_emit(core, AGG_EVENT_DEVICE_STATE, batch, 0, "active");
+}
+
+/* Keys of a fleet that was enrolled in one day end over a tenth of their age. */
+static bool is_too_old(const struct agg_core *core, uint64_t device_id, const struct ledger_key *key)
+{
+    int64_t max_age_ms = core->limits.key_max_age_ms;
+    if (max_age_ms == 0 || key->since_utc_ms == 0) {
+        return false;
+    }
+    int64_t share = (int64_t)((device_id * UINT64_C(0x9E3779B97F4A7C15)) >> 48);
+    int64_t age_ms = core->ports.clock.utc_ms(core->ports.clock.ctx) - key->since_utc_ms;
+    return age_ms >= max_age_ms - max_age_ms / 10 / 65536 * share;
+}
+
+uint8_t agg_hints(const struct agg_core *core, const struct agg_device *device)
+{
+    const struct ledger_device *entry = &device->state.entry;
+    const struct ledger_key *newest = newest_of(entry);
+    bool is_asked = device->state.is_known && entry->state == LEDGER_DEVICE_ACTIVE && newest != NULL &&
+                    (entry->wants_key || is_too_old(core, device->device_id, newest));
+    return is_asked ? WIRE_HINT_ROTATE : 0;
 }

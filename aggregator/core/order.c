@@ -168,6 +168,7 @@ static void stage(struct agg_core *core, struct agg_device *device, struct agg_b
         agg_audit(core, device, &before, &cause);
         agg_emit(core, AGG_EVENT_DEVICE_STATE, batch, 0, "active");
     }
+    agg_key_used(core, device, batch);
     watch_clock(core, batch);
     stage_controls(core, device, batch);
     agg_count_staged(core, AGG_COUNT_BATCHES_COMMITTED, 1);

@@ -45,6 +45,7 @@ static struct hr_status merge_keys(struct ledger_device *merged, const struct le
         }
         struct ledger_key updated = entry->keys[i];
         merge_end(&updated, known);
+        updated.since_utc_ms = known->since_utc_ms;
         *known = updated;
     }
     return hr_ok();
@@ -52,7 +53,8 @@ static struct hr_status merge_keys(struct ledger_device *merged, const struct le
 
 static bool may_send(const struct ledger_device *entry)
 {
-    return entry->state == LEDGER_DEVICE_ENROLLED || entry->state == LEDGER_DEVICE_ACTIVE;
+    return entry->state == LEDGER_DEVICE_ENROLLED || entry->state == LEDGER_DEVICE_ACTIVE ||
+           entry->state == LEDGER_DEVICE_ROTATING;
 }
 
 static bool is_same_key(const struct ledger_key *known, const struct ledger_key *named)
@@ -79,8 +81,9 @@ static bool is_outdated(struct ledger_device *known, const struct ledger_device 
 
 static void merge_state(struct ledger_device *merged, const struct ledger_device *entry, bool has_sent)
 {
-    merged->state = entry->state;
-    if (may_send(entry)) {
+    bool is_rotating = merged->state == LEDGER_DEVICE_ROTATING && may_send(entry);
+    merged->state = is_rotating ? LEDGER_DEVICE_ROTATING : entry->state;
+    if (may_send(entry) && !is_rotating) {
         merged->state = has_sent ? LEDGER_DEVICE_ACTIVE : LEDGER_DEVICE_ENROLLED;
     }
     memcpy(merged->name, entry->name, sizeof merged->name);
@@ -89,13 +92,21 @@ static void merge_state(struct ledger_device *merged, const struct ledger_device
     merged->revision = entry->revision;
 }
 
+static void date_keys(const struct agg_core *core, struct ledger_device *entry)
+{
+    for (uint32_t i = 0; i < entry->n_keys; i++) {
+        if (entry->keys[i].since_utc_ms == 0) {
+            entry->keys[i].since_utc_ms = core->ports.clock.utc_ms(core->ports.clock.ctx);
+        }
+    }
+}
+
 void agg_announce(struct agg_core *core, const struct agg_device *device, enum agg_event_kind kind)
 {
-    static const char *const names[] = {[LEDGER_DEVICE_ENROLLED] = "enrolled",
-                                        [LEDGER_DEVICE_ACTIVE] = "active",
-                                        [LEDGER_DEVICE_QUARANTINED] = "quarantined",
-                                        [LEDGER_DEVICE_REVOKED] = "revoked",
-                                        [LEDGER_DEVICE_RETIRED] = "retired"};
+    static const char *const names[] = {
+        [LEDGER_DEVICE_ENROLLED] = "enrolled",       [LEDGER_DEVICE_ACTIVE] = "active",
+        [LEDGER_DEVICE_QUARANTINED] = "quarantined", [LEDGER_DEVICE_REVOKED] = "revoked",
+        [LEDGER_DEVICE_RETIRED] = "retired",         [LEDGER_DEVICE_ROTATING] = "rotating"};
     struct agg_event event = {.kind = kind,
                               .device_id = device->device_id,
                               .n = device->state.entry.revision,
@@ -106,11 +117,10 @@ void agg_announce(struct agg_core *core, const struct agg_device *device, enum a
 static void audit_entry(struct agg_core *core, const struct agg_device *device,
                         const struct ledger_device *before)
 {
-    static const char *const actions[] = {[LEDGER_DEVICE_ENROLLED] = "released",
-                                          [LEDGER_DEVICE_ACTIVE] = "released",
-                                          [LEDGER_DEVICE_QUARANTINED] = "quarantined",
-                                          [LEDGER_DEVICE_REVOKED] = "revoked",
-                                          [LEDGER_DEVICE_RETIRED] = "retired"};
+    static const char *const actions[] = {
+        [LEDGER_DEVICE_ENROLLED] = "released",       [LEDGER_DEVICE_ACTIVE] = "released",
+        [LEDGER_DEVICE_QUARANTINED] = "quarantined", [LEDGER_DEVICE_REVOKED] = "revoked",
+        [LEDGER_DEVICE_RETIRED] = "retired",         [LEDGER_DEVICE_ROTATING] = "rotating"};
     const struct ledger_device *now = &device->state.entry;
     bool is_decided = before != NULL && before->state != now->state;
     const char *action = before == NULL ? "registered" : is_decided ? actions[now->state] : "changed";
@@ -149,6 +159,7 @@ struct hr_status agg_register(struct agg_core *core, const struct ledger_device 
         return status;
     }
     merge_state(&merged, entry, device->state.n_streams > 0);
+    date_keys(core, &merged);
     agg_touch_entry(core, device);
     const struct ledger_device before = device->state.entry;
     bool is_state_new = is_new || merged.state != device->state.entry.state;

@@ -50,6 +50,7 @@ enum ledger_device_state {
     LEDGER_DEVICE_QUARANTINED = 2,
     LEDGER_DEVICE_REVOKED = 3,
     LEDGER_DEVICE_RETIRED = 4,
+    LEDGER_DEVICE_ROTATING = 6, /* active, and nothing has come under its newest record key yet */
 };
 
 /* A record key is valid for batches (stream, seq) from `from` on and before `to`, compared as pairs. */
@@ -60,6 +61,7 @@ struct ledger_key {
     uint32_t from_stream, from_seq;
     uint32_t to_stream, to_seq; /* 0xFFFFFFFF both: no end */
     bool revoked;
+    int64_t since_utc_ms; /* when it became known; 0: not told */
 };
 
 struct ledger_device {
@@ -71,6 +73,7 @@ struct ledger_device {
     uint16_t n_keys;
     struct ledger_key keys[LEDGER_DEVICE_MAX_KEYS];
     char reason[LEDGER_NAME_MAX_CHARS + 1]; /* why the state is what it is */
+    bool wants_key;                         /* somebody asked for a new record key, and none has come */
 };
 
 /* A device was changed: by whom, when, from what to what, and why. Stored in the transaction that makes the

@@ -3,12 +3,13 @@
  * headrace-collector: static objects, wiring, and one loop. */
 #include "firmware/app/backfill.h"
 #include "firmware/app/config.h"
+#include "firmware/app/identity_file.h"
+#include "firmware/app/key_files.h"
 #include "firmware/app/spool_file.h"
 #include "firmware/app/status.h"
 #include "firmware/app/taps.h"
 #include "firmware/app/trust.h"
 #include "firmware/core/collector.h"
-#include "firmware/crypto/key_file.h"
 #include "firmware/net/client.h"
 #include "firmware/ports/linux/host.h"
 #include "firmware/ports/linux/log_json.h"
@@ -36,9 +37,12 @@ enum phase { PHASE_RUNNING, PHASE_FLUSHING, PHASE_DONE };
 struct app {
     struct app_config config;
     struct port_log_json log;
-    struct crypto_signer signer;
+    struct app_key_files keys;   /* where the configuration names files */
+    struct crypto_signer signer; /* where it names a directory */
     struct crypto_verifier verifier;
     struct app_trust trust;
+    struct app_identity_file identity; /* where the configuration names a directory */
+    bool has_identity;
     struct app_spool_file spool_file;
     struct net_address addresses[NET_MAX_ADDRESSES];
     struct net_client net;
@@ -85,6 +89,7 @@ static int usage(FILE *out, int code)
         "  --check   check the configuration and the files that it names, tell every mistake, and end\n"
         "  --once    end when every file and stdin tap has ended and all is acknowledged\n"
         "  --schema  print the JSON Schema of the configuration\n"
+        "  SIGUSR1   change the record key (`headrace device rotate` asks for it from afar)\n"
         "\n"
         "Exit codes: 0 ended as asked, 1 the spool or a key failed, 2 the configuration is wrong, 3 usage.\n",
         out);
@@ -119,16 +124,49 @@ static int take_arguments(int argc, char **argv, struct arguments *out)
 
 /* ---- wiring ---- */
 
+/* Whoever has no identity yet waits for the ceremony that gives it one. */
+static struct hr_status wait_for_identity(void)
+{
+    while (!app_identity_file_is_enrolled(&app.identity)) {
+        struct signalfd_siginfo info;
+        struct pollfd fds[1 + APP_IDENTITY_FDS] = {{.fd = app.signal_fd, .events = POLLIN}};
+        const size_t n_fds = 1 + app_identity_file_fds(&app.identity, fds + 1);
+        (void)poll(fds, (nfds_t)n_fds, -1);
+        if (read(app.signal_fd, &info, sizeof info) == (ssize_t)sizeof info) {
+            return hr_status_of(HR_CLOSED);
+        }
+        HR_TRY(app_identity_file_step(&app.identity));
+    }
+    return hr_ok();
+}
+
 static struct hr_status open_keys(void)
 {
-    struct crypto_fault fault;
-    struct hr_status status = crypto_signer_load_file(&app.signer, app.config.identity.record_key,
-                                                      app.config.identity.key_epoch, &fault);
-    if (!hr_is_ok(status)) {
-        PORT_LOG(&app.log.port, PORT_LOG_ERROR, "record_key_refused", {"reason", fault.text, 0});
-        return status;
+    if (app.config.identity.directory[0] == '\0') {
+        return app_key_files_open(&app.keys, &app.config.identity, &app.log.port);
     }
-    return crypto_verifier_load(&app.verifier, app.signer.spki, app.config.identity.key_epoch);
+    HR_TRY(app_identity_file_open(&app.identity, &app.config.identity, &app.log.port));
+    app.has_identity = true;
+    HR_TRY(wait_for_identity());
+    const struct image_identity *image = &app.identity.store.image;
+    HR_TRY(app_identity_file_apply(&app.identity, &app.config));
+    HR_TRY(crypto_signer_load(&app.signer, image->record_key, image->key_epoch));
+    return crypto_verifier_load(&app.verifier, app.signer.spki, image->key_epoch);
+}
+
+static struct net_credentials credentials(void)
+{
+    const struct app_identity *files = &app.config.identity;
+    const struct image_identity *image = &app.identity.store.image;
+    if (app.has_identity) {
+        return (struct net_credentials){.kind = NET_CREDENTIALS_MEMORY,
+                                        .of.memory = {.ca = image->ca[0],
+                                                      .certificate = image->certificate,
+                                                      .key = image->transport_key}};
+    }
+    return (struct net_credentials){
+        .kind = NET_CREDENTIALS_FILES,
+        .of.files = {.ca = app.trust.ca, .certificate = files->certificate, .key = files->key}};
 }
 
 static struct net_config net_config_of(const struct app_config *config)
@@ -138,10 +176,7 @@ static struct net_config net_config_of(const struct app_config *config)
         .n_addresses = (uint8_t)config->n_aggregators,
         .window = (uint8_t)config->window,
         .server_name = app.trust.server_name,
-        .credentials = {.kind = NET_CREDENTIALS_FILES,
-                        .of.files = {.ca = app.trust.ca,
-                                     .certificate = config->identity.certificate,
-                                     .key = config->identity.key}},
+        .credentials = credentials(),
         .open_timeout_ms = config->open_timeout_ms,
         .exchange_timeout_ms = config->exchange_timeout_ms,
         .silence_ms = config->silence_ms,
@@ -171,7 +206,8 @@ static struct hr_status start_collector(const struct fw_spool_report *report)
         .random = port_linux_random(),
         .log = &app.log.port,
         .sign = &app.signer.port,
-        .verify = &app.verifier.port,
+        .keys = app.has_identity ? NULL : &app.keys.port,
+        .verify = app.has_identity ? &app.verifier.port : &app.keys.verify,
         .net = &app.net.port,
         .utc = port_linux_utc(),
         .hash = crypto_hash(),
@@ -197,6 +233,7 @@ static struct hr_status open_signals(void)
     (void)sigemptyset(&taken);
     (void)sigaddset(&taken, SIGTERM);
     (void)sigaddset(&taken, SIGINT);
+    (void)sigaddset(&taken, SIGUSR1);
     if (sigprocmask(SIG_BLOCK, &taken, NULL) != 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR) {
         return hr_status_of(HR_IO);
     }
@@ -210,7 +247,8 @@ static struct hr_status start(void)
     HR_TRY(open_signals());
     HR_TRY(open_keys());
     HR_TRY(app_trust_open(&app.trust, &app.config, &app.log.port));
-    HR_TRY(app_spool_file_open(&app.spool_file, &app.config, crypto_hash(), &app.log.port, &report));
+    const uint32_t first_stream = app.has_identity ? app.identity.store.image.first_stream : 0;
+    HR_TRY(app_spool_file_open(&app.spool_file, &app.config, first_stream, &app.log.port, &report));
     HR_TRY(start_collector(&report));
     HR_TRY(app_taps_open(&app.config, &app.collector, port_linux_clock(), &app.log.port, &app.taps));
     PORT_LOG(&app.log.port, PORT_LOG_INFO, "collector_started", {"version", APP_VERSION, 0},
@@ -233,12 +271,23 @@ static struct hr_status begin_flush(uint64_t for_ms)
     return fw_collector_begin_end(&app.collector);
 }
 
+/* The operator's command: `kill -USR1`, or systemctl kill -s USR1. */
+static void change_record_key(void)
+{
+    if (!hr_is_ok(fw_collector_rotate(&app.collector))) {
+        PORT_LOG(&app.log.port, PORT_LOG_WARN, "key_not_changed",
+                 {"reason", "an identity directory keeps the record key that it has", 0});
+    }
+}
+
 static struct hr_status take_signals(void)
 {
     struct signalfd_siginfo info;
     while (read(app.signal_fd, &info, sizeof info) == (ssize_t)sizeof info) {
         PORT_LOG(&app.log.port, PORT_LOG_INFO, "signal", {"number", NULL, (int64_t)info.ssi_signo});
-        if (app.phase == PHASE_RUNNING) {
+        if (info.ssi_signo == SIGUSR1) {
+            change_record_key();
+        } else if (app.phase == PHASE_RUNNING) {
             HR_TRY(begin_flush(app.config.shutdown_flush_ms));
         } else {
             app.flush_until_ms = 0;
@@ -317,6 +366,9 @@ static struct hr_status turn(uint32_t *wait_ms)
     uint32_t taps_wait_ms = 0;
     uint32_t collector_wait_ms = 0;
     HR_TRY(take_signals());
+    if (app.has_identity) {
+        HR_TRY(app_identity_file_step(&app.identity));
+    }
     HR_TRY(pump_taps(&taps_wait_ms));
     HR_TRY(fw_collector_step(&app.collector, &collector_wait_ms));
     uint32_t net_wait_ms = net_client_step(&app.net);
@@ -338,6 +390,9 @@ static void wait_for_events(uint32_t wait_ms)
         {.fd = net_client_fd(&app.net), .events = POLLIN},
     };
     size_t n_fds = 2;
+    if (app.has_identity) {
+        n_fds += app_identity_file_fds(&app.identity, fds + n_fds);
+    }
     if (app.phase == PHASE_RUNNING && fw_collector_is_ready(&app.collector)) {
         n_fds += app_taps_fds(app.taps, recordings_must_wait(), fds + n_fds, MAX_FDS - n_fds);
     }
@@ -396,6 +451,12 @@ int main(int argc, char **argv)
         PORT_LOG(&app.log.port, PORT_LOG_ERROR, "collector_not_started",
                  {"status", hr_code_name(status.code), 0});
     }
+    if (hr_is(status, HR_CLOSED)) {
+        status = hr_ok(); /* it was asked to end before it had an identity */
+    }
     app_spool_file_close(&app.spool_file);
+    if (app.has_identity) {
+        app_identity_file_close(&app.identity);
+    }
     return hr_is_ok(status) ? EXIT_SUCCESS : EXIT_FAILED;
 }

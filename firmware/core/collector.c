@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "firmware/core/collector.h"
 
+#include "firmware/core/collector_internal.h"
 #include "firmware/core/counters.h"
 #include "proto/base/assert.h"
 
@@ -13,7 +14,7 @@ enum {
 
 /* ---- the open batch ---- */
 
-static struct hr_status fail(struct fw_collector *collector, const char *what, struct hr_status status)
+struct hr_status fw_collector_fail(struct fw_collector *collector, const char *what, struct hr_status status)
 {
     if (!collector->failed) {
         PORT_LOG(collector->config.log, PORT_LOG_ERROR, "spool_failed", {"at", what, 0},
@@ -27,7 +28,7 @@ static struct hr_status begin_batch(struct fw_collector *collector, uint64_t upt
 {
     struct hr_status status = fw_spool_begin(collector->config.spool, collector->boot_id, uptime_ms);
     if (!hr_is_ok(status)) {
-        return fail(collector, "begin", status);
+        return fw_collector_fail(collector, "begin", status);
     }
     collector->base_uptime_ms = uptime_ms;
     collector->open_payload_bytes = 0;
@@ -36,15 +37,15 @@ static struct hr_status begin_batch(struct fw_collector *collector, uint64_t upt
     return hr_ok();
 }
 
-static struct hr_status seal_open(struct fw_collector *collector)
+struct hr_status fw_collector_seal_open(struct fw_collector *collector)
 {
     if (!fw_spool_is_open(collector->config.spool)) {
         return hr_ok();
     }
     struct hr_status status =
-        fw_spool_seal(collector->config.spool, collector->config.sign, collector->open_flags);
+        fw_spool_seal(collector->config.spool, fw_collector_signer(collector), collector->open_flags);
     if (!hr_is_ok(status)) {
-        return fail(collector, "seal", status);
+        return fw_collector_fail(collector, "seal", status);
     }
     collector->counters.seals++;
     collector->open_records = 0;
@@ -93,7 +94,7 @@ static struct hr_status try_append(struct fw_collector *collector, struct conten
         return status;
     }
     if (!hr_is_ok(status)) {
-        return fail(collector, "append", status);
+        return fw_collector_fail(collector, "append", status);
     }
     collector->open_payload_bytes += (uint32_t)(hr_varint32_len((uint32_t)len_bytes) + len_bytes);
     collector->open_records++;
@@ -105,7 +106,7 @@ static struct hr_status append(struct fw_collector *collector, struct content co
     struct hr_status status = try_append(collector, content, uptime_ms);
     if (hr_is(status, HR_FULL)) {
         collector->counters.seals_by_size++;
-        HR_TRY(seal_open(collector));
+        HR_TRY(fw_collector_seal_open(collector));
         status = try_append(collector, content, uptime_ms);
     }
     if (hr_is(status, HR_FULL)) {
@@ -114,7 +115,7 @@ static struct hr_status append(struct fw_collector *collector, struct content co
     HR_TRY(status);
     if (collector->open_payload_bytes >= collector->config.seal_max_bytes) {
         collector->counters.seals_by_size++;
-        HR_TRY(seal_open(collector));
+        HR_TRY(fw_collector_seal_open(collector));
     }
     return hr_ok();
 }
@@ -154,13 +155,23 @@ static uint64_t now_ms(const struct fw_collector *collector)
     return port_uptime_ms(collector->config.clock);
 }
 
-/* Appends the record in scratch. A record of our own that fits no batch is our own bug. */
-static struct hr_status append_scratch(struct fw_collector *collector)
+struct hr_status fw_collector_append_scratch(struct fw_collector *collector)
 {
     struct hr_status status =
         append(collector, (struct content){.record = &collector->scratch}, now_ms(collector));
     HR_ASSERT(!hr_is(status, HR_MALFORMED));
     return status;
+}
+
+struct hr_status fw_collector_seal_key_switch(struct fw_collector *collector)
+{
+    const struct content content = {.record = &collector->scratch};
+    HR_ASSERT(!fw_spool_is_open(collector->config.spool));
+    struct hr_status status = try_append(collector, content, now_ms(collector));
+    HR_ASSERT(!hr_is(status, HR_MALFORMED) && !hr_is(status, HR_FULL));
+    HR_TRY(status);
+    collector->open_flags |= WIRE_FLAG_KEY_SWITCH;
+    return fw_collector_seal_open(collector);
 }
 
 static void on_uplink_anchor(void *ctx, const struct edge_time_anchor *anchor)
@@ -172,7 +183,7 @@ static void on_uplink_anchor(void *ctx, const struct edge_time_anchor *anchor)
     collector->scratch.kind = EDGE_TIME_ANCHOR;
     collector->scratch.as.time_anchor = *anchor;
     /* A failure is remembered in `failed`, and the next step reports it. */
-    hr_ignore(append_scratch(collector));
+    hr_ignore(fw_collector_append_scratch(collector));
 }
 
 static void on_uplink_event(void *ctx, const struct edge_event *event)
@@ -184,7 +195,7 @@ static void on_uplink_event(void *ctx, const struct edge_event *event)
     collector->scratch.kind = EDGE_EVENT;
     collector->scratch.as.event = *event;
     /* As above. */
-    hr_ignore(append_scratch(collector));
+    hr_ignore(fw_collector_append_scratch(collector));
 }
 
 static struct hr_status append_boot(struct fw_collector *collector)
@@ -197,7 +208,7 @@ static struct hr_status append_boot(struct fw_collector *collector)
     boot->previous_stream = collector->previous_stream;
     boot->recovered_records = collector->recovered_records;
     fw_text_copy(boot->version, sizeof boot->version, collector->config.version);
-    return append_scratch(collector);
+    return fw_collector_append_scratch(collector);
 }
 
 static struct hr_status append_host_anchor(struct fw_collector *collector)
@@ -211,7 +222,7 @@ static struct hr_status append_host_anchor(struct fw_collector *collector)
     anchor.uptime_ms = now_ms(collector);
     collector->scratch.kind = EDGE_TIME_ANCHOR;
     collector->scratch.as.time_anchor = anchor;
-    return append_scratch(collector);
+    return fw_collector_append_scratch(collector);
 }
 
 static struct hr_status append_stats(struct fw_collector *collector)
@@ -220,7 +231,7 @@ static struct hr_status append_stats(struct fw_collector *collector)
     for (uint32_t i = 0; i < collector->n_sources; i++) {
         collector->scratch.kind = EDGE_STATS;
         collector->sources[i].stats(collector->sources[i].ctx, &collector->scratch.as.stats);
-        HR_TRY(append_scratch(collector));
+        HR_TRY(fw_collector_append_scratch(collector));
     }
     return hr_ok();
 }
@@ -300,7 +311,11 @@ static void init_uplink(struct fw_collector *collector)
         .hash = config->hash,
         .trust = config->trust,
         .spool = config->spool,
-        .owner = {on_uplink_anchor, on_uplink_event, collector},
+        .owner = {.anchor = on_uplink_anchor,
+                  .event = on_uplink_event,
+                  .hints = fw_collector_on_hints,
+                  .key_refused = fw_collector_on_key_refused,
+                  .ctx = collector},
         .envelope = config->envelope,
         .envelope_capacity_bytes = config->envelope_capacity_bytes,
         .boot_id = collector->boot_id,
@@ -319,13 +334,15 @@ struct hr_status fw_collector_start(struct fw_collector *collector, const struct
                              : config->report->clean   ? EDGE_BOOT_CLEAN
                                                        : EDGE_BOOT_UNCLEAN;
     collector->config.report = NULL;
+    HR_TRY(fw_rotation_start(&collector->rotation, config->keys, config->spool, config->envelope,
+                             config->envelope_capacity_bytes));
     collector->carrying = true;
     collector->next_stats_ms = now_ms(collector) + config->stats_interval_ms;
     init_uplink(collector);
     fw_collector_add_source(collector, (struct fw_stats_source){collector_stats, collector});
     fw_collector_add_source(collector, (struct fw_stats_source){spool_stats, collector});
     fw_collector_add_source(collector, (struct fw_stats_source){uplink_stats, collector});
-    return seal_open(collector);
+    return fw_collector_seal_open(collector);
 }
 
 struct port_net_events fw_collector_net_events(struct fw_collector *collector)
@@ -352,14 +369,18 @@ static struct hr_status start_wanted_stream(struct fw_collector *collector)
     if (collector->carrying || !fw_uplink_wants_stream(&collector->uplink, &stream)) {
         return hr_ok();
     }
-    HR_TRY(seal_open(collector));
+    HR_TRY(fw_collector_seal_open(collector));
     struct fw_spool_state spool;
     fw_spool_state(collector->config.spool, &spool);
     PORT_LOG(collector->config.log, PORT_LOG_WARN, "stream_started", {"stream", NULL, stream},
              {"previous_stream", NULL, spool.stream});
-    struct hr_status status = fw_spool_new_stream(collector->config.spool, stream);
+    struct hr_status status = fw_rotation_new_stream(&collector->rotation, &spool, stream);
     if (!hr_is_ok(status)) {
-        return fail(collector, "new_stream", status);
+        return fw_collector_fail(collector, "keys", status);
+    }
+    status = fw_spool_new_stream(collector->config.spool, stream);
+    if (!hr_is_ok(status)) {
+        return fw_collector_fail(collector, "new_stream", status);
     }
     collector->carrying = true;
     collector->starting_stream = true;
@@ -375,13 +396,13 @@ static struct hr_status carry(struct fw_collector *collector)
 {
     uint64_t started_ms = now_ms(collector);
     while (collector->carrying && now_ms(collector) - started_ms < CARRY_SLICE_MS) {
-        struct hr_status status = fw_spool_carry(collector->config.spool, collector->config.sign);
+        struct hr_status status = fw_spool_carry(collector->config.spool, fw_collector_signer(collector));
         if (hr_is_ok(status)) {
             collector->counters.carried++;
             continue;
         }
         if (!hr_is(status, HR_NOT_FOUND)) {
-            return fail(collector, "carry", status);
+            return fw_collector_fail(collector, "carry", status);
         }
         collector->carrying = false;
         if (collector->starting_stream) {
@@ -413,7 +434,7 @@ static struct hr_status seal_losses(struct fw_collector *collector)
         } else if (!hr_is(status, HR_FULL)) {
             return status;
         }
-        HR_TRY(seal_open(collector));
+        HR_TRY(fw_collector_seal_open(collector));
     }
     return hr_ok();
 }
@@ -428,10 +449,11 @@ static struct hr_status do_what_is_due(struct fw_collector *collector)
         HR_TRY(append_host_anchor(collector));
     }
     HR_TRY(seal_losses(collector));
+    HR_TRY(fw_collector_turn_keys(collector));
     if (fw_spool_is_open(collector->config.spool) &&
         now - collector->base_uptime_ms >= collector->config.seal_max_age_ms) {
         collector->counters.seals_by_age++;
-        HR_TRY(seal_open(collector));
+        HR_TRY(fw_collector_seal_open(collector));
     }
     return hr_ok();
 }
@@ -446,7 +468,7 @@ static uint32_t own_wait_ms(const struct fw_collector *collector)
 {
     uint64_t now = now_ms(collector);
     uint32_t wait_ms = FW_NEVER_MS;
-    if (collector->carrying) {
+    if (collector->carrying || (!collector->closing && fw_rotation_is_due(&collector->rotation))) {
         return 0;
     }
     if (!collector->closing) {
@@ -473,6 +495,7 @@ struct hr_status fw_collector_step(struct fw_collector *collector, uint32_t *wai
     if (collector->failed) {
         return hr_status_of(HR_IO);
     }
+    fw_collector_bound_uplink(collector);
     uint32_t uplink_wait_ms = fw_uplink_step(&collector->uplink);
     uint32_t stream = 0;
     struct edge_loss loss;
@@ -494,7 +517,7 @@ struct hr_status fw_collector_begin_end(struct fw_collector *collector)
         HR_TRY(append_stats(collector));
     }
     collector->closing = true;
-    return seal_open(collector);
+    return fw_collector_seal_open(collector);
 }
 
 struct hr_status fw_collector_end(struct fw_collector *collector)
@@ -503,9 +526,9 @@ struct hr_status fw_collector_end(struct fw_collector *collector)
         return hr_status_of(HR_IO);
     }
     collector->closing = true;
-    HR_TRY(seal_open(collector));
+    HR_TRY(fw_collector_seal_open(collector));
     struct hr_status status = fw_spool_close(collector->config.spool);
-    return hr_is_ok(status) ? status : fail(collector, "close", status);
+    return hr_is_ok(status) ? status : fw_collector_fail(collector, "close", status);
 }
 
 bool fw_collector_is_drained(const struct fw_collector *collector)

@@ -10,6 +10,7 @@
 #ifndef FW_COLLECTOR_H
 #define FW_COLLECTOR_H
 
+#include "firmware/core/rotation.h"
 #include "firmware/core/spool.h"
 #include "firmware/core/uplink.h"
 #include "firmware/port/port_sign.h"
@@ -27,7 +28,8 @@ struct fw_collector_config {
     const struct port_clock *clock;
     const struct port_random *random;
     const struct port_log *log;
-    const struct port_sign *sign;
+    const struct port_sign *sign; /* of a device whose record key never changes; NULL with keys */
+    struct port_keys *keys;       /* NULL: as above; kept */
     const struct port_verify *verify;
     const struct port_net *net;
     const struct port_utc *utc; /* NULL: the host has no disciplined clock */
@@ -60,6 +62,7 @@ struct fw_collector {
     struct fw_collector_config config;
     struct fw_collector_counters counters;
     struct fw_uplink uplink;
+    struct fw_rotation rotation;
     struct fw_stats_source sources[FW_COLLECTOR_MAX_SOURCES];
     uint32_t n_sources;
     uint32_t boot_id;
@@ -107,6 +110,10 @@ HR_MUST_USE struct hr_status fw_collector_offer_ais(struct fw_collector *collect
 /* Does what is due, and says in *wait_ms after how long to call again; FW_NEVER_MS: only after an event. Call
  * after each offer and event of port_net too. HR_IO as fw_collector_offer. */
 HR_MUST_USE struct hr_status fw_collector_step(struct fw_collector *collector, uint32_t *wait_ms);
+
+/* Has the record key changed for a new one, in one of the next steps: the batch that is sealed then announces
+ * it. HR_OK also while a switch is under way. HR_NOT_FOUND: this device keeps one key. */
+HR_MUST_USE struct hr_status fw_collector_rotate(struct fw_collector *collector);
 
 /* The end is near: adds the last Stats records and seals. Steps may follow, to send what they can. HR_IO as
  * fw_collector_offer. */

@@ -341,6 +341,7 @@ void fw_spool_state(const struct fw_spool *spool, struct fw_spool_state *out)
     const struct fw_spool_book *book = &spool->book;
     const struct port_flash *flash = spool->config.flash;
     *out = (struct fw_spool_state){
+        .device_id = spool->config.device_id,
         .stream = book->stream,
         .next_batch_seq = book->next_batch_seq,
         .next_record_seq = book->next_record_seq,

@@ -66,6 +66,7 @@ struct fw_spool_report {
 };
 
 struct fw_spool_state {
+    uint64_t device_id;
     uint32_t stream;
     uint32_t next_batch_seq;
     uint64_t next_record_seq;

@@ -172,6 +172,11 @@ void fw_uplink_want_stream(struct fw_uplink *uplink, uint32_t at_least)
     uplink->wanted_stream = above + 1;
 }
 
+void fw_uplink_set_switch(struct fw_uplink *uplink, uint32_t switch_seq)
+{
+    uplink->switch_seq = switch_seq;
+}
+
 bool fw_uplink_wants_stream(const struct fw_uplink *uplink, uint32_t *stream)
 {
     if (uplink->mode != FW_UPLINK_NEW_STREAM) {

@@ -1,2 +1,2 @@
 # The uplink and the collector's loop; included by CMakeLists.txt of this room.
-list(APPEND FW_CORE_SOURCES counters.c uplink.c uplink_send.c uplink_answer.c uplink_trust.c trust.c collector.c)
+list(APPEND FW_CORE_SOURCES counters.c uplink.c uplink_send.c uplink_answer.c uplink_trust.c trust.c rotation.c collector.c collector_keys.c)

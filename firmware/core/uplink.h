@@ -45,8 +45,9 @@ enum fw_event_code {
     FW_EVENT_DAMAGED = 10,    /* a sealed batch is damaged in the spool and was given up */
     FW_EVENT_ALL_REFUSED =
         11, /* it refuses signatures that are right here, and accepted none: data is kept */
-    FW_EVENT_TRUST_CHANGED = 20, /* another trust bundle is followed */
-    FW_EVENT_TRUST_REFUSED = 21, /* a trust bundle was refused; the text says why */
+    FW_EVENT_KEY_SWITCH_REFUSED = 16, /* it has not followed a KeySwitch: the old record key stays */
+    FW_EVENT_TRUST_CHANGED = 20,      /* another trust bundle is followed */
+    FW_EVENT_TRUST_REFUSED = 21,      /* a trust bundle was refused; the text says why */
 };
 
 /* What the uplink tells its owner, from inside fw_uplink_step or an event of port_net. The owner may append
@@ -54,6 +55,12 @@ enum fw_event_code {
 struct fw_uplink_owner {
     void (*anchor)(void *ctx, const struct edge_time_anchor *anchor);
     void (*event)(void *ctx, const struct edge_event *event);
+    /* What an ack hinted (enum wire_hint), unless the ack is older than one that came before it. */
+    void (*hints)(void *ctx, uint8_t hints);
+    /* The key of batch seq, which the aggregator awaits, was refused: UNKNOWN_KEY, or BAD_SIGNATURE for the
+     * second time. True: another key may be taken, and all goes again in a new stream. The owner may read the
+     * batch. NULL: there is one key. */
+    bool (*key_refused)(void *ctx, uint32_t seq, enum wire_ack_status status);
     void *ctx;
 };
 
@@ -150,6 +157,7 @@ struct fw_uplink {
     uint32_t held;           /* bit i: the aggregator holds batch expected_seq + 1 + i until the gap fills */
     uint32_t head_acked_seq; /* acked_seq of the spool when GET /h was sent */
 
+    uint32_t switch_seq;  /* from here on nothing is sent before all ahead of it is acknowledged; 0: none */
     uint32_t suspect_seq; /* was refused once and goes a second time; WIRE_SEQ_NONE: none */
     bool accepted_since_refusal;
     uint32_t told_events; /* bit per enum fw_event_code: said since a batch was last accepted */
@@ -172,6 +180,10 @@ struct port_net_events fw_uplink_net_events(struct fw_uplink *uplink);
  * after each event of port_net, and when the time it returned is over: milliseconds, or FW_NEVER_MS when only
  * an event or a seal can change something. */
 uint32_t fw_uplink_step(struct fw_uplink *uplink);
+
+/* Batches from switch_seq on are signed by a key that the aggregator learns of from the batch ahead of them;
+ * 0: there is no such place in this stream. */
+void fw_uplink_set_switch(struct fw_uplink *uplink, uint32_t switch_seq);
 
 /* True when the uplink waits for a new stream: the owner seals what is open, calls fw_spool_new_stream with
  * *stream and fw_spool_carry until it is done, then fw_uplink_stream_started. */

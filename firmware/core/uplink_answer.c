@@ -206,6 +206,22 @@ static void refused(struct fw_uplink *uplink, const struct fw_uplink_request *re
     fw_uplink_hold(uplink, OPERATOR_WAIT_MS);
 }
 
+/* Refused for its key: what is not acknowledged may have to be signed by the other one. */
+static bool is_other_key_tried(struct fw_uplink *uplink, const struct fw_uplink_request *request,
+                               const struct wire_ack *ack)
+{
+    const struct fw_uplink_owner *owner = &uplink->config.owner;
+    bool is_awaited = request->seq == uplink->expected_seq || request->is_carrier;
+    bool is_sure = ack->status == WIRE_ACK_UNKNOWN_KEY || uplink->suspect_seq == request->seq;
+    if (owner->key_refused == NULL || !is_awaited || !is_sure ||
+        !owner->key_refused(owner->ctx, request->seq, ack->status)) {
+        return false;
+    }
+    uplink->accepted_since_refusal = false; /* under a key that was taken: it says nothing of the other */
+    fw_uplink_want_stream(uplink, ack->stream);
+    return true;
+}
+
 static void conflict(struct fw_uplink *uplink, const struct wire_ack *ack)
 {
     uplink->counters.conflicts++;
@@ -300,7 +316,9 @@ static void on_post_answer(struct fw_uplink *uplink, const struct fw_uplink_requ
     case WIRE_ACK_BAD_SIGNATURE:
     case WIRE_ACK_BAD_ROOT:
         uplink->counters.refused++;
-        refused(uplink, request, true);
+        if (ack->status != WIRE_ACK_BAD_SIGNATURE || !is_other_key_tried(uplink, request, ack)) {
+            refused(uplink, request, true);
+        }
         break;
     case WIRE_ACK_FORK:
     case WIRE_ACK_EQUIVOCATION:
@@ -311,6 +329,11 @@ static void on_post_answer(struct fw_uplink *uplink, const struct fw_uplink_requ
         told_to_wait(uplink, max_age_s);
         break;
     case WIRE_ACK_UNKNOWN_KEY:
+        if (is_other_key_tried(uplink, request, ack)) {
+            break;
+        }
+        refused_device(uplink, ack);
+        break;
     case WIRE_ACK_UNSUPPORTED:
     case WIRE_ACK_REVOKED:
     case WIRE_ACK_QUARANTINED:
@@ -394,6 +417,10 @@ void fw_uplink_on_answer(void *ctx, uint32_t token, uint8_t coap_code, struct hr
         on_head_answer(uplink, &ack, max_age_s);
     } else {
         on_post_answer(uplink, &request, &ack, max_age_s);
+    }
+    if (ack.stream == spool.stream && ack.cum_seq + 1 >= uplink->expected_seq && ack.hints != 0 &&
+        uplink->config.owner.hints != NULL) {
+        uplink->config.owner.hints(uplink->config.owner.ctx, ack.hints);
     }
 }
 

@@ -168,7 +168,8 @@ static uint32_t next_seq(struct fw_uplink *uplink, uint32_t next_batch_seq)
         seq++;
     }
     uplink->cursor_seq = seq;
-    return seq;
+    bool is_key_unknown = seq >= uplink->switch_seq && uplink->expected_seq < uplink->switch_seq;
+    return is_key_unknown ? next_batch_seq : seq;
 }
 
 void fw_uplink_send(struct fw_uplink *uplink)

@@ -48,9 +48,13 @@ static void take_back(void *ctx, struct agg_batch *batch)
 
 static void key_added(void *ctx, uint64_t device_id, const struct ledger_key *key)
 {
-    (void)device_id;
+    struct core_lab *lab = ctx;
     assert_int_equal(key->spki_len_bytes, LEDGER_SPKI_MAX_BYTES);
-    ((struct core_lab *)ctx)->n_keys_added++;
+    lab->n_keys_added++;
+    if (lab->keyring != NULL) {
+        assert_ok(verify_keyring_put(lab->keyring, device_id, key->epoch,
+                                     hr_bytes_of(key->spki, key->spki_len_bytes)));
+    }
 }
 
 static bool proof_holds(void *ctx, struct hr_bytes spki, struct hr_bytes message,

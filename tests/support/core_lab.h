@@ -18,7 +18,10 @@ struct lab_slot {
     uint8_t bytes[MAKER_ENVELOPE_MAX_BYTES];
 };
 
+struct verify_keyring;
+
 struct core_lab {
+    struct verify_keyring *keyring; /* gets every key that is added; NULL: they are only counted */
     struct temp_folder folder;
     char path[2 * TEMP_PATH_CHARS];
     struct ledger ledger;

@@ -73,7 +73,8 @@ static struct ledger_device device_with_keys(uint64_t device_id, uint16_t n_keys
                                    .state = LEDGER_DEVICE_QUARANTINED,
                                    .revision = 9,
                                    .reason = "fork",
-                                   .n_keys = n_keys};
+                                   .n_keys = n_keys,
+                                   .wants_key = n_keys > 0};
     for (uint16_t i = 0; i < n_keys; i++) {
         device.keys[i] = (struct ledger_key){.epoch = (uint16_t)(i + 1),
                                              .spki_len_bytes = LEDGER_SPKI_MAX_BYTES,
@@ -81,7 +82,8 @@ static struct ledger_device device_with_keys(uint64_t device_id, uint16_t n_keys
                                              .from_seq = 10u + i,
                                              .to_stream = UINT32_MAX,
                                              .to_seq = UINT32_MAX - i,
-                                             .revoked = i == 1};
+                                             .revoked = i == 1,
+                                             .since_utc_ms = 1700000000000 + i};
         memset(device.keys[i].spki, 0x30 + i, LEDGER_SPKI_MAX_BYTES);
     }
     return device;
@@ -106,6 +108,8 @@ static void devices_are_loaded_with_all_their_keys(void **state)
     assert_int_equal(full->state, LEDGER_DEVICE_QUARANTINED);
     assert_int_equal(full->revision, 9);
     assert_int_equal(full->n_keys, LEDGER_DEVICE_MAX_KEYS);
+    assert_true(full->wants_key);
+    assert_false(devices_seen[devices_seen[0].device_id == 5 ? 0 : 1].wants_key);
     for (uint32_t i = 0; i < LEDGER_DEVICE_MAX_KEYS; i++) {
         assert_memory_equal(&full->keys[i].spki, &rows[1].keys[i].spki, LEDGER_SPKI_MAX_BYTES);
         assert_int_equal(full->keys[i].epoch, rows[1].keys[i].epoch);
@@ -114,6 +118,8 @@ static void devices_are_loaded_with_all_their_keys(void **state)
         assert_int_equal(full->keys[i].to_stream, rows[1].keys[i].to_stream);
         assert_int_equal(full->keys[i].to_seq, rows[1].keys[i].to_seq);
         assert_int_equal(full->keys[i].revoked, rows[1].keys[i].revoked);
+        assert_int_equal(full->keys[i].since_utc_ms, rows[1].keys[i].since_utc_ms);
+        assert_true(full->keys[i].since_utc_ms != 0);
     }
     assert_int_equal(devices_seen[devices_seen[0].device_id == 5 ? 0 : 1].n_keys, 0);
 }

@@ -70,9 +70,18 @@ static struct hr_status flash_read(void *ctx, uint32_t address, void *out, uint3
     return hr_ok();
 }
 
+static void tell_change(struct uplink_lab *lab, uint32_t address, uint32_t len_bytes, const void *data)
+{
+    const struct lab_flash_change change = {address, len_bytes, data};
+    if (lab->on_flash != NULL) {
+        lab->on_flash(lab->on_flash_ctx, &change);
+    }
+}
+
 static struct hr_status flash_program(void *ctx, uint32_t address, const void *data, uint32_t len_bytes)
 {
     struct uplink_lab *lab = ctx;
+    tell_change(lab, address, len_bytes, data);
     memcpy(lab->flash_bytes + address, data, len_bytes);
     return hr_ok();
 }
@@ -80,13 +89,14 @@ static struct hr_status flash_program(void *ctx, uint32_t address, const void *d
 static struct hr_status flash_erase(void *ctx, uint32_t sector)
 {
     struct uplink_lab *lab = ctx;
+    tell_change(lab, sector * LAB_SECTOR_BYTES, LAB_SECTOR_BYTES, NULL);
     memset(lab->flash_bytes + (size_t)sector * LAB_SECTOR_BYTES, 0xFF, LAB_SECTOR_BYTES);
     return hr_ok();
 }
 
 static struct hr_status flash_sync(void *ctx)
 {
-    (void)ctx;
+    tell_change(ctx, 0, 0, NULL);
     return hr_ok();
 }
 
@@ -199,7 +209,7 @@ void lab_restart(struct uplink_lab *lab)
     const struct fw_spool_config spool = {
         .flash = &lab->flash,
         .hash = test_hash(),
-        .device_id = LAB_DEVICE_ID,
+        .device_id = lab->device_id,
         .envelope_max_bytes = LAB_ENVELOPE_MAX_BYTES,
         .sectors = lab->sectors,
         .stage = lab->stage,
@@ -213,6 +223,7 @@ void lab_restart(struct uplink_lab *lab)
         .random = &lab->random,
         .log = &lab->log,
         .sign = &lab->sign,
+        .keys = lab->keys,
         .verify = &lab->verify,
         .net = &lab->net,
         .hash = test_hash(),
@@ -231,7 +242,7 @@ void lab_restart(struct uplink_lab *lab)
     lab_step(lab);
 }
 
-void lab_start(struct uplink_lab *lab, uint64_t seed, uint32_t n_sectors)
+void lab_blank(struct uplink_lab *lab, uint64_t seed, uint32_t n_sectors)
 {
     memset(lab, 0, sizeof *lab);
     memset(lab->flash_bytes, 0xFF, sizeof lab->flash_bytes);
@@ -239,7 +250,13 @@ void lab_start(struct uplink_lab *lab, uint64_t seed, uint32_t n_sectors)
     lab->n_sectors = n_sectors;
     lab->now_ms = 1000;
     lab->signatures_are_sound = true;
+    lab->device_id = LAB_DEVICE_ID;
     make_ports(lab);
+}
+
+void lab_start(struct uplink_lab *lab, uint64_t seed, uint32_t n_sectors)
+{
+    lab_blank(lab, seed, n_sectors);
     lab_restart(lab);
 }
 

@@ -30,7 +30,19 @@ struct lab_request {
     uint8_t envelope[LAB_ENVELOPE_MAX_BYTES];
 };
 
+/* A change of flash that is about to be made; `data` NULL: an erase, or a sync when len_bytes is 0 too. */
+struct lab_flash_change {
+    uint32_t address;
+    uint32_t len_bytes;
+    const uint8_t *data;
+};
+
 struct uplink_lab {
+    uint64_t device_id;
+    struct port_keys *keys; /* NULL: one key for ever */
+    /* Called before each change of flash; may make a part of it and not return. NULL: nobody is asked. */
+    void (*on_flash)(void *ctx, const struct lab_flash_change *change);
+    void *on_flash_ctx;
     uint64_t now_ms;
     uint64_t seed;
     uint32_t n_sectors;
@@ -63,6 +75,8 @@ struct uplink_lab {
     uint32_t wait_ms; /* what the last step answered */
 };
 
+/* Blank flash of n_sectors and nothing started; device_id and keys may be set then. */
+void lab_blank(struct uplink_lab *lab, uint64_t seed, uint32_t n_sectors);
 /* Blank flash of n_sectors, a started collector, one step done: Boot is sealed as batch 0. */
 void lab_start(struct uplink_lab *lab, uint64_t seed, uint32_t n_sectors);
 /* The same over the flash as it is: a restart after a kill, or after fw_collector_end. */

@@ -6,3 +6,5 @@ foreach(test test_corpus test_crashes test_network test_signatures test_outage t
   set_tests_properties(${test} PROPERTIES LABELS system COST 7 TIMEOUT 900 SKIP_RETURN_CODE 77
                                           ENVIRONMENT HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin)
 endforeach()
+add_test(NAME test_rotation COMMAND /usr/bin/python3 -W ignore::ResourceWarning ${CMAKE_SOURCE_DIR}/tests/system/test_rotation.py)
+set_tests_properties(test_rotation PROPERTIES LABELS system COST 6 TIMEOUT 600 ENVIRONMENT HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin)

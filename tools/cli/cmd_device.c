@@ -112,6 +112,9 @@ int cli_device(int argc, char **argv)
         return is_of_registry ? cli_device_registered(argc - 1, argv + 1)
                               : cli_device_show(argc - 1, argv + 1);
     }
+    if (strcmp(verb, "rotate") == 0) {
+        return cli_device_rotate(argc - 1, argv + 1);
+    }
     bool is_decision = false;
     int decided = argc >= 2 ? decide_by(argc - 1, argv + 1, &is_decision) : CLI_USAGE;
     if (is_decision) {
@@ -124,6 +127,7 @@ int cli_device(int argc, char **argv)
         "       headrace device show MEMORY\n"
         "       headrace device quarantine|release|revoke|retire DEVICE_ID --reason TEXT [--dry-run] "
         "[--yes]\n"
+        "       headrace device rotate DEVICE_ID [--wait] [--dry-run]\n"
         "       headrace device activate|quarantine|revoke|retire DEVICE_ID --registry DIR --reason TEXT\n",
         stderr);
     return CLI_USAGE;

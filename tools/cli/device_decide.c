@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * `headrace device quarantine|release|revoke|retire`: decisions that a running aggregator takes at once. */
-#include "proto/base/assert.h"
-#include "proto/base/text.h"
+#include "proto/base/bytes.h"
 #include "tools/cli/admin_rows.h"
 #include "tools/cli/cli.h"
+#include "tools/cli/decision.h"
 #include "tools/cli/verbs.h"
 
 #include <inttypes.h>
@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 enum { REASON = CLI_ADMIN_N_COMMON, DRY_RUN, YES };
-enum { TEXT_CHARS = 128, PATH_CHARS = 96, BODY_MAX_BYTES = 512, REASON_MAX_BYTES = 63 };
+enum { TEXT_CHARS = 128, PATH_CHARS = 96 };
 
 struct request {
     const char *verb; /* "device revoke" */
@@ -27,49 +27,11 @@ struct request {
 
 static struct cli_admin_reply reply;
 
-/* A string as JSON; false: it is empty, too long, no UTF-8 or has control characters. */
-static bool quote(const char *text, char *out, size_t capacity)
-{
-    size_t at = 0;
-    size_t len = strlen(text);
-    if (len == 0 || len > REASON_MAX_BYTES || !hr_text_ok(hr_bytes_of(text, len)) ||
-        capacity < 2 * REASON_MAX_BYTES + 3) {
-        return false;
-    }
-    out[at++] = '"';
-    for (size_t i = 0; i < len; i++) {
-        if (text[i] == '"' || text[i] == '\\') {
-            out[at++] = '\\';
-        }
-        out[at++] = text[i];
-    }
-    out[at++] = '"';
-    out[at] = '\0';
-    return true;
-}
-
-/* Who sits here, for the audit entry; NULL: nobody with a name that can stand there. */
-static const char *who(void)
-{
-    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_@";
-    const char *name = getenv("USER");
-    bool good = name != NULL && name[0] != '\0' && strlen(name) <= 48 && name[strspn(name, allowed)] == '\0';
-    return good ? name : NULL;
-}
-
 static bool ask(const struct request *request, bool dry_run, struct hr_bytes *row)
 {
-    char path[PATH_CHARS], body[BODY_MAX_BYTES], reason[2 * REASON_MAX_BYTES + 3];
-    const char *name = who();
-    bool quoted = quote(request->reason, reason, sizeof reason);
-    HR_ASSERT(quoted); /* it was looked at before */
-    (void)snprintf(path, sizeof path, "/devices/%" PRIu64 "/decision", request->device_id);
-    (void)snprintf(body, sizeof body, "{\"decision\":\"%s\",\"reason\":%s,\"dry_run\":%s%s%s%s}",
-                   request->decision, reason, dry_run ? "true" : "false",
-                   name != NULL ? ",\"operator\":\"" : "", name != NULL ? name : "",
-                   name != NULL ? "\"" : "");
+    const struct cli_decision decision = {request->device_id, request->decision, request->reason, dry_run};
     const char *rest = reply.body;
-    return cli_admin_get(request->verb, &request->admin, path, body, &reply) && cli_row_next(&rest, row);
+    return cli_decision_ask(request->verb, &request->admin, &decision, &reply) && cli_row_next(&rest, row);
 }
 
 /* What can't be undone wants the device's name from a person, or --yes. */
@@ -160,10 +122,7 @@ int cli_device_decide_online(int argc, char **argv, const char *decision, bool n
         return parsed;
     }
     request.reason = given.values[REASON][0];
-    char quoted[2 * REASON_MAX_BYTES + 3];
-    if (!quote(request.reason, quoted, sizeof quoted)) {
-        (void)fprintf(stderr, "headrace %s: --reason is one line of 1 to %d bytes of UTF-8\n", verb,
-                      REASON_MAX_BYTES);
+    if (!cli_decision_reason_fits(verb, request.reason)) {
         return CLI_USAGE;
     }
     if (!cli_device_id(verb, given.positional, &request.device_id)) {

@@ -134,7 +134,8 @@ static int begin(const struct cli_usage *usage, int argc, char **argv, struct cl
 
 static bool is_state(const char *text)
 {
-    static const char *const names[] = {"enrolled", "active", "quarantined", "revoked", "retired"};
+    static const char *const names[] = {"enrolled", "active",  "quarantined",
+                                        "revoked",  "retired", "rotating"};
     bool is_known = false;
     for (size_t i = 0; i < HR_ARRAY_LEN(names); i++) {
         is_known = is_known || strcmp(names[i], text) == 0;
@@ -148,7 +149,7 @@ int cli_device_list(int argc, char **argv)
     static const struct cli_option options[] = {
         CLI_ADMIN_COMMON_OPTIONS,
         [STATE] = {"--state", "STATE", false, 0,
-                   "Only those: enrolled, active, quarantined, revoked, retired."},
+                   "Only those: enrolled, active, rotating, quarantined, revoked, retired."},
         [NAME] = {"--name", "TEXT", false, 0, "Only those that have this in their name."},
     };
     static const struct cli_usage usage = {"device list", NULL, options, HR_ARRAY_LEN(options),

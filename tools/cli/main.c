@@ -22,7 +22,7 @@ static const struct verb verbs[] = {
      "Make the certificate authority; certificates of servers and operators."},
     {{"device"},
      cli_device,
-     "enrol|list|show|quarantine|release|revoke|retire",
+     "enrol|list|show|rotate|quarantine|release|revoke|retire",
      "Enrol a device; look into the registry; decide about a device."},
     {{"audit"}, cli_audit, "[DEVICE_ID]", "Who changed what of a device, when and why."},
     {{"feeds", "lint"}, cli_feeds_lint, "[FILE ...]", "Check the files that say what is polled."},

@@ -15,6 +15,7 @@ int cli_ca_issuer(int argc, char **argv);
 int cli_device_enrol(int argc, char **argv);
 int cli_device_show(int argc, char **argv);
 int cli_device_list(int argc, char **argv);
+int cli_device_rotate(int argc, char **argv);
 /* `device show` of a device in the registry, where the other one looks into a file. */
 int cli_device_registered(int argc, char **argv);
 /* By a running aggregator; needs_yes: it can't be undone. */

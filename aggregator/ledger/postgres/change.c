@@ -32,14 +32,15 @@ static const struct ledger_pg_statement statements[] = {
      " boot_id, lost_batches, lost_records) = (excluded.cum_seq, excluded.cum_digest,"
      " excluded.next_record_seq, excluded.key_epoch, excluded.boot_id, excluded.lost_batches,"
      " excluded.lost_records)"},
-    {"device", "INSERT INTO device (device, name, tenant, state, revision, reason)"
-               " VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (device) DO UPDATE SET (name, tenant, state,"
-               " revision, reason) = (excluded.name, excluded.tenant, excluded.state, excluded.revision,"
-               " excluded.reason)"},
-    {"key", "INSERT INTO device_key (device, epoch, spki, from_stream, from_seq, to_stream, to_seq, revoked)"
-            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (device, epoch) DO UPDATE SET (spki,"
-            " from_stream, from_seq, to_stream, to_seq, revoked) = (excluded.spki, excluded.from_stream,"
-            " excluded.from_seq, excluded.to_stream, excluded.to_seq, excluded.revoked)"},
+    {"device", "INSERT INTO device (device, name, tenant, state, revision, reason, wants_key)"
+               " VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (device) DO UPDATE SET (name, tenant,"
+               " state, revision, reason, wants_key) = (excluded.name, excluded.tenant, excluded.state,"
+               " excluded.revision, excluded.reason, excluded.wants_key)"},
+    {"key", "INSERT INTO device_key (device, epoch, spki, from_stream, from_seq, to_stream, to_seq, revoked,"
+            " since_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (device, epoch) DO UPDATE"
+            " SET (spki, from_stream, from_seq, to_stream, to_seq, revoked, since_ms) = (excluded.spki,"
+            " excluded.from_stream, excluded.from_seq, excluded.to_stream, excluded.to_seq,"
+            " excluded.revoked, excluded.since_ms)"},
     {"conflict", "INSERT INTO conflict (device, stream, seq, kind, received_ms, known_digest, envelope)"
                  " VALUES ($1, $2, $3, $4, $5, $6, $7)"},
     {"loss", "INSERT INTO loss (device, stream, from_seq, to_seq, first_record_seq, n_records, reason,"
@@ -195,6 +196,7 @@ static void send_device(struct ledger_pg_pipeline *pipeline, const struct ledger
     ledger_pg_put_u64(&params, (uint64_t)device->state);
     ledger_pg_put_u64(&params, device->revision);
     ledger_pg_put_text(&params, device->reason);
+    ledger_pg_put_u64(&params, device->wants_key ? 1 : 0);
     ledger_pg_pipeline_send(pipeline, "device", &params);
     for (size_t i = 0; i < device->n_keys; i++) {
         const struct ledger_key *key = &device->keys[i];
@@ -207,6 +209,7 @@ static void send_device(struct ledger_pg_pipeline *pipeline, const struct ledger
         ledger_pg_put_u64(&params, key->to_stream);
         ledger_pg_put_u64(&params, key->to_seq);
         ledger_pg_put_u64(&params, key->revoked ? 1 : 0);
+        ledger_pg_put_u64(&params, (uint64_t)key->since_utc_ms);
         ledger_pg_pipeline_send(pipeline, "key", &params);
     }
 }

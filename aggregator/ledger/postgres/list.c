@@ -62,7 +62,8 @@ static bool key_of_row(const PGresult *result, int row, struct ledger_key *out)
                                .from_seq = ledger_pg_u32(result, row, 9),
                                .to_stream = ledger_pg_u32(result, row, 10),
                                .to_seq = ledger_pg_u32(result, row, 11),
-                               .revoked = ledger_pg_u64(result, row, 12) != 0};
+                               .revoked = ledger_pg_u64(result, row, 12) != 0,
+                               .since_utc_ms = ledger_signed_of(ledger_pg_u64(result, row, 14))};
     memcpy(out->spki, spki.data, spki.len_bytes);
     return true;
 }
@@ -71,7 +72,8 @@ static void visit_device(void *ctx, const PGresult *result, int row)
 {
     struct ledger_device device = {.device_id = ledger_pg_u64(result, row, 0),
                                    .state = (enum ledger_device_state)ledger_pg_u32(result, row, 3),
-                                   .revision = ledger_pg_u32(result, row, 4)};
+                                   .revision = ledger_pg_u32(result, row, 4),
+                                   .wants_key = ledger_pg_u64(result, row, 13) != 0};
     ledger_pg_text(result, row, 1, device.name, sizeof device.name);
     ledger_pg_text(result, row, 2, device.tenant, sizeof device.tenant);
     ledger_pg_text(result, row, 5, device.reason, sizeof device.reason);
@@ -83,11 +85,12 @@ static struct hr_status
 load_devices(void *ctx, void (*each)(void *each_ctx, const struct ledger_device *device), void *each_ctx)
 {
     struct ledger_device_rows rows = {.each = each, .each_ctx = each_ctx};
-    HR_TRY(list(ctx,
-                "SELECT device, name, tenant, state, revision, reason, epoch, spki, from_stream, from_seq,"
-                " to_stream, to_seq, revoked FROM device LEFT JOIN device_key USING (device)"
-                " ORDER BY device, epoch",
-                NULL, visit_device, &rows));
+    HR_TRY(list(
+        ctx,
+        "SELECT device, name, tenant, state, revision, reason, epoch, spki, from_stream, from_seq,"
+        " to_stream, to_seq, revoked, wants_key, since_ms FROM device LEFT JOIN device_key USING (device)"
+        " ORDER BY device, epoch",
+        NULL, visit_device, &rows));
     ledger_device_rows_end(&rows);
     return hr_ok();
 }
@@ -168,7 +171,8 @@ static struct hr_status list_devices(void *ctx, const struct ledger_page *page,
     ledger_pg_put_u64(&params, page->max_rows);
     HR_TRY(list(ctx,
                 "SELECT device, name, tenant, state, revision, reason, epoch, spki, from_stream, from_seq,"
-                " to_stream, to_seq, revoked FROM (SELECT * FROM device WHERE device > $1::bigint"
+                " to_stream, to_seq, revoked, wants_key, since_ms FROM (SELECT * FROM device WHERE device > "
+                "$1::bigint"
                 " ORDER BY device LIMIT $2::bigint) AS page LEFT JOIN device_key USING (device)"
                 " ORDER BY device, epoch",
                 &params, visit_device, &rows));

@@ -11,11 +11,12 @@ static const char *const write_sql[N_WRITES] = {
     [WRITE_STREAM] =
         "INSERT OR REPLACE INTO stream_state (device, stream, cum_seq, cum_digest, next_record_seq,"
         " key_epoch, boot_id, lost_batches, lost_records) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-    [WRITE_DEVICE] = "INSERT OR REPLACE INTO device (device, name, tenant, state, revision, reason)"
-                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    [WRITE_DEVICE] =
+        "INSERT OR REPLACE INTO device (device, name, tenant, state, revision, reason, wants_key)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     [WRITE_KEY] =
         "INSERT OR REPLACE INTO device_key (device, epoch, spki, from_stream, from_seq, to_stream, to_seq,"
-        " revoked) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        " revoked, since_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     [WRITE_CONFLICT] = "INSERT INTO conflict (device, stream, seq, kind, received_ms, known_digest, envelope)"
                        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     [WRITE_LOSS] = "INSERT INTO loss (device, stream, from_seq, to_seq, first_record_seq, n_records, reason,"
@@ -127,6 +128,7 @@ static struct hr_status write_keys(struct ledger_sqlite *ledger, const struct le
         ledger_bind_u64(statement, 6, key->to_stream);
         ledger_bind_u64(statement, 7, key->to_seq);
         ledger_bind_u64(statement, 8, key->revoked ? 1 : 0);
+        ledger_bind_u64(statement, 9, (uint64_t)key->since_utc_ms);
         HR_TRY(ledger_run(ledger, statement, "storing a key"));
     }
     return hr_ok();
@@ -143,6 +145,7 @@ static struct hr_status write_devices(struct ledger_sqlite *ledger, const struct
         ledger_bind_u64(statement, 4, (uint64_t)device->state);
         ledger_bind_u64(statement, 5, device->revision);
         ledger_bind_text(statement, 6, device->reason);
+        ledger_bind_u64(statement, 7, device->wants_key ? 1 : 0);
         HR_TRY(ledger_run(ledger, statement, "storing a device"));
         HR_TRY(write_keys(ledger, device));
     }

@@ -225,7 +225,8 @@ static bool key_of_row(sqlite3_stmt *row, struct ledger_key *out)
                                .from_seq = ledger_u32(row, 9),
                                .to_stream = ledger_u32(row, 10),
                                .to_seq = ledger_u32(row, 11),
-                               .revoked = ledger_u32(row, 12) != 0};
+                               .revoked = ledger_u32(row, 12) != 0,
+                               .since_utc_ms = sqlite3_column_int64(row, 14)};
     memcpy(out->spki, spki.data, spki.len_bytes);
     return true;
 }
@@ -234,7 +235,8 @@ static void visit_device(void *ctx, sqlite3_stmt *row)
 {
     struct ledger_device device = {.device_id = ledger_u64(row, 0),
                                    .state = (enum ledger_device_state)ledger_u32(row, 3),
-                                   .revision = ledger_u32(row, 4)};
+                                   .revision = ledger_u32(row, 4),
+                                   .wants_key = ledger_u32(row, 13) != 0};
     ledger_text(row, 1, device.name, sizeof device.name);
     ledger_text(row, 2, device.tenant, sizeof device.tenant);
     ledger_text(row, 5, device.reason, sizeof device.reason);
@@ -262,7 +264,7 @@ struct hr_status ledger_load_devices(void *ctx,
     HR_TRY(ledger_prepare(
         ledger, db,
         "SELECT device, name, tenant, state, revision, reason, epoch, spki, from_stream, from_seq,"
-        " to_stream, to_seq, revoked FROM device LEFT JOIN device_key USING (device)"
+        " to_stream, to_seq, revoked, wants_key, since_ms FROM device LEFT JOIN device_key USING (device)"
         " ORDER BY device, epoch",
         &statement));
     return ledger_each_device(ledger, db, statement, each, each_ctx);
