@@ -118,9 +118,9 @@ int cli_device_rotate(int argc, char **argv)
         "--wait; 3 usage."};
     struct cli_arguments given;
     struct request request = {.timeout_s = 600};
-    enum cli_parsed parsed = cli_options_parse(&usage, argc, argv, &given);
+    int parsed = cli_options_parse(&usage, argc, argv, &given);
     if (parsed != CLI_PARSED) {
-        return parsed == CLI_HELPED ? CLI_OK : CLI_USAGE;
+        return parsed;
     }
     const char *timeout = cli_option_or(&given, TIMEOUT, "10m");
     if (!cli_seconds(timeout, &request.timeout_s)) {
