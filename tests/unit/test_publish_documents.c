@@ -291,7 +291,7 @@ static void the_feed_ledger_names_zones_and_rules(void **state)
     (void)state;
     norm_iso_init(&world.iso, &config);
     agg_fold_init(&world.fold, &fold);
-    (void)snprintf(zones_of, sizeof zones_of, "iso/1+z%08x+r00000009 device/1",
+    (void)snprintf(zones_of, sizeof zones_of, "iso/2+z%08x+r00000009 device/1",
                    (unsigned)(uint32_t)(digest ^ digest >> 32));
     assert_string_equal(world.fold.normalizers, zones_of);
 }
