@@ -15,21 +15,31 @@ static void add_text(char *out, size_t capacity, const char *text)
     memcpy(out + at, text, len + 1);
 }
 
-/* "ais/1 device/1" */
+static void add_number(struct agg_fold *fold, uint32_t number)
+{
+    char digits[12] = "";
+    size_t at = sizeof digits - 1;
+    do {
+        digits[--at] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    add_text(fold->normalizers, sizeof fold->normalizers, digits + at);
+}
+
+/* "ais/1 device/1 revisions/1080h": for how long revisions are told changes what is published too. */
 static void name_normalizers(struct agg_fold *fold)
 {
     for (uint16_t i = 0; i < fold->config.n_normalizers; i++) {
         const struct normalizer *normalizer = fold->config.normalizers[i];
-        char digits[12] = "";
-        size_t at = sizeof digits - 1;
-        digits[at] = '\0';
-        for (uint32_t version = normalizer->version; version > 0; version /= 10) {
-            digits[--at] = (char)('0' + version % 10);
-        }
         add_text(fold->normalizers, sizeof fold->normalizers, i > 0 ? " " : "");
         add_text(fold->normalizers, sizeof fold->normalizers, normalizer->source);
         add_text(fold->normalizers, sizeof fold->normalizers, "/");
-        add_text(fold->normalizers, sizeof fold->normalizers, digits + at);
+        add_number(fold, normalizer->version);
+    }
+    if (fold->config.recall != NULL) {
+        add_text(fold->normalizers, sizeof fold->normalizers, " revisions/");
+        add_number(fold, fold->config.recall->config.retention_h);
+        add_text(fold->normalizers, sizeof fold->normalizers, "h");
     }
 }
 

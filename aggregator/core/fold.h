@@ -90,7 +90,7 @@ struct agg_fold_span {
 struct agg_fold {
     struct agg_fold_config config;
     struct agg_fold_feed feeds[AGG_FOLD_MAX_FEEDS];
-    char normalizers[FEED_NORMALIZERS_MAX_CHARS + 1]; /* of this build: "ais/1 device/1" */
+    char normalizers[FEED_NORMALIZERS_MAX_CHARS + 1]; /* of this build: "ais/1 device/1 revisions/1080h" */
     uint16_t n_feeds;
     bool is_loaded;
     bool is_open;            /* a transaction is */
