@@ -12,7 +12,13 @@
 
 #include <stdlib.h>
 
-enum { RECOVER_TIMEOUT_MS = 60000, RETRY_MAX_MS = 30000, RETRY_MIN_MS = 500, STORE_EVERY_MS = 1000 };
+enum {
+    RECOVER_TIMEOUT_MS = 60000,
+    RETRY_MAX_MS = 30000,
+    RETRY_MIN_MS = 500,
+    STORE_EVERY_MS = 1000,
+    HOUR_MS = 3600000
+};
 
 const char *app_publisher_name(enum app_publisher_kind kind)
 {
@@ -158,9 +164,10 @@ static struct hr_status init_feeds(struct app_publisher *publisher)
     if (publisher->iso_memory == NULL || publisher->recall == NULL || publisher->plant_memory == NULL) {
         return hr_status_of(HR_IO);
     }
-    const struct agg_recall_config recall = {.reader = &publisher->reader,
-                                             .sink = app_publisher_name(publisher->kind),
-                                             .retention_ms = (int64_t)publisher->config->ledger.revisions_ms};
+    const struct agg_recall_config recall = {
+        .reader = &publisher->reader,
+        .sink = app_publisher_name(publisher->kind),
+        .retention_h = (uint32_t)(publisher->config->ledger.revisions_ms / HOUR_MS)};
     agg_recall_init(publisher->recall, &recall);
     HR_TRY(app_quality_init(&publisher->quality, publisher->zones));
     const struct norm_iso_config iso = {.zones = publisher->zones,

@@ -155,7 +155,8 @@ static const struct conf_field ledger_fields[] = {
      .type = CONF_DURATION,
      CONF_AT(struct config_ledger, revisions_ms),
      .fallback = "45d",
-     .min = 1,
+     .min = 3600000,
+     .max = UINT64_C(36500) * 86400000,
      .help =
          "An observation of a market that ended so long before a document is not looked for any more: it is"
          " published as a first one."},

@@ -8,7 +8,8 @@
 #define EARLIEST_MS (INT64_C(400) * 24 * AGG_HOUR_MS)
 #define LATEST_MS   (24 * AGG_HOUR_MS)
 
-/* "ais/1 iso/1+z1a2b3c4d+r5e6f7a8b device/1" */
+/* "ais/1 iso/2+z1a2b3c4d+r5e6f7a8b device/1 revisions/1080h": for how long revisions are told changes what is
+ * published too. */
 static void name_normalizers(struct agg_fold *fold)
 {
     for (uint16_t i = 0; i < fold->config.n_normalizers; i++) {
@@ -21,6 +22,12 @@ static void name_normalizers(struct agg_fold *fold)
             agg_text_add(fold->normalizers, sizeof fold->normalizers, "+");
             agg_text_add(fold->normalizers, sizeof fold->normalizers, normalizer->basis);
         }
+    }
+    if (fold->config.recall != NULL) {
+        agg_text_add(fold->normalizers, sizeof fold->normalizers, " revisions/");
+        agg_text_add_number(fold->normalizers, sizeof fold->normalizers,
+                            fold->config.recall->config.retention_h);
+        agg_text_add(fold->normalizers, sizeof fold->normalizers, "h");
     }
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 enum {
+    HOUR_S = 3600,
     FORM_FIRST = 0,   /* name and content of each; all of revision 0 */
     FORM_REVISED = 1, /* and the revision */
     DUE_WAITING = AGG_RECALL_HOURS / 2,
@@ -289,7 +290,7 @@ const struct norm_known *agg_recall_batch(struct agg_recall *recall, const struc
 {
     recall->leaf = batch->leaf;
     recall->is_level = is_level;
-    recall->forgotten_s = (batch->received_utc_ms - recall->config.retention_ms) / 1000;
+    recall->forgotten_s = batch->received_utc_ms / 1000 - (int64_t)recall->config.retention_h * HOUR_S;
     recall->status = hr_ok();
     if (recall->said.n > 0) {
         next_round(&recall->round, recall->hours);

@@ -5,7 +5,7 @@
  * are added and never changed, so what was known before leaf L can be told for every L, and a replay of old
  * leaves sees nothing of what came later.
  *
- * What has ended more than retention before a batch was received is not asked for and not kept, whether or
+ * What has ended more than retention_h before a batch was received is not asked for and not kept, whether or
  * not its facts are still there: the answer depends on log and configuration alone. Facts go when no batch
  * that is still there could ask for them.
  *
@@ -35,7 +35,7 @@ enum {
 struct agg_recall_config {
     const struct ledger *reader; /* for the publisher's thread; kept, as is sink */
     const char *sink;
-    int64_t retention_ms;
+    uint32_t retention_h;
 };
 
 /* A family and hour, of the table or of the batch at hand. */

@@ -162,8 +162,7 @@ static void start_process(void)
     world.normalizers[0] = &world.sim;
     world.normalizers[1] = &observed_normalizer;
     world.normalizers[2] = norm_device();
-    const struct agg_recall_config recall = {
-        .reader = &world.reader, .sink = "kafka", .retention_ms = OBSERVED_RETENTION_MS};
+    const struct agg_recall_config recall = {.reader = &world.reader, .sink = "kafka", .retention_h = 1};
     agg_recall_init(&recall_memory, &recall);
     const struct agg_fold_config fold = {.reader = &world.reader,
                                          .writer = &world.faulty,
@@ -804,7 +803,7 @@ static void each_event_and_each_correction_is_published_once_whatever_fails(void
 static void each_revision_of_an_observation_is_published_once_whatever_fails(void **state)
 {
     (void)state;
-    run_worlds(20, true);
+    run_worlds(12, true);
 }
 
 /* Worlds in which something once went wrong. */

@@ -10,7 +10,6 @@
 enum {
     OBSERVED_ROWS_MAX = 8,
     OBSERVED_FORGOTTEN = 248, /* observations from here on ended too long ago to have revisions */
-    OBSERVED_RETENTION_MS = 3600000,
 };
 
 /* What was said last, as one reads the rows in the order of the log. Zeros: nothing. */

@@ -12,18 +12,16 @@ import math
 import pathlib
 import random
 import re
-import shutil
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import unittest
 import zipfile
 
 import iso_sim
-from harness import Aggregator, Site, SystemTest, program, run, wait_for
+from harness import Aggregator, Site, program, run, wait_for
 from http_site import Document, documents, feed, fields
-from pipeline import CORPUS, Batch, Broker, Collector
+from pipeline import CORPUS, Batch, BrokerTest, Collector
 from postgres import Postgres
 
 CAISO, PJM, NYISO, MISO, ISONE = "oasis.caiso.com", "api.pjm.com", "mis.nyiso.com", "public-api.misoenergy.org", "webservices.iso-ne.com"
@@ -91,6 +89,8 @@ def usual_prices(n_days):
     return (NYISO_ZONES.split(b"\n")[0].decode() + "\n" + "".join(lines)).encode()
 
 
+NYISO_CORRECTED = NYISO_ZONES.replace(b"31.90", b"32.90")
+NYISO_AGAIN = b"".join(line for _, line in sorted(enumerate(NYISO_CORRECTED.splitlines(True)), key=lambda row: (row[0] > 0, -row[0])))
 PJM_CUT = b'{"items":[{"datetime_beginning_utc":"2026-03-01T05:00:00","pnode_id":1,'
 
 
@@ -100,6 +100,12 @@ def expected(name, path, request):
                           stdout=subprocess.PIPE, check=False)
     lines = [" ".join(line.split()) for line in done.stdout.decode("utf-8", "replace").splitlines()]
     return [line for line in lines if re.match(r"\d{4}-\d\d-\d\dT", line)], [line for line in lines if line.startswith("! ")]
+
+
+def observation(name, row):
+    """What a row speaks of, without what it says of it."""
+    words = re.sub(r" (energy|congestion|loss|ghg|limit \(MW\)|version) -?[\d.e+-]+", "", row)
+    return name, re.sub(r" -?[\d.]+(e[+-]?\d+)? (?=(USD/MWh|MW) )", " ", words)
 
 
 def instant(us):
@@ -120,15 +126,8 @@ class OnPostgres(Aggregator):
         return [tuple(map(int, row)) for row in self.postgres.query(sql)]
 
 
-class Chain(SystemTest):
+class Chain(BrokerTest):
     """The programs, with feeds of the test's own. The tests of a class share a broker, and have a device each."""
-
-    @classmethod
-    def setUpClass(cls):
-        folder = pathlib.Path(tempfile.mkdtemp(prefix="headrace-test-"))
-        cls.addClassCleanup(shutil.rmtree, folder, ignore_errors=True)
-        cls.broker = Broker(folder)
-        cls.addClassCleanup(cls.broker.close)
 
     def begin(self, transaction="", postgres=None):
         self.site = Site(self.folder)
@@ -143,6 +142,8 @@ class Chain(SystemTest):
         sinks = self.broker.sinks() + transaction
         self.aggregator = self.own(OnPostgres(postgres, self.site, sinks=sinks) if postgres else Aggregator(self.site, sinks=sinks))
         self.device = self.site.enrol("gateway", device_id="8" if postgres else "7")
+        self.aggregator.ledger_section = (self.aggregator.ledger_section or f"ledger:\n  sqlite: {self.aggregator.ledger}\n") \
+            + "  revisions: 36500d\n"  # for days of the past
 
     def serve(self, name, host, *answers, every="1s"):
         """A feed whose requests are answered by these in order: bytes, or an answer of iso_sim. The last one stays."""
@@ -191,20 +192,25 @@ class Chain(SystemTest):
         return [event for event in self.broker.tail(topic) if int(event["device_id"], 16) == self.device.device_id]
 
     def assert_rows(self, found, topics):
-        """Each document's rows are those of `headrace feeds test`, each once, and no other."""
+        """Each document's rows are those of `headrace feeds test`, each once, and no other, but that a row which says
+        what was said last of its observation is none, and one that says something else is of the next revision."""
         events = collections.defaultdict(list)
         for topic in topics:
             for event in self.tail(topic):
                 events[event["feed"]].append(event)
         places = collections.Counter(event["event_id"] for rows in events.values() for event in rows)
         self.assertEqual({n for n in places.values()} - {1}, set(), "an event is there more than once")
-        n_rows = 0
+        n_rows, said = 0, {}
         for name in {d.feed for d in found} | set(events):
             wanted = []
             for document in found:
                 if document.feed == name and document.n_chunks and document.status == 200 and name != UNKNOWN:
-                    wanted += expected(name, self.paths[document.sha256], document.request)[0]
-            have = collections.Counter(map(row_text, events[name]))
+                    for row in expected(name, self.paths[document.sha256], document.request)[0]:
+                        last, revision = said.get(observation(name, row), (None, -1))
+                        if row != last:
+                            said[observation(name, row)] = row, revision + 1
+                            wanted.append(f"{row} revision {revision + 1}")
+            have = collections.Counter(f"{row_text(event)} revision {event['revision']}" for event in events[name])
             self.assertEqual(list((collections.Counter(wanted) - have).items())[:5], [], f"{name}: missing")
             self.assertEqual(list((have - collections.Counter(wanted)).items())[:5], [], f"{name}: too many")
             n_rows += len(wanted)
@@ -252,7 +258,7 @@ class Fixtures(Chain, unittest.TestCase):
         large = caiso_prices(600, (9, 10), seed=1)
         cut = zipped("prices.csv", caiso_prices(5, (9,), seed=2))[:-40]
         self.serve("caiso_da_lmp", CAISO, zipped("prices.csv", large))
-        self.serve("nyiso_da_lmp", NYISO, NYISO_ZONES, NYISO_ZONES.replace(b"31.90", b"32.90"))
+        self.serve("nyiso_da_lmp", NYISO, NYISO_ZONES, NYISO_CORRECTED, NYISO_AGAIN)
         self.serve("nyiso_rt_lmp", NYISO, usual_prices(N_USUAL_DAYS))
         self.serve("caiso_rt_lmp", CAISO, cut)
         self.serve("pjm_da_lmp", PJM, PJM_CUT)
@@ -270,7 +276,10 @@ class Fixtures(Chain, unittest.TestCase):
         self.assertGreater(n_chunks, 40)
         topics, raw = self.read()
         n_rows = self.assert_rows(found, topics)
-        self.assertEqual(n_rows, 1200 + 3 + 3 + 24 * N_USUAL_DAYS)
+        self.assertEqual(n_rows, 1200 + 3 + 1 + 24 * N_USUAL_DAYS)  # NYISO's second document corrects a row, its third is the second's rows
+        corrected = [event for event in self.tail("iso.da.lmp.nyiso") if event["revision"] > 0]
+        self.assertEqual([(e["revision"], e["value"], e["iso_location_id"]) for e in corrected], [(1, 32.9, "61757")])
+        self.check_replay()
         self.check_anomalies(found)
         self.check_quarantine()
         self.check_raw(found, raw)
@@ -290,7 +299,7 @@ class Fixtures(Chain, unittest.TestCase):
         self.assertIn(cut["document_sha256"], {path.name for path in self.paths.values()})
         unknown, = seen[UNKNOWN, "unknown_feed"]
         self.assertIsNone(unknown["iso_code"])
-        self.assertEqual(len(seen["nyiso_da_lmp", "bad_number"]), 2)
+        self.assertEqual(len(seen["nyiso_da_lmp", "bad_number"]), 3)
         broken, = seen["caiso_da_lmp", "range"]
         self.assertEqual(broken["text"], "value is 10500.000, right is -2000.000 to 10000.000")
         rows = {event["observation_key"] for event in self.tail("iso.da.lmp.caiso")}
@@ -310,6 +319,17 @@ class Fixtures(Chain, unittest.TestCase):
         self.assertEqual(list(marked), [SPIKE])
         self.assertRegex(marked[SPIKE], "^seasonal[+]")
 
+    def check_replay(self):
+        """Documents of the past know nothing of what came later: the same rows are events again, the others are not."""
+        figure = 'headrace_iso_rows_%s_total{sink="kafka"}'
+        before = [self.aggregator.metric(figure % name) for name in ("unchanged", "corrected")]
+        done = self.site.headrace("feeds", "replay", "--feed", "iso.da.lmp.nyiso", "--from", "2020-01-01", "--to", "now",
+                                  "--dry-run", "--json", "--config", self.aggregator.config)
+        replay, = json.loads(done.stdout)["replays"]
+        self.assertEqual((replay["events"], replay["changed"]), (4, 0), replay)
+        for name, was, more in zip(("unchanged", "corrected"), before, (2, 1)):  # the third may stand behind the window
+            self.aggregator.wait_metric(figure % name, was + more)
+
     def check_raw(self, found, raw):
         """Each batch with a piece of a document is in the operators' raw topic, once."""
         leaves = [p.leaf for p in raw]
@@ -320,7 +340,7 @@ class Fixtures(Chain, unittest.TestCase):
         """fsck puts the documents together by itself, and finds nothing missing, doubled or alien."""
         report = self.fsck("--config", self.aggregator.config)
         self.assertEqual(report["cut"]["documents"], 0)
-        self.assertGreater(report["kafka"]["matched"], 1206)
+        self.assertGreater(report["kafka"]["matched"], 1204)
 
     def fsck(self, *words):
         done = self.site.headrace("ledger", "fsck", *words, "--kafka", self.broker.address, "--json")

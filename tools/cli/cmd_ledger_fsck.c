@@ -179,8 +179,7 @@ static struct hr_status read_statements(struct fsck *fsck)
     uint64_t before = 0;
     HR_TRY(ledger->size(ledger->ctx, &before));
     HR_TRY(ledger->first_leaf(ledger->ctx, &fsck->first_leaf));
-    struct hr_status feeds =
-        cli_refold_begin(&fsck->refold, ledger, fsck->first_leaf, cli_ledger_revisions_ms(), &fsck->findings);
+    struct hr_status feeds = cli_refold_begin(&fsck->refold, ledger, fsck->first_leaf, &fsck->findings);
     fsck->has_feeds = hr_is_ok(feeds);
     if (!fsck->has_feeds && !hr_is(feeds, HR_NOT_FOUND)) {
         return feeds;

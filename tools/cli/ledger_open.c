@@ -10,13 +10,6 @@ static void complain(void *ctx, const char *text)
     (void)fprintf(stderr, "headrace %s: %s\n", *verb, text);
 }
 
-static int64_t revisions_ms;
-
-int64_t cli_ledger_revisions_ms(void)
-{
-    return revisions_ms;
-}
-
 /* NULL after a complaint; *code is then the exit code. */
 static const struct config_ledger *choose(const char *verb, const char *file, const char *path, int *code)
 {
@@ -37,7 +30,6 @@ static const struct config_ledger *choose(const char *verb, const char *file, co
         (void)fprintf(stderr, "headrace %s: the path is too long\n", verb);
         return NULL;
     }
-    revisions_ms = path != NULL ? (int64_t)config.ledger.revisions_ms : CLI_LEDGER_REVISIONS_MS;
     return &config.ledger;
 }
 

@@ -10,10 +10,7 @@
 /* Opens the SQLite file `file`, or the ledger that the configuration at `config` names, of which just one is
  * given, for reading. An exit code of cli.h, with the reason told. */
 int cli_ledger_open_reader(const char *verb, const char *file, const char *config, struct ledger *out);
-#define CLI_LEDGER_REVISIONS_MS (INT64_C(45) * 86400000) /* the configuration's default */
-/* `revisions` of the configuration that was opened last, or its default when a FILE was. */
-int64_t cli_ledger_revisions_ms(void);
-/* As _open_reader, for a ledger that is made now. */
+/* The same for a ledger that is made now. */
 int cli_ledger_open_new(const char *verb, const char *file, const char *config,
                         const struct ledger_birth *birth, struct ledger *out);
 

@@ -259,8 +259,23 @@ static struct hr_status look(struct cli_refold *refold, const struct ledger *led
     return hr_ok();
 }
 
+/* For how long revisions are told stands behind the normalizers: "ais/1 device/1 revisions/1080h". */
+static void start_recall(struct cli_refold_sink *sink, const struct ledger *ledger)
+{
+    static const char word[] = " revisions/";
+    const struct feed_version *newest = sink->n_versions > 0 ? &sink->versions[sink->n_versions - 1] : NULL;
+    const char *told = newest != NULL ? strstr(newest->normalizers, word) : NULL;
+    (void)snprintf(sink->current, sizeof sink->current, "%s%s", sink->fold->normalizers,
+                   told != NULL ? told : "");
+    const struct agg_recall_config recall = {
+        .reader = ledger,
+        .sink = sink->name,
+        .retention_h = told != NULL ? (uint32_t)strtoul(told + strlen(word), NULL, 10) : 0};
+    agg_recall_init(sink->recall, &recall);
+}
+
 struct hr_status cli_refold_begin(struct cli_refold *refold, const struct ledger *ledger, uint64_t first_leaf,
-                                  int64_t revisions_ms, struct cli_findings *findings)
+                                  struct cli_findings *findings)
 {
     *refold = (struct cli_refold){.findings = findings};
     struct hr_status status = hr_status_of(HR_AGAIN);
@@ -276,10 +291,8 @@ struct hr_status cli_refold_begin(struct cli_refold *refold, const struct ledger
         if (sink->fold == NULL || sink->recall == NULL) {
             return hr_status_of(HR_IO);
         }
-        const struct agg_recall_config recall = {
-            .reader = ledger, .sink = sink->name, .retention_ms = revisions_ms};
-        agg_recall_init(sink->recall, &recall);
         start_fold(sink);
+        start_recall(sink, ledger);
     }
     return hr_ok();
 }
@@ -361,8 +374,7 @@ static bool all_current(const struct cli_refold_sink *sink, uint64_t first, uint
         if (version->from_leaf > last || end <= first) {
             continue;
         }
-        if (strcmp(version->normalizers, sink->fold->normalizers) != 0 ||
-            (!is_known && version->from_leaf > first)) {
+        if (strcmp(version->normalizers, sink->current) != 0 || (!is_known && version->from_leaf > first)) {
             return false;
         }
         is_known = true;

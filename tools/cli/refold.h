@@ -33,7 +33,9 @@ struct cli_refold_sink {
     struct ledger shim; /* what the fold takes for its ledger */
     struct ledger_feeds shim_feeds;
     struct agg_fold *fold;
-    struct agg_recall *recall; /* reads what is stored of observations */
+    struct agg_recall *recall;                    /* reads what is stored of observations */
+    char current[FEED_NORMALIZERS_MAX_CHARS + 1]; /* normalizers of this build, and how long revisions are
+                                                     told since the newest version */
     uint64_t n_compared, n_pruned, n_other;
 };
 
@@ -47,8 +49,7 @@ struct cli_refold {
 /* Reads what is stored, from a moment at which no entry changes. `first_leaf` is that of the log. HR_AGAIN:
  * no such moment was found. Others as of the ledger; HR_NOT_FOUND: it has no feed ledger. */
 HR_MUST_USE struct hr_status cli_refold_begin(struct cli_refold *refold, const struct ledger *ledger,
-                                              uint64_t first_leaf, int64_t revisions_ms,
-                                              struct cli_findings *findings);
+                                              uint64_t first_leaf, struct cli_findings *findings);
 /* The next batch; `input` NULL: it can't be normalized. */
 void cli_refold_batch(struct cli_refold *refold, uint64_t leaf, const struct norm_input *input);
 /* What was said of observations before this batch, as the sink's publisher was told; NULL: no such sink. What

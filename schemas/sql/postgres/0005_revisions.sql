@@ -12,6 +12,7 @@ CREATE TABLE feed_facts (
 );
 ALTER TABLE feed_facts ALTER COLUMN facts SET STORAGE EXTERNAL;
 CREATE INDEX feed_facts_end ON feed_facts (end_ms);
+CREATE INDEX feed_facts_leaf ON feed_facts (leaf, sink); -- for an export
 
 -- Deletes facts that ended `keep` before the oldest batch was received, at most so many, by the writer of this name.
 CREATE FUNCTION prune_facts(me text, keep bigint, most bigint) RETURNS bigint LANGUAGE plpgsql AS $$

@@ -12,3 +12,4 @@ CREATE TABLE feed_facts (
     UNIQUE (family, hour, sink, leaf)
 ) STRICT;
 CREATE INDEX feed_facts_end ON feed_facts (end_ms);
+CREATE INDEX feed_facts_leaf ON feed_facts (leaf, sink); -- for an export
