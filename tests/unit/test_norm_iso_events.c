@@ -125,6 +125,22 @@ static void a_batch_gives_no_more_events_than_its_bound_and_says_so(void **state
     free(kept.ids);
 }
 
+static void a_batch_that_comes_again_is_counted_once(void **state)
+{
+    (void)state;
+    struct kept kept;
+    const struct norm_iso_config config = iso.config;
+    norm_iso_init(&iso, &config);
+    for (int again = 0; again < 3; again++) {
+        normalize(7, &kept);
+        assert_int_equal(kept.n, 7);
+        free(kept.ids);
+        assert_int_equal(iso.counts.rows, 7);
+        assert_int_equal(iso.counts.normalized, 1);
+        assert_int_equal(iso.counts.documents[NORM_DOCUMENT_CONTENT], 1);
+    }
+}
+
 static int start(void **state)
 {
     const struct norm_iso_config config = {
@@ -147,6 +163,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(events_beyond_16_bits_have_ids_of_their_own),
         cmocka_unit_test(a_batch_gives_no_more_events_than_its_bound_and_says_so),
+        cmocka_unit_test(a_batch_that_comes_again_is_counted_once),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
