@@ -189,9 +189,9 @@ static const struct row published[] = {
     [APP_PUBLISHED_ISO_CUT] = {"iso_documents_cut_total",
                                "Documents that replays passed over, as retention took their beginning",
                                HTTP_COUNTER},
-    [APP_PUBLISHED_ISO_ROWS] = {"iso_rows_total",
-                                "Observations out of documents, again after a failure or for a replay",
-                                HTTP_COUNTER},
+    [APP_PUBLISHED_ISO_ROWS] =
+        {"iso_rows_total", "Observations out of documents, each once: failures and replays count no more",
+         HTTP_COUNTER},
     [APP_PUBLISHED_ISO_ROWS_UNCHANGED] = {"iso_rows_unchanged_total",
                                           "Rows that say what was said last of their observation: no events",
                                           HTTP_COUNTER},

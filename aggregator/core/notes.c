@@ -141,3 +141,63 @@ struct hr_status agg_notes_next(struct hr_reader *in, struct agg_note *notes, ui
     }
     return hr_status_of(good ? HR_OK : HR_CORRUPT);
 }
+
+/* ---- order ---- */
+
+static bool is_before(const struct agg_note *a, const struct agg_note *b)
+{
+    if (a->record != b->record) {
+        return a->record < b->record;
+    }
+    return a->output != b->output ? a->output < b->output : a->feed < b->feed;
+}
+
+/* Moves the note at `at` down the heap of n notes to its place. */
+static void sift(struct agg_note *notes, uint32_t at, uint32_t n)
+{
+    const struct agg_note note = notes[at];
+    for (uint32_t child = 2 * at + 1; child < n; child = 2 * at + 1) {
+        child += child + 1 < n && is_before(&notes[child], &notes[child + 1]) ? 1 : 0;
+        if (!is_before(&note, &notes[child])) {
+            break;
+        }
+        notes[at] = notes[child];
+        at = child;
+    }
+    notes[at] = note;
+}
+
+void agg_notes_sort(struct agg_note *notes, uint32_t n_notes)
+{
+    uint32_t n_ordered = n_notes > 0 ? 1 : 0;
+    while (n_ordered < n_notes && is_before(&notes[n_ordered - 1], &notes[n_ordered])) {
+        n_ordered++;
+    }
+    if (n_ordered == n_notes) {
+        return;
+    }
+    for (uint32_t at = n_notes / 2; at > 0; at--) {
+        sift(notes, at - 1, n_notes);
+    }
+    for (uint32_t n = n_notes - 1; n > 0; n--) {
+        const struct agg_note largest = notes[0];
+        notes[0] = notes[n];
+        notes[n] = largest;
+        sift(notes, 0, n);
+    }
+}
+
+struct agg_note *agg_notes_find(struct agg_note *notes, uint32_t n_notes, const struct agg_note *wanted)
+{
+    uint32_t from = 0;
+    uint32_t end = n_notes;
+    while (from < end) {
+        uint32_t middle = from + (end - from) / 2;
+        if (is_before(&notes[middle], wanted)) {
+            from = middle + 1;
+        } else {
+            end = middle;
+        }
+    }
+    return from < n_notes && !is_before(wanted, &notes[from]) ? &notes[from] : NULL;
+}

@@ -59,6 +59,12 @@ void agg_notes_add(struct agg_notes_writer *writer, const struct agg_note *note)
 /* Ends the leaf. HR_FULL: it or something before did not fit. */
 HR_MUST_USE struct hr_status agg_notes_end(struct agg_notes_writer *writer);
 
+/* Orders the notes of a leaf by record, output and feed, without memory of its own: n log n, or n when they
+ * are in order already, as they are unless a replay added to them. */
+void agg_notes_sort(struct agg_note *notes, uint32_t n_notes);
+/* Among notes that are in order, the one of that feed, record and output; NULL: none. */
+struct agg_note *agg_notes_find(struct agg_note *notes, uint32_t n_notes, const struct agg_note *wanted);
+
 /* Reads the next leaf into notes, at most AGG_LEAF_MAX_NOTES of them. HR_CORRUPT: no notes. */
 HR_MUST_USE struct hr_status agg_notes_next(struct hr_reader *in, struct agg_note *notes, uint32_t *n_notes);
 

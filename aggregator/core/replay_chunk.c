@@ -16,7 +16,7 @@ struct comparison {
     enum agg_replay_mode mode;
     struct hr_reader notes; /* of the span */
     uint64_t leaf;          /* that comes next in them */
-    uint32_t at;            /* note where the next event is looked for */
+    uint32_t n_known;       /* notes of the leaf at hand, in order; behind them stand those that are new */
     const struct ledger_batch *batch;
     struct sink_origin origin;
     uint64_t n_changed;
@@ -38,21 +38,12 @@ static struct agg_publish *publish_of(const struct comparison *it)
     return it->transaction->publish;
 }
 
-/* The note of this event, or NULL: it was never published. Events come in the order of their notes, unless
- * normalizers have changed what they make of a record. */
+/* The note of this event, or NULL: it was never published. */
 static struct agg_note *find_note(struct comparison *it, uint32_t feed, const struct norm_event *event)
 {
-    struct agg_replay *replay = it->replay;
-    for (uint32_t n = 0; n < replay->n_notes; n++) {
-        uint32_t at = (it->at + n) % replay->n_notes;
-        struct agg_note *note = &replay->notes[at];
-        if (note->record == event->record_index && note->output == event->output_index &&
-            note->feed == feed) {
-            it->at = at + 1;
-            return note;
-        }
-    }
-    return NULL;
+    const struct agg_note wanted = {
+        .feed = feed, .record = (uint16_t)event->record_index, .output = event->output_index};
+    return agg_notes_find(it->replay->notes, it->n_known, &wanted);
 }
 
 static struct agg_note *add_note(struct comparison *it, uint32_t feed, const struct norm_event *event)
@@ -208,12 +199,14 @@ static void compare_batch(void *ctx, const struct ledger_batch *batch)
     }
     publish->past.edge = &edge;
     it->leaf++;
-    it->at = 0;
+    agg_notes_sort(it->replay->notes, it->replay->n_notes);
+    it->n_known = it->replay->n_notes;
     it->batch = batch;
     agg_publish_origin(&input, &it->origin);
     struct norm_emit emit = {compare_event, it};
     (void)norm_batch(config->normalizers, config->n_normalizers, &input, &emit);
     *status = hr_is_ok(*status) ? agg_publish_asked(publish) : *status;
+    agg_notes_sort(it->replay->notes, it->replay->n_notes);
     write_notes(it);
 }
 

@@ -63,6 +63,15 @@ struct feeds_header {
     enum feeds_encoding encoding;
 };
 
+/* An answer that comes in pages, each of which is a request and a document of its own. */
+struct feeds_pages {
+    char parameter[24]; /* of the request: "page"; added to the URL as its last one */
+    char total[24];     /* the number in the JSON answer that tells how much there is: "totalPages" */
+    uint32_t rows;      /* of a page, and then total and parameter count rows; 0: they count pages */
+    uint32_t first;     /* what the parameter is of the first page */
+    uint32_t max;       /* pages that are asked for at most */
+};
+
 /* A bearer token that is made of a user's name and password (RFC 6749, 4.3). */
 struct feeds_token {
     char credential[FEEDS_TEXT_MAX_CHARS + 1]; /* the name under which headers have it */
@@ -123,6 +132,8 @@ struct feeds_feed {
     struct feeds_schedule schedule;
     uint32_t n_headers;
     struct feeds_header headers[FEEDS_MAX_HEADERS];
+    bool has_pages;
+    struct feeds_pages pages;
     bool has_token;
     struct feeds_token token;
     struct feeds_quota quota;

@@ -218,3 +218,26 @@ void feeds_url_host(const char *url, char *out, size_t capacity_bytes)
     memcpy(out, host, len);
     out[len] = '\0';
 }
+
+bool feeds_url_add_page(const struct feeds_pages *pages, uint32_t page, char url[FEEDS_REQUEST_MAX_CHARS + 1])
+{
+    char digits[21];
+    size_t at = sizeof digits - 1;
+    uint64_t number = pages->first + (uint64_t)page * (pages->rows > 0 ? pages->rows : 1);
+    size_t len = strlen(url);
+    size_t name_len = strlen(pages->parameter);
+    digits[at] = '\0';
+    do {
+        digits[--at] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    size_t digits_len = sizeof digits - 1 - at;
+    if (2 + name_len + digits_len > FEEDS_REQUEST_MAX_CHARS - len) {
+        return false;
+    }
+    url[len] = strchr(url, '?') != NULL ? '&' : '?';
+    memcpy(url + len + 1, pages->parameter, name_len);
+    url[len + 1 + name_len] = '=';
+    memcpy(url + len + 2 + name_len, digits + at, digits_len + 1);
+    return true;
+}

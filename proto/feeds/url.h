@@ -19,6 +19,10 @@
 const char *feeds_url_expand(const char *url, const struct feeds_zone *zone, struct feeds_window window,
                              int64_t now_ms, char out[FEEDS_REQUEST_MAX_CHARS + 1]);
 
+/* Adds the parameter of a page, from 0 on, to an expanded URL. False: it would be too long. */
+bool feeds_url_add_page(const struct feeds_pages *pages, uint32_t page,
+                        char url[FEEDS_REQUEST_MAX_CHARS + 1]);
+
 /* NULL, or what is wrong with a template: it asks for https, or for http on a loopback address, which is how
  * simulators are reached. */
 const char *feeds_url_check(const char *url);

@@ -2,7 +2,9 @@
  *
  * Feeds against simulated operators, over days of simulated time: which request goes when. */
 #include "firmware/taps/poll/plan.h"
+#include "firmware/taps/poll/total.h"
 #include "proto/base/assert.h"
+#include "proto/feeds/url.h"
 #include "tests/support/test_cmocka.h"
 
 #include <stdio.h>
@@ -530,9 +532,153 @@ static void a_backfill_keeps_windows_through_an_outage_and_gives_up_what_is_not_
     free(lab);
 }
 
+/* Three pages a window, and a failure on each second one. */
+static struct poll_outcome three_pages(struct lab *lab, const struct poll_task *task)
+{
+    struct poll_outcome outcome = always_got(lab, task);
+    bool fails = task->page == 1 && lab->n_log % 3 == 0;
+    outcome.n_pages = 3;
+    outcome.result = fails ? POLL_FAILED : POLL_GOT;
+    return outcome;
+}
+
+static void pages_of_a_window_are_asked_for_one_after_the_other_within_the_host_s_pace(void **state)
+{
+    (void)state;
+    struct lab *lab = make_lab(INT64_C(1767225900000)); /* 2026-01-01T00:05:00Z */
+    struct feeds_feed *feed =
+        add(lab, FEEDS_INTERVAL, 15 * MINUTE_MS, (struct feeds_schedule){.lag_ms = 1000});
+    feed->has_pages = true;
+    feed->pages = (struct feeds_pages){"page", "totalPages", 0, 1, 20};
+    lab->answer = three_pages;
+    take(lab);
+    run(lab, 6 * HOUR_MS);
+    uint32_t n_windows = 0;
+    uint32_t next_page = 0;
+    int64_t window_ms = lab->log[0].task.window.start_ms;
+    for (size_t i = 0; i < lab->n_log; i++) {
+        const struct entry *entry = &lab->log[i];
+        assert_true(i == 0 || entry->uptime_ms - lab->log[i - 1].uptime_ms >= 5000);
+        assert_int_equal(entry->task.page, next_page);
+        assert_true(entry->task.window.start_ms == window_ms);
+        if (entry->result == POLL_GOT) {
+            n_windows += next_page == 2 ? 1 : 0;
+            window_ms += next_page == 2 ? 15 * MINUTE_MS : 0;
+            next_page = (next_page + 1) % 3;
+        }
+    }
+    assert_in_range(n_windows, 24, 25);
+    free(lab);
+}
+
+static struct poll_outcome a_thousand_pages(struct lab *lab, const struct poll_task *task)
+{
+    struct poll_outcome outcome = always_got(lab, task);
+    outcome.n_pages = 1000;
+    return outcome;
+}
+
+static void pages_beyond_the_bound_are_not_asked_for(void **state)
+{
+    (void)state;
+    struct lab *lab = make_lab(INT64_C(1767225900000));
+    struct feeds_feed *feed = add(lab, FEEDS_INTERVAL, HOUR_MS, (struct feeds_schedule){.lag_ms = 1000});
+    feed->has_pages = true;
+    feed->pages = (struct feeds_pages){"page", "totalPages", 0, 1, 4};
+    lab->answer = a_thousand_pages;
+    take(lab);
+    run(lab, 3 * HOUR_MS + MINUTE_MS);
+    assert_int_equal(lab->n_log, 4 * 4); /* that of the start, and three more */
+    for (size_t i = 0; i < lab->n_log; i++) {
+        assert_int_equal(lab->log[i].task.page, i % 4);
+    }
+    free(lab);
+}
+
+/* A window that a newer one overtakes goes on where it was, behind it. */
+static void a_page_that_is_overtaken_is_missed_from_there_on(void **state)
+{
+    (void)state;
+    struct lab *lab = make_lab(INT64_C(1767225900000));
+    struct feeds_feed *feed =
+        add(lab, FEEDS_INTERVAL, 5 * MINUTE_MS, (struct feeds_schedule){.lag_ms = 1000});
+    feed->has_pages = true;
+    feed->pages = (struct feeds_pages){"page", "totalPages", 0, 1, 20};
+    feed->quota.host_every_ms = 2 * MINUTE_MS; /* three pages take longer than a window */
+    lab->answer = a_thousand_pages;
+    take(lab);
+    run(lab, 20 * MINUTE_MS);
+    uint32_t pages[16] = {0};
+    int64_t first_ms = lab->log[0].task.window.start_ms;
+    for (size_t i = 0; i < lab->n_log; i++) {
+        const struct poll_task *task = &lab->log[i].task;
+        uint32_t nth = (uint32_t)((task->window.start_ms - first_ms) / (5 * MINUTE_MS));
+        assert_true(nth < 16);
+        assert_true(task->class_ == POLL_MISSED || task->page == pages[nth]);
+        pages[nth] = task->page + 1;
+    }
+    free(lab);
+}
+
+static uint32_t pages_of(const char *text, const struct feeds_pages *pages, size_t piece)
+{
+    struct poll_total total;
+    poll_total_begin(&total, pages->total);
+    for (size_t at = 0; at < strlen(text); at += piece) {
+        size_t left = strlen(text) - at;
+        poll_total_see(&total, hr_bytes_of(text + at, left < piece ? left : piece));
+    }
+    return poll_total_pages(&total, pages);
+}
+
+static void how_many_pages_there_are_is_read_however_the_text_comes(void **state)
+{
+    static const struct feeds_pages by_page = {"page", "totalPages", 0, 1, 20};
+    static const struct feeds_pages by_row = {"startRow", "totalRows", 50000, 1, 20};
+    (void)state;
+    for (size_t piece = 1; piece < 40; piece++) {
+        assert_int_equal(pages_of("{\"_meta\":{\"totalRecords\":9,\"totalPages\" : 7,\"currentPage\":1}}",
+                                  &by_page, piece),
+                         7);
+        assert_int_equal(pages_of("{\"page\":{\"totalPages\":\"12\"}}", &by_page, piece), 12);
+        assert_int_equal(pages_of("[\"totalPages\",\"x\"totalPages\":3,\"totalPages\":4]", &by_page, piece),
+                         3);
+        assert_int_equal(pages_of("{\"totalPages\":0}", &by_page, piece), 1);
+        assert_int_equal(pages_of("{\"totalPages\":null,\"n\":5}", &by_page, piece), 0);
+        assert_int_equal(pages_of("{\"totalPage\":5,\"totalPagess\":6}", &by_page, piece), 0);
+        assert_int_equal(pages_of("{\"items\":[],\"totalRows\":50000}", &by_row, piece), 1);
+        assert_int_equal(pages_of("{\"items\":[],\"totalRows\":50001}", &by_row, piece), 2);
+        assert_int_equal(pages_of("{\"totalPages\":99999999999999999999}", &by_page, piece), UINT32_MAX);
+    }
+}
+
+static void the_parameter_of_a_page_is_the_last_of_its_url(void **state)
+{
+    static const struct feeds_pages by_page = {"page", "totalPages", 0, 1, 20};
+    static const struct feeds_pages by_row = {"startRow", "totalRows", 50000, 1, 20};
+    char url[FEEDS_REQUEST_MAX_CHARS + 1] = "https://a/b?size=9";
+    (void)state;
+    assert_true(feeds_url_add_page(&by_page, 0, url));
+    assert_string_equal(url, "https://a/b?size=9&page=1");
+    (void)snprintf(url, sizeof url, "https://a/b");
+    assert_true(feeds_url_add_page(&by_row, 3, url));
+    assert_string_equal(url, "https://a/b?startRow=150001");
+    memset(url, 'x', FEEDS_REQUEST_MAX_CHARS - 7);
+    url[FEEDS_REQUEST_MAX_CHARS - 7] = '\0';
+    assert_true(feeds_url_add_page(&by_page, 0, url));
+    assert_int_equal(strlen(url), FEEDS_REQUEST_MAX_CHARS);
+    url[FEEDS_REQUEST_MAX_CHARS - 6] = '\0';
+    assert_false(feeds_url_add_page(&by_page, 0, url));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(pages_of_a_window_are_asked_for_one_after_the_other_within_the_host_s_pace),
+        cmocka_unit_test(pages_beyond_the_bound_are_not_asked_for),
+        cmocka_unit_test(a_page_that_is_overtaken_is_missed_from_there_on),
+        cmocka_unit_test(how_many_pages_there_are_is_read_however_the_text_comes),
+        cmocka_unit_test(the_parameter_of_a_page_is_the_last_of_its_url),
         cmocka_unit_test(each_window_is_visited_once_when_it_is_due_and_again_as_told),
         cmocka_unit_test(no_two_requests_to_a_host_are_closer_than_its_bucket),
         cmocka_unit_test(what_is_live_goes_before_what_was_missed),

@@ -17,3 +17,6 @@ set_tests_properties(test_http_backfill PROPERTIES LABELS system TIMEOUT 600 ENV
 # A bearer token for a name and a password.
 add_test(NAME test_http_token COMMAND /usr/bin/python3 -W ignore::ResourceWarning ${CMAKE_SOURCE_DIR}/tests/system/test_http_token.py)
 set_tests_properties(test_http_token PROPERTIES LABELS system TIMEOUT 600 ENVIRONMENT HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin)
+# Operators that answer in pages; `headrace sim iso` serves them.
+add_test(NAME test_http_pages COMMAND /usr/bin/python3 -W ignore::ResourceWarning ${CMAKE_SOURCE_DIR}/tests/system/test_http_pages.py)
+set_tests_properties(test_http_pages PROPERTIES LABELS system TIMEOUT 600 ENVIRONMENT HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin)

@@ -322,13 +322,12 @@ class Fixtures(Chain, unittest.TestCase):
     def check_replay(self):
         """Documents of the past know nothing of what came later: the same rows are events again, the others are not."""
         figure = 'headrace_iso_rows_%s_total{sink="kafka"}'
-        before = [self.aggregator.metric(figure % name) for name in ("unchanged", "corrected")]
+        self.assertEqual(self.aggregator.metric(figure % "corrected"), 1)
+        self.assertGreaterEqual(self.aggregator.metric(figure % "unchanged"), 2)  # and 3 of the third document
         done = self.site.headrace("feeds", "replay", "--feed", "iso.da.lmp.nyiso", "--from", "2020-01-01", "--to", "now",
                                   "--dry-run", "--json", "--config", self.aggregator.config)
         replay, = json.loads(done.stdout)["replays"]
         self.assertEqual((replay["events"], replay["changed"]), (4, 0), replay)
-        for name, was, more in zip(("unchanged", "corrected"), before, (2, 1)):  # the third may stand behind the window
-            self.aggregator.wait_metric(figure % name, was + more)
 
     def check_raw(self, found, raw):
         """Each batch with a piece of a document is in the operators' raw topic, once."""

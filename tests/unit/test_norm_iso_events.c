@@ -182,7 +182,8 @@ static void publish(const char *megawatts, const struct norm_known *known)
                        5 + i, i == 0 ? 12 : i, megawatts[i]);
     }
     make_batch_of(text, &made);
-    struct ledger_batch batch = {.device_id = 7, .envelope = hr_bytes_of(made.bytes, made.len_bytes)};
+    struct ledger_batch batch = {
+        .leaf = iso.next_leaf, .device_id = 7, .envelope = hr_bytes_of(made.bytes, made.len_bytes)};
     memcpy(batch.digest, made.digest, sizeof batch.digest);
     struct norm_input input = {.batch = &batch, .tenant = "", .memory = known};
     assert_ok(wire_envelope_split(batch.envelope, &input.envelope));
@@ -233,6 +234,22 @@ static void nothing_is_emitted_when_memory_can_not_tell(void **state)
     assert_int_equal(n_told, 3);
 }
 
+static void a_batch_that_comes_again_is_counted_once(void **state)
+{
+    (void)state;
+    struct kept kept;
+    const struct norm_iso_config config = iso.config;
+    norm_iso_init(&iso, &config);
+    for (int again = 0; again < 3; again++) {
+        normalize(7, &kept);
+        assert_int_equal(kept.n, 7);
+        free(kept.ids);
+        assert_int_equal(iso.counts.rows, 7);
+        assert_int_equal(iso.counts.normalized, 1);
+        assert_int_equal(iso.counts.documents[NORM_DOCUMENT_CONTENT], 1);
+    }
+}
+
 static int start(void **state)
 {
     const struct norm_iso_config config = {
@@ -257,6 +274,7 @@ int main(void)
         cmocka_unit_test(a_correction_is_the_next_revision_and_what_is_unchanged_is_no_event),
         cmocka_unit_test(nothing_is_emitted_when_memory_can_not_tell),
         cmocka_unit_test(a_batch_gives_no_more_events_than_its_bound_and_says_so),
+        cmocka_unit_test(a_batch_that_comes_again_is_counted_once),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

@@ -190,11 +190,14 @@ static void a_document_packed_by_the_gateway_comes_again(void **state)
     assert_int_equal(events_of(&iso, &batch, &trouble), 0);
     assert_true(hr_is(trouble, HR_AGAIN));
     assert_int_equal(iso.counts.broken, 0);
+    assert_int_equal(iso.counts.documents[NORM_DOCUMENT_CONTENT], 0);
     failing = 0;
     trouble = hr_ok();
     assert_int_equal(events_of(&iso, &batch, &trouble), 1);
     assert_ok(trouble);
     assert_int_equal(iso.counts.anomalies, 0);
+    assert_int_equal(iso.counts.documents[NORM_DOCUMENT_CONTENT], 1);
+    assert_int_equal(iso.counts.rows, 1);
     free(config.memory);
 }
 

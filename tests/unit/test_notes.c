@@ -259,6 +259,45 @@ static void each_bit_of_what_is_said_counts(void **state)
     assert_true(norm_content_of(&event, whole) == before); /* where it comes from does not count */
 }
 
+static struct agg_note note_of(uint32_t number)
+{
+    /* Outputs of two feeds in turn, some hundred of a record. */
+    return (struct agg_note){.feed = 5 - number % 2,
+                             .record = (uint16_t)(number / 700),
+                             .output = number % 700 / 2,
+                             .content = number + 1};
+}
+
+/* The most that a leaf may have, in an order that a replay may have left; half of what is asked for is not
+ * there. With a walk over all of them for each it is a matter of minutes. */
+static void a_note_is_found_in_a_full_leaf_however_its_notes_stand(void **state)
+{
+    (void)state;
+    struct test_random random = {.state = 7};
+    enum { N = AGG_LEAF_MAX_NOTES };
+    for (uint32_t i = 0; i < N; i++) {
+        back[i] = note_of(2 * i + i % 2);
+    }
+    for (uint32_t i = N - 1; i > 0; i--) {
+        uint32_t other = test_random_below(&random, i + 1);
+        const struct agg_note note = back[i];
+        back[i] = back[other];
+        back[other] = note;
+    }
+    agg_notes_sort(back, N);
+    uint32_t n_found = 0;
+    for (uint32_t i = 0; i < 2 * N; i++) {
+        const struct agg_note wanted = note_of(i);
+        const struct agg_note *found = agg_notes_find(back, N, &wanted);
+        n_found += found != NULL ? 1 : 0;
+        assert_true(found == NULL || found->content == wanted.content);
+        assert_true((found != NULL) == (i / 2 % 2 == i % 2));
+    }
+    assert_int_equal(n_found, N);
+    agg_notes_sort(back, 0);
+    assert_null(agg_notes_find(back, 0, &back[0]));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -269,6 +308,7 @@ int main(void)
         cmocka_unit_test(a_leaf_takes_notes_up_to_its_bound_and_counts_the_rest),
         cmocka_unit_test(notes_that_are_none_are_refused),
         cmocka_unit_test(feeds_are_named_by_fnv),
+        cmocka_unit_test(a_note_is_found_in_a_full_leaf_however_its_notes_stand),
         cmocka_unit_test(content_is_what_another_program_says),
         cmocka_unit_test(fields_that_a_schema_gains_change_nothing_while_they_are_null),
         cmocka_unit_test(each_bit_of_what_is_said_counts),

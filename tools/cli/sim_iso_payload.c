@@ -85,7 +85,8 @@ static bool add_feed(struct cli_iso_sim *sim, const struct feeds_feed *feed, str
     struct cli_iso_payload *payload = &sim->payloads[sim->n_payloads];
     *payload = (struct cli_iso_payload){.route = {.iso = feed->iso, .path = "/", .step_s = 3600}};
     memcpy(payload->feed, feed->name, sizeof payload->feed);
-    memcpy(payload->url, feed->url, sizeof payload->url);
+    (void)snprintf(payload->url, sizeof payload->url, "%s%s%s%s", feed->url, feed->has_pages ? "&" : "",
+                   feed->has_pages ? feed->pages.parameter : "", feed->has_pages ? "={page}" : "");
     feeds_url_host(feed->url, payload->host, sizeof payload->host);
     payload->route.feed = payload->feed;
     payload->route.host = payload->host;

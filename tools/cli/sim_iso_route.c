@@ -142,11 +142,13 @@ static bool read_pjm(const char *target, struct cli_iso_ask *ask)
     if (!cli_sim_parameter(target, "datetime_beginning_ept", value, sizeof value)) {
         return false;
     }
+    char row[PARAMETER_CHARS];
+    bool has_start = cli_sim_parameter(target, "startRow", row, sizeof row);
     const char *rest = cli_sim_stamp_read(value, PATTERN, &first_s);
     if (rest == NULL || strncmp(rest, "to", 2) != 0 ||
         cli_sim_stamp_read(rest + 2, PATTERN, &last_s) == NULL ||
         !read_number(target, "rowCount", 50000, &ask->most_rows) ||
-        !read_number(target, "startRow", UINT32_MAX, &start_row) || start_row == 0) {
+        (has_start && !read_number(target, "startRow", UINT32_MAX, &start_row)) || start_row == 0) {
         return false;
     }
     ask->skip_rows = start_row - 1;

@@ -50,7 +50,7 @@ struct cli_iso_payload {
     struct cli_iso_route route; /* as far as a refusal needs it */
     char feed[FEEDS_NAME_MAX_CHARS + 1];
     char host[FEEDS_TEXT_MAX_CHARS + 1];
-    char url[FEEDS_URL_MAX_CHARS + 1];
+    char url[FEEDS_URL_MAX_CHARS + 1 + 32]; /* with the parameter of pages */
     size_t n_files;
     size_t next;
     char **files; /* names in the folder; owned */

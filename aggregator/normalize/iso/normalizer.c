@@ -116,8 +116,8 @@ static bool is_news(struct delivery *delivery, const struct norm_iso_row *row, c
     }
     uint64_t content = norm_iso_content(row);
     enum norm_iso_news news = norm_iso_revise(said.content, said.revision, content, revision);
-    iso->counts.unchanged += news == NORM_ISO_SAME ? 1 : 0;
-    iso->counts.corrected += news == NORM_ISO_CORRECTED ? 1 : 0;
+    iso->counting->unchanged += news == NORM_ISO_SAME ? 1 : 0;
+    iso->counting->corrected += news == NORM_ISO_CORRECTED ? 1 : 0;
     if (news != NORM_ISO_SAME) {
         memory->say(memory->ctx, &of, &(struct norm_said){content, *revision});
     }
@@ -145,7 +145,7 @@ static void give_row(void *ctx, const struct norm_iso_row *row)
     cleaned.contingency = clean(row->contingency, texts[4]);
     const struct norm_iso_inspector *inspector = delivery->iso->config.inspector;
     cleaned.quarantine = inspector == NULL ? NULL : inspector->row(inspector->ctx, &cleaned);
-    delivery->iso->counts.rows++;
+    delivery->iso->counting->rows++;
     uint32_t revision = 0;
     if (!may_give(delivery)) {
         return;
@@ -180,7 +180,7 @@ static void give_anomaly_of(struct delivery *delivery, const char *finding, uint
         .window_end_ms = head->window_end_ms,
     };
     norm_anomaly_values(&anomaly, values);
-    delivery->iso->counts.anomalies++;
+    delivery->iso->counting->anomalies++;
     if (may_give(delivery)) {
         give(delivery, &norm_anomaly_schema, values, hr_bytes_of(head->feed, strlen(head->feed)), 0);
     }
@@ -228,13 +228,14 @@ static void tell_rest(struct delivery *delivery, const char *finding, uint64_t n
 
 /* ---- documents ---- */
 
-static void normalize(struct delivery *delivery, struct hr_bytes body)
+/* False: there was no memory. */
+static bool normalize(struct delivery *delivery, struct hr_bytes body)
 {
     struct norm_iso_normalizer *iso = delivery->iso;
     const struct edge_document *head = delivery->head;
     if (delivery->feed == NULL) {
         give_anomaly(delivery, "unknown_feed", 0, "this build knows no feed of that name");
-        return;
+        return true;
     }
     const struct norm_iso_document document = {.feed = delivery->feed,
                                                .body = body,
@@ -249,10 +250,9 @@ static void normalize(struct delivery *delivery, struct hr_bytes body)
     }
     norm_iso_document(iso->work, &document, &sink, &result);
     if (result.code == HR_AGAIN) {
-        norm_no_memory(delivery->subject.input);
-        return;
+        return false;
     }
-    iso->counts.normalized++;
+    iso->counting->normalized++;
     if (inspector != NULL) {
         inspector->end(inspector->ctx, take_found, delivery);
     }
@@ -269,11 +269,26 @@ static void normalize(struct delivery *delivery, struct hr_bytes body)
     } else {
         tell_rest(delivery, "more_findings", n_untold, " more findings in this document");
     }
+    return true;
+}
+
+/* What came of the batch is thrown away, and it comes again. */
+static void forget_batch(struct norm_iso_normalizer *iso, const struct norm_input *input)
+{
+    bool was_first = iso->counting == &iso->counts;
+    *iso->counting = iso->before;
+    iso->next_leaf = was_first ? input->batch->leaf : iso->next_leaf;
 }
 
 static void iso_batch(void *ctx, const struct norm_input *input)
 {
     struct norm_iso_normalizer *iso = ctx;
+    uint64_t leaf = input->batch->leaf;
+    bool is_replay = input->past != NULL && input->past->edge != NULL;
+    bool is_first = leaf >= iso->next_leaf && !is_replay;
+    iso->counting = is_first ? &iso->counts : &iso->repeats;
+    iso->before = *iso->counting;
+    iso->next_leaf = is_first ? leaf + 1 : iso->next_leaf;
     iso->n_events = 0;
     norm_documents_batch(&iso->documents, input->batch->leaf);
 }
@@ -284,6 +299,9 @@ static void iso_record(void *ctx, const struct norm_input *input, const struct e
     struct norm_iso_normalizer *iso = ctx;
     struct norm_document_found *found = &iso->found;
     norm_documents_take(&iso->documents, input, record, record_index, found);
+    if (found->outcome == NORM_DOCUMENT_UNREADABLE) {
+        forget_batch(iso, input);
+    }
     if (found->outcome == NORM_DOCUMENT_NOTHING || found->outcome == NORM_DOCUMENT_UNREADABLE) {
         return;
     }
@@ -295,7 +313,7 @@ static void iso_record(void *ctx, const struct norm_input *input, const struct e
         return;
     }
     if (record->kind == EDGE_DOCUMENT) {
-        iso->counts.documents[norm_document_kind_of(&found->head)]++;
+        iso->counting->documents[norm_document_kind_of(&found->head)]++;
     }
     const char *feed = found->head.feed;
     struct delivery delivery = {.iso = iso,
@@ -308,9 +326,12 @@ static void iso_record(void *ctx, const struct norm_input *input, const struct e
                                 .emit = emit};
     norm_hex(found->head.sha256, sizeof found->head.sha256, delivery.sha256);
     if (found->outcome == NORM_DOCUMENT_WHOLE) {
-        normalize(&delivery, found->body);
+        if (!normalize(&delivery, found->body)) {
+            norm_no_memory(input);
+            forget_batch(iso, input);
+        }
     } else if (found->outcome == NORM_DOCUMENT_BROKEN) {
-        iso->counts.broken++;
+        iso->counting->broken++;
         give_anomaly(&delivery, "incomplete", 0, found->text);
     }
 }
@@ -375,6 +396,7 @@ void norm_iso_init(struct norm_iso_normalizer *iso, const struct norm_iso_config
     uint8_t *memory = config->memory;
     memset(iso, 0, sizeof *iso);
     iso->config = *config;
+    iso->counting = &iso->counts;
     iso->work = norm_iso_work_in(memory);
     norm_documents_init(&iso->documents, config->hash, memory + work_bytes(),
                         memory + work_bytes() + NORM_DOCUMENT_MAX_BYTES);

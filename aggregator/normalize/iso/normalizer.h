@@ -47,7 +47,8 @@ struct norm_iso_config {
     const struct norm_iso_inspector *inspector; /* kept; NULL: none */
 };
 
-/* What became of documents since start; those of a batch that is published again count again. */
+/* What became of documents since start, each once however often its batch comes; but for `cut`, replays count
+ * nothing. */
 struct norm_iso_counts {
     uint64_t documents[NORM_DOCUMENT_KIND_COUNT]; /* Document records */
     uint64_t normalized;                          /* content that was whole */
@@ -69,7 +70,11 @@ struct norm_iso_normalizer {
     const struct norm_schema *schemas[NORM_ISO_N_TOPICS];
     char basis[NORM_ISO_BASIS_CHARS + 1]; /* "z1a2b3c4d+r5e6f7a8b": zones and rules */
     struct norm_iso_counts counts;
-    uint32_t n_events; /* of the batch at hand */
+    struct norm_iso_counts repeats;   /* of batches that were counted */
+    struct norm_iso_counts *counting; /* one of these, for the batch at hand */
+    struct norm_iso_counts before;    /* it */
+    uint64_t next_leaf;               /* from it on nothing was counted */
+    uint32_t n_events;                /* of the batch at hand */
 };
 
 /* Some 170 MB of address space, of which a document touches what it needs. */

@@ -18,7 +18,6 @@ struct cell {
 };
 
 struct series {
-    uint64_t name; /* 0: a place that is free */
     int64_t last_s;
     struct cell cells[NORM_STATS_CELLS];
     uint64_t n_rests; /* what the cells' means left of values; likewise: */
@@ -27,15 +26,33 @@ struct series {
     double recent[NORM_STATS_RECENT]; /* a ring; the next goes to n_rests % NORM_STATS_RECENT */
 };
 
+/* Of the index: names lie close together, for one that is not known is looked for as often as there are
+ * rows of it. */
+struct place {
+    uint64_t name; /* 0: free */
+    uint32_t series;
+};
+
 struct norm_stats {
     uint32_t max_series;
     uint32_t n_series;
-    struct series series[]; /* a hash table, one place larger than it gets full */
+    struct series series[]; /* and behind them the index */
 };
+
+/* A power of two, of which series fill half or less: whether a name is there is told by a few of them. */
+static uint64_t n_places(uint32_t max_series)
+{
+    uint64_t n = 2;
+    while (n < 2 * (uint64_t)max_series) {
+        n *= 2;
+    }
+    return n;
+}
 
 size_t norm_stats_bytes(uint32_t max_series)
 {
-    return sizeof(struct norm_stats) + ((size_t)max_series + 1) * sizeof(struct series);
+    return sizeof(struct norm_stats) + (size_t)max_series * sizeof(struct series) +
+           n_places(max_series) * sizeof(struct place);
 }
 
 struct norm_stats *norm_stats_in(void *memory, uint32_t max_series)
@@ -46,24 +63,23 @@ struct norm_stats *norm_stats_in(void *memory, uint32_t max_series)
     return stats;
 }
 
-/* NULL: all places are taken. */
+/* NULL: all series are taken. */
 static struct series *find(struct norm_stats *stats, uint64_t name)
 {
-    uint64_t n_places = (uint64_t)stats->max_series + 1;
-    uint64_t place = name % n_places;
-    while (stats->series[place].name != 0 && stats->series[place].name != name) {
-        place = (place + 1) % n_places;
+    uint64_t mask = n_places(stats->max_series) - 1;
+    struct place *index = (struct place *)(void *)&stats->series[stats->max_series];
+    uint64_t at = (name ^ name >> 32) & mask;
+    while (index[at].name != 0 && index[at].name != name) {
+        at = (at + 1) & mask;
     }
-    struct series *series = &stats->series[place];
-    if (series->name == 0) {
+    if (index[at].name == 0) {
         if (stats->n_series == stats->max_series) {
             return NULL;
         }
-        stats->n_series++;
-        series->name = name;
-        series->last_s = INT64_MIN;
+        index[at] = (struct place){.name = name, .series = stats->n_series++};
+        stats->series[index[at].series].last_s = INT64_MIN;
     }
-    return series;
+    return &stats->series[index[at].series];
 }
 
 static size_t cell_of(int64_t local_s)

@@ -81,10 +81,13 @@ static void take_document(struct tap_http *tap, struct transfer *transfer, struc
     if (!is_kept(transfer, outcome)) {
         return;
     }
+    const struct feeds_feed *feed = feed_of(tap, transfer);
+    answer.n_pages = feed->has_pages ? poll_total_pages(&transfer->total, &feed->pages) : 0;
     answer.len_bytes = head->len_bytes;
     memcpy(answer.sha256, head->sha256, sizeof answer.sha256);
     memcpy(answer.etag, head->etag, sizeof answer.etag);
     memcpy(answer.last_modified, head->last_modified, sizeof answer.last_modified);
+    outcome->n_pages = answer.n_pages;
     outcome->is_unchanged = poll_memory_take(&tap->feeds[transfer->task.feed].memory, &answer);
     if (outcome->is_unchanged) {
         head->n_chunks = 0;
@@ -104,6 +107,7 @@ static void take_not_modified(struct tap_http *tap, struct transfer *transfer, s
     }
     outcome->result = POLL_GOT;
     outcome->is_unchanged = true;
+    outcome->n_pages = known->n_pages;
     memcpy(head->sha256, known->sha256, sizeof head->sha256);
     head->len_bytes = known->len_bytes;
 }

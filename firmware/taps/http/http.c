@@ -126,6 +126,11 @@ static void finish(struct tap_http *tap, struct transfer *transfer, const struct
     if (outcome->result == POLL_DENIED) {
         http_errand_doubt(tap, feed->feed);
     }
+    bool is_beyond = feed->feed->has_pages && outcome->n_pages > feed->feed->pages.max;
+    if (is_beyond && transfer->task.page + 1 == feed->feed->pages.max) {
+        PORT_LOG(tap->config.log, PORT_LOG_WARN, "http_pages", {"feed", feed->feed->name, 0},
+                 {"pages", NULL, outcome->n_pages}, {"asked_for", NULL, feed->feed->pages.max});
+    }
     bool is_good = outcome->result == POLL_GOT;
     PORT_LOG(tap->config.log, is_good ? PORT_LOG_DEBUG : PORT_LOG_WARN, "http_answer",
              {"feed", head->feed, 0}, {"status", NULL, head->http_status},
@@ -241,7 +246,9 @@ static void begin_due(struct tap_http *tap)
         http_tell_breaker(tap, feed->host);
         const char *wrong =
             feeds_url_expand(feed->feed->url, &feed->zone, task.window, now.utc_ms, transfer->url);
-        HR_ASSERT(wrong == NULL); /* the feed's file was checked */
+        bool is_whole = wrong == NULL && (!feed->feed->has_pages ||
+                                          feeds_url_add_page(&feed->feed->pages, task.page, transfer->url));
+        HR_ASSERT(is_whole); /* the feed's file was checked */
         launch(tap, transfer);
         transfer = find_idle(tap);
     }

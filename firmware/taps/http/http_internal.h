@@ -6,6 +6,7 @@
 #include "firmware/taps/http/curl_api.h"
 #include "firmware/taps/http/tap_http.h"
 #include "firmware/taps/poll/plan.h"
+#include "firmware/taps/poll/total.h"
 #include "firmware/taps/secret/grant.h"
 #include "firmware/taps/secret/vault.h"
 
@@ -34,7 +35,8 @@ struct transfer {
     bool is_judged;       /* whether more than the body's beginning is kept was decided: */
     bool is_cut;          /* no, as it is no document */
     bool is_too_long;
-    int store_errno; /* not 0: why the body could not be kept */
+    struct poll_total total; /* of a feed with pages */
+    int store_errno;         /* not 0: why the body could not be kept */
     char retry_after[64];
     char etag[POLL_ETAG_CAPACITY + 1];
     char last_modified[POLL_DATE_CAPACITY + 1];

@@ -23,6 +23,9 @@ static size_t on_body(char *data, size_t size, size_t n, void *ctx)
         return 0; /* libcurl gives the request up */
     }
     struct hr_bytes bytes = hr_bytes_of((const uint8_t *)data, len_bytes);
+    if (tap->feeds[transfer->task.feed].feed->has_pages) {
+        poll_total_see(&transfer->total, bytes);
+    }
     struct hr_status status = tap_document_add(&transfer->document, hr_bytes_of(bytes.data, kept_bytes));
     if (hr_is_ok(status) && kept_bytes < len_bytes) {
         if (!transfer->is_judged) {
@@ -187,6 +190,7 @@ struct hr_status http_transfer_begin(struct tap_http *tap, struct transfer *tran
     transfer->is_too_long = false;
     transfer->store_errno = 0;
     transfer->tap = tap;
+    poll_total_begin(&transfer->total, tap->feeds[transfer->task.feed].feed->pages.total);
     tap_document_free(&transfer->document); /* of the answer that redirected */
     tap_document_begin(&transfer->document, tap->config.folder, tap->config.hash);
     transfer->etag[0] = '\0';

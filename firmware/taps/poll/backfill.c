@@ -29,6 +29,7 @@ static uint64_t backfill_quota_ms(struct poll_feed *feed, uint64_t now_ms)
     const struct feeds_quota *quota = &feed->feed->quota;
     uint64_t length_ms = feed->feed->window.kind == FEEDS_DAY ? HOUR_MS : feed->feed->window.length_ms;
     uint64_t needed = feed->n_visits * (uint64_t)(HOUR_MS / length_ms);
+    needed *= feed->n_pages > 1 ? feed->n_pages : 1;
     poll_worst_case(feed->feed, wanted);
     wanted[POLL_REQUESTS] = needed < quota->requests_per_hour ? needed + 1 : quota->requests_per_hour;
     wanted[POLL_BYTES] = poll_later(wanted[POLL_BYTES], quota->bytes_per_hour / 2);
@@ -56,7 +57,7 @@ void poll_consider_backfill(struct poll_plan *plan, uint32_t index, struct poll_
     if (soonest_ms < room_ms) {
         wait_ms = poll_later(wait_ms, soonest_ms + 1); /* it is looked at again behind that visit */
     }
-    const struct poll_task task = {index, POLL_BACKFILL, 0, feed->backfill.window};
+    const struct poll_task task = {index, POLL_BACKFILL, 0, feed->backfill.page, feed->backfill.window};
     poll_consider(choice, &task, due, wait_ms);
 }
 

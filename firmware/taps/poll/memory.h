@@ -16,6 +16,7 @@ struct poll_answer {
     uint64_t request; /* poll_request_hash of its URL; 0: no answer */
     uint8_t sha256[POLL_SHA256_BYTES];
     uint32_t len_bytes;
+    uint32_t n_pages;              /* as it told; 0: it did not */
     char etag[POLL_ETAG_CAPACITY]; /* empty: none, or one that does not fit */
     char last_modified[POLL_DATE_CAPACITY];
 };

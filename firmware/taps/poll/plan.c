@@ -167,10 +167,10 @@ void poll_consider(struct poll_choice *choice, const struct poll_task *task, int
 }
 
 /* A live window that a newer one overtook joins the missed ones, which lie side by side. */
-static void miss(struct poll_feed *feed, struct feeds_window from, int64_t end_ms)
+static void miss(struct poll_feed *feed, const struct poll_walk *from, int64_t end_ms)
 {
     if (feed->missed_end_ms == 0) {
-        feed->missed = (struct poll_walk){.window = from};
+        feed->missed = (struct poll_walk){.window = from->window, .page = from->page};
     }
     feed->missed_end_ms = end_ms;
 }
@@ -183,7 +183,7 @@ static void follow(struct poll_feed *feed, uint32_t visit, int64_t utc_ms)
         return;
     }
     if (visit == 0 && !poll_is_snapshot(feed)) {
-        miss(feed, walk->window, window.start_ms);
+        miss(feed, walk, window.start_ms);
     }
     *walk = (struct poll_walk){.window = window,
                                .not_before_ms = poll_is_snapshot(feed) ? walk->not_before_ms : 0};
@@ -206,11 +206,12 @@ static void consider_feed(struct poll_plan *plan, uint32_t index, struct poll_no
         int64_t due = poll_due_ms(feed, visit, walk->window);
         uint64_t wait_ms = due > now.utc_ms ? (uint64_t)(due - now.utc_ms) : 0;
         wait_ms = poll_later(wait_ms, poll_until(walk->not_before_ms, now.uptime_ms));
-        const struct poll_task task = {index, visit == 0 ? POLL_LIVE : POLL_LATER, visit, walk->window};
+        const struct poll_task task = {index, visit == 0 ? POLL_LIVE : POLL_LATER, visit, walk->page,
+                                       walk->window};
         poll_consider(choice, &task, due, poll_later(held, wait_ms));
     }
     if (feed->missed_end_ms != 0) {
-        const struct poll_task task = {index, POLL_MISSED, 0, feed->missed.window};
+        const struct poll_task task = {index, POLL_MISSED, 0, feed->missed.page, feed->missed.window};
         uint64_t wait_ms = poll_until(feed->missed.not_before_ms, now.uptime_ms);
         poll_consider(choice, &task, poll_due_ms(feed, 0, feed->missed.window), poll_later(held, wait_ms));
     }
@@ -264,7 +265,7 @@ static struct poll_walk *walk_of(struct poll_feed *feed, const struct poll_task 
                              : task->class_ == POLL_MISSED ? &feed->missed
                                                            : &feed->visits[task->visit];
     /* While the request was under way the walk may have gone on; then its end concerns nobody. */
-    bool is_same = walk->window.start_ms == task->window.start_ms &&
+    bool is_same = walk->window.start_ms == task->window.start_ms && walk->page == task->page &&
                    (task->class_ != POLL_MISSED || feed->missed_end_ms != 0) &&
                    (task->class_ != POLL_BACKFILL || feed->backfill_end_ms != 0);
     return is_same ? walk : NULL;
@@ -360,7 +361,12 @@ void poll_plan_end(struct poll_plan *plan, const struct poll_task *task, const s
         return;
     }
     struct poll_walk *walk = walk_of(feed, task);
-    if (walk != NULL) {
+    bool is_last = !feed->feed->has_pages || task->page + 1 >= outcome->n_pages ||
+                   task->page + 1 >= feed->feed->pages.max;
+    feed->n_pages = outcome->n_pages > 0 ? outcome->n_pages : feed->n_pages;
+    if (walk != NULL && is_last) {
         go_on(feed, task, walk);
+    } else if (walk != NULL) {
+        *walk = (struct poll_walk){.window = walk->window, .page = task->page + 1};
     }
 }

@@ -9,6 +9,9 @@
  * the host itself fails it does not end: a newer window makes it a missed one, which is tried until the host
  * is well. Only later visits of the same window (schedule.every) and snapshots are let go.
  *
+ * A window of a feed with pages is visited page by page, each of them a request like any other, until the
+ * last that the answers tell of; a newer window that overtakes it makes what is left of it a missed one.
+ *
  * A backfill walks windows of the past behind everything else. It does not begin a request that could still
  * be under way, or leave its host without a token, when a live visit to that host is due, and leaves the
  * feed's quota what the schedule needs of it: live visits go when they would without it. A host that live
@@ -52,6 +55,7 @@ struct poll_walk {
     struct feeds_window window; /* that is visited next */
     uint64_t not_before_ms;     /* after a failure */
     uint32_t attempt;           /* failures of this visit */
+    uint32_t page;              /* of the window, that is asked for next */
 };
 
 struct poll_counts {
@@ -73,7 +77,8 @@ struct poll_feed {
     struct feeds_zone zone;
     uint32_t host; /* index */
     struct poll_quota quota;
-    bool is_held; /* by its quota, when it was last looked at */
+    bool is_held;     /* by its quota, when it was last looked at */
+    uint32_t n_pages; /* of a window, as the last answers told; 0 before them */
     struct poll_memory memory;
     struct poll_counts counts;
     uint32_t n_visits;                         /* of a window */
@@ -101,6 +106,7 @@ struct poll_task {
     uint32_t feed;
     enum poll_class class_;
     uint32_t visit;
+    uint32_t page;              /* 0 of a feed without pages */
     struct feeds_window window; /* of a snapshot: start and end are its slot's start */
 };
 
@@ -120,6 +126,7 @@ struct poll_outcome {
     uint32_t retry_after_ms;
     uint64_t bytes;
     uint64_t records;
+    uint32_t n_pages; /* that the window has, this one included; 0: not told, or the feed has none */
 };
 
 void poll_plan_init(struct poll_plan *plan, struct poll_feed *feeds, uint32_t feeds_capacity,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proto/feeds/file/file.h"
 
+#include "proto/feeds/file/pages.h"
 #include "proto/feeds/file/rules.h"
 #include "proto/feeds/file/token.h"
 #include "proto/feeds/url.h"
@@ -130,6 +131,7 @@ static void check_feed(const void *section, struct conf_place *place)
     if (feed->rules.complete.every_ms != 0 && feed->window.kind == FEEDS_INTERVAL) {
         conf_complain(place, "rules", "complete is of a market day, and a document of this window has less");
     }
+    feeds_pages_check(feed, place);
     if (feed->retry.cap_ms < feed->retry.base_ms) {
         conf_complain(place, "retry", "cap is below base");
     }
@@ -415,6 +417,11 @@ static const struct conf_field fields[] = {
      .table = &window_table,
      .required = true,
      .help = "What one request covers."},
+    {.key = "pages",
+     .type = CONF_SECTION,
+     CONF_SECTION_AT(struct feeds_feed, pages, has_pages),
+     .table = &feeds_pages_table,
+     .help = "Of an operator that answers in pages; each is a document of its own."},
     {.key = "schedule",
      .type = CONF_SECTION,
      CONF_AT(struct feeds_feed, schedule),
