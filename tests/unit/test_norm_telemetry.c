@@ -2,6 +2,7 @@
  *
  * What the samples of a plant say as events. The expected values are computed by hand from the registers'
  * meaning in "SunSpec Device Information Model Specification" 1.1 and the definitions of its models. */
+#include "aggregator/normalize/telemetry/channel_table.h"
 #include "aggregator/normalize/telemetry/symbol.h"
 #include "proto/base/assert.h"
 #include "tests/support/telemetry_lab.h"
@@ -335,6 +336,57 @@ static void a_site_has_a_total_for_each_technology_at_the_end_of_five_minutes(vo
     assert_string_not_equal(telemetry_lab_text(7, "observation_key"), "");
 }
 
+/* Five streams of as many channels as there may be: four of them fit. */
+static void a_full_table_forgets_the_stream_that_was_not_used_for_longest(void **state)
+{
+    struct norm_telemetry *telemetry = *state;
+    struct norm_channels *channels = telemetry->channels;
+    struct edge_record record = telemetry_lab_channel(1, 103, "W", EDGE_CHANNEL_MEASUREMENT);
+    static const uint64_t used_at[] = {5, 1, 4, 3, 6};
+    for (uint32_t i = 0; i < HR_ARRAY_LEN(used_at); i++) {
+        channels->streams[i].is_loaded = true;
+        channels->streams[i].used_at = used_at[i];
+        for (uint32_t number = 1; number <= EDGE_CHANNEL_MAX; number++) {
+            record.as.channel.channel = number;
+            norm_channel_define(channels, &channels->streams[i], i, &record.as.channel);
+        }
+    }
+    for (uint32_t i = 0; i < HR_ARRAY_LEN(used_at); i++) {
+        bool is_kept = i != 1;
+        assert_int_equal(channels->streams[i].is_loaded, is_kept);
+        for (uint32_t number = 1; number <= EDGE_CHANNEL_MAX; number += 97) {
+            const struct norm_channel *entry = norm_channel_entry_at(channels, i, number);
+            assert_int_equal(entry != NULL, is_kept);
+            assert_true(entry == NULL || (entry->what.channel == number && entry->what_seq == i));
+        }
+    }
+    norm_channel_clear(channels, &channels->streams[0]);
+    assert_null(norm_channel_entry_at(channels, 0, 1));
+    assert_non_null(norm_channel_entry_at(channels, 2, 1));
+}
+
+static void other_sites_with_a_node_are_another_version(void **state)
+{
+    struct norm_site sites[] = {norm_site_of(1, "a", "caiso", "N1", "solar"),
+                                norm_site_of(2, "b", "miso", "N2", "wind"),
+                                norm_site_of(3, "c", NULL, "", "solar")};
+    (void)state;
+    assert_int_equal(sites[0].iso, NORM_CAISO);
+    assert_true(sites[1].has_node && !sites[2].has_node);
+    assert_int_equal(norm_site_version(NULL, 0), 0);
+    assert_int_equal(norm_site_version(&sites[2], 1), 0);
+    uint32_t version = norm_site_version(sites, 3);
+    assert_int_equal(norm_site_version(sites, 2), version);
+    const struct norm_site turned[] = {sites[1], sites[0]};
+    assert_int_equal(norm_site_version(turned, 2), version);
+    sites[0].node = "N3";
+    assert_int_not_equal(norm_site_version(sites, 3), version);
+    sites[0].node = "N1";
+    sites[1].collector = 4;
+    assert_int_not_equal(norm_site_version(sites, 3), version);
+    assert_int_not_equal(norm_site_version(sites, 1), 0);
+}
+
 static void a_total_needs_a_clock_and_a_former_sample(void **state)
 {
     const struct edge_time_anchor of_another_boot = {.boot_id = 2, .utc_ms = 1699999490000};
@@ -367,6 +419,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_sample_without_a_dictionary_is_one_finding, begin, end),
         cmocka_unit_test_setup_teardown(a_site_has_a_total_for_each_technology_at_the_end_of_five_minutes,
                                         begin, end),
+        cmocka_unit_test_setup_teardown(a_full_table_forgets_the_stream_that_was_not_used_for_longest, begin,
+                                        end),
+        cmocka_unit_test(other_sites_with_a_node_are_another_version),
         cmocka_unit_test_setup_teardown(a_total_needs_a_clock_and_a_former_sample, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
