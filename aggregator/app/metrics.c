@@ -198,6 +198,7 @@ static const struct row published[] = {
                                  HTTP_COUNTER},
     [APP_PUBLISHED_PLANT_UNKNOWN] = {"plant_unknown_samples_total",
                                      "Samples of channels that no dictionary explains", HTTP_COUNTER},
+    [APP_PUBLISHED_PLANT_TOTALS] = {"plant_totals_total", "Totals of sites that have a node", HTTP_COUNTER},
     [APP_PUBLISHED_REVISIONS] = {"published_revisions_total", "Events that replays published again",
                                  HTTP_COUNTER},
 };

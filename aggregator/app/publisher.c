@@ -115,6 +115,7 @@ static void show_figures(struct app_publisher *publisher)
         [APP_PUBLISHED_PLANT_SAMPLES] = publisher->plant.counts.samples,
         [APP_PUBLISHED_PLANT_BAD] = publisher->plant.counts.bad,
         [APP_PUBLISHED_PLANT_UNKNOWN] = publisher->plant.counts.unknown,
+        [APP_PUBLISHED_PLANT_TOTALS] = publisher->plant.counts.totals,
         [APP_PUBLISHED_REVISIONS] = stats->revisions,
         [APP_PUBLISHED_UNNOTED] = stats->unnoted,
         [APP_PUBLISHED_NEEDED] = stats->needed_leaf,
@@ -123,6 +124,24 @@ static void show_figures(struct app_publisher *publisher)
         atomic_store_explicit(&publisher->figures[i], figures[i], memory_order_relaxed);
     }
     app_quality_show(&publisher->quality);
+}
+
+static const struct norm_site *list_sites(struct app_publisher *publisher)
+{
+    static const enum norm_iso isos[] = {
+        [CONFIG_CAISO] = NORM_CAISO, [CONFIG_MISO] = NORM_MISO,   [CONFIG_SPP] = NORM_SPP,
+        [CONFIG_PJM] = NORM_PJM,     [CONFIG_ERCOT] = NORM_ERCOT, [CONFIG_ISONE] = NORM_ISONE,
+        [CONFIG_NYISO] = NORM_NYISO};
+    for (uint32_t i = 0; i < publisher->config->n_sites; i++) {
+        const struct config_site *site = &publisher->config->sites[i];
+        publisher->sites[i] = (struct norm_site){.collector = config_site_collector(site),
+                                                 .name = site->name,
+                                                 .has_node = site->iso != CONFIG_NO_ISO,
+                                                 .iso = isos[site->iso],
+                                                 .node = site->node,
+                                                 .inverter_fuel = config_site_fuel(site)};
+    }
+    return publisher->sites;
 }
 
 /* Before the thread runs: others may ask for replays from then on. */
@@ -141,7 +160,9 @@ static struct hr_status init_feeds(struct app_publisher *publisher)
                                         .inspector = norm_inspect_inspector(publisher->quality.inspect)};
     norm_iso_init(&publisher->iso, &iso);
 
-    const struct norm_telemetry_config plant = {.memory = publisher->plant_memory};
+    const struct norm_telemetry_config plant = {.sites = list_sites(publisher),
+                                                .n_sites = publisher->config->n_sites,
+                                                .memory = publisher->plant_memory};
     norm_telemetry_init(&publisher->plant, &plant);
     norm_ais_init(&publisher->ais);
     publisher->normalizers[0] = app_changed(&publisher->changed, &publisher->ais.normalizer);

@@ -54,6 +54,7 @@ enum app_published {
     APP_PUBLISHED_PLANT_SAMPLES,
     APP_PUBLISHED_PLANT_BAD,
     APP_PUBLISHED_PLANT_UNKNOWN,
+    APP_PUBLISHED_PLANT_TOTALS,
     APP_N_PUBLISHED,
 };
 
@@ -72,6 +73,7 @@ struct app_publisher {
     void *iso_memory;
     struct norm_telemetry plant;
     void *plant_memory;
+    struct norm_site sites[CONFIG_MAX_SITES];
     struct app_quality quality;
     struct app_changed changed;
     const struct normalizer *normalizers[4];

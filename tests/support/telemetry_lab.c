@@ -72,11 +72,11 @@ static bool read_past(void *ctx, const struct ledger_batch *of, uint32_t from_se
     return !telemetry_lab.is_away;
 }
 
-struct norm_telemetry *telemetry_lab_reader(const char *(*site_of)(void *ctx, uint64_t device_id))
+struct norm_telemetry *telemetry_lab_reader(const struct norm_site *site)
 {
     struct norm_telemetry *reader = malloc(sizeof *reader);
-    const struct norm_telemetry_config config = {.site_of = site_of,
-                                                 .memory = calloc(1, norm_telemetry_memory_bytes())};
+    const struct norm_telemetry_config config = {
+        .sites = site, .n_sites = site != NULL ? 1 : 0, .memory = calloc(1, norm_telemetry_memory_bytes())};
     assert_true(reader != NULL && config.memory != NULL);
     norm_telemetry_init(reader, &config);
     return reader;

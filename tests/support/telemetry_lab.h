@@ -38,8 +38,8 @@ void telemetry_lab_start(void);
 void telemetry_lab_seal(const struct edge_record *records, uint16_t n_records);
 void telemetry_lab_end(void);
 
-/* A reader that knows nothing yet; its memory is zeros. */
-struct norm_telemetry *telemetry_lab_reader(const char *(*site_of)(void *ctx, uint64_t device_id));
+/* A reader that knows nothing yet. The site is kept; NULL: none. */
+struct norm_telemetry *telemetry_lab_reader(const struct norm_site *site);
 void telemetry_lab_close(struct norm_telemetry *reader);
 /* Gives batch `seq`, which is not lost, to the reader; the lab then has its events. */
 void telemetry_lab_take(struct norm_telemetry *reader, uint32_t seq);

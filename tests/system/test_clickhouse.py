@@ -25,7 +25,8 @@ from publishing import TOPICS, expected, probe
 
 SQL = ROOT / "schemas/sql/clickhouse"
 AVRO = ROOT / "schemas/avro"
-TABLES = ("marine_ais_raw", "headrace_device_events", "ingestion_raw")
+TABLES = {"marine_ais_raw": "0001_events.sql", "headrace_device_events": "0001_events.sql", "ingestion_raw": "0001_events.sql",
+          "plant_telemetry": "0002_plant.sql"}
 FOLDER = pathlib.Path(os.environ.get("HEADRACE_ORACLES", ROOT / "build/oracles")) / "clickhouse"
 LEAVES = 2000
 ORIGIN = "c1" * 16
@@ -57,15 +58,15 @@ def clickhouse_type(field):
 
 class Columns(unittest.TestCase):
     def test_each_table_has_the_fields_of_its_schema(self):
-        for table in TABLES:
+        for table, file in TABLES.items():
             with self.subTest(table):
-                create = next(s for s in statements("0001_events.sql") if f"CREATE TABLE IF NOT EXISTS {table}\n" in s)
+                create = next(s for s in statements(file) if f"CREATE TABLE IF NOT EXISTS {table}\n" in s)
                 columns = re.findall(r"^    (\w+) +(.+?),?$", create, re.M)
                 plain = [(name, re.sub(r"^LowCardinality\((.*)\)$", r"\1", kind)) for name, kind in columns]
                 self.assertEqual(plain, [(f["name"], clickhouse_type(f)) for f in schema(table)["fields"]])
 
     def test_sorting_and_partition_keys_hold_nothing_that_a_revision_changes(self):
-        keys = re.findall(r"^(?:ORDER|PARTITION) BY (.*?);?$", (SQL / "0001_events.sql").read_text(), re.M)
+        keys = re.findall(r"^(?:ORDER|PARTITION) BY (.*?);?$", "".join((SQL / file).read_text() for file in sorted(set(TABLES.values()))), re.M)
         self.assertEqual(len(keys), 2 * len(TABLES))
         for key in keys:
             self.assertLessEqual(set(re.findall(r"\w+", key)) - {"toYYYYMM"}, KEYS)
@@ -127,7 +128,7 @@ class Engine(unittest.TestCase):
     def setUp(self):
         self.do(f"CREATE DATABASE {self._testMethodName}")
         self.do(f"USE {self._testMethodName}")
-        for statement in statements("0001_events.sql"):
+        for statement in statements("0001_events.sql") + statements("0002_plant.sql"):
             self.do(statement)
 
     @classmethod

@@ -7,3 +7,4 @@ hr_library(hr_telemetry_lab SOURCES ${CMAKE_CURRENT_LIST_DIR}/../support/telemet
 hr_test(test_norm_telemetry LABEL unit SOURCES unit/test_norm_telemetry.c DEPENDS hr_telemetry_lab)
 hr_test(test_telemetry_past LABEL sim SOURCES sim/test_telemetry_past.c DEPENDS hr_telemetry_lab)
 set_tests_properties(test_norm_telemetry test_telemetry_past PROPERTIES TIMEOUT 600)
+hr_test(test_edge_samples LABEL unit SOURCES unit/test_edge_samples.c DEPENDS hr_test_batches hr_test_support)

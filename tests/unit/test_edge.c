@@ -385,43 +385,6 @@ static void encoding_refuses_what_decoding_would_not_take(void **state)
     }
 }
 
-static void channels_and_samples_out_of_their_ranges_are_refused(void **state)
-{
-    (void)state;
-    struct edge_record wrong[19];
-    size_t n = 0;
-    for (; n < 12; n++) {
-        wrong[n] = channel();
-    }
-    wrong[0].as.channel.channel = 0;
-    wrong[1].as.channel.channel = EDGE_CHANNEL_MAX + 1;
-    wrong[2].as.channel.device[0] = '\0';
-    wrong[3].as.channel.point[0] = '\0';
-    wrong[4].as.channel.model = 65536;
-    wrong[5].as.channel.scale = EDGE_SCALE_MOST + 1;
-    wrong[6].as.channel.scale = -EDGE_SCALE_MOST - 1;
-    wrong[7].as.channel.kind = 0;
-    wrong[8].as.channel.kind = EDGE_CHANNEL_BITFIELD + 1;
-    wrong[9].as.channel.width_bits = 0;
-    wrong[10].as.channel.width_bits = 65;
-    wrong[11].as.channel.kind = EDGE_CHANNEL_MEASUREMENT; /* with a width */
-    wrong[n] = channel();
-    memset(wrong[n++].as.channel.unit, 'u', sizeof wrong[0].as.channel.unit);
-    wrong[n] = channel();
-    wrong[n++].as.channel.symbols[0] = '\n';
-    for (; n < HR_ARRAY_LEN(wrong); n++) {
-        wrong[n] = samples_with_holes();
-    }
-    wrong[14].as.samples.first_channel = 0;
-    wrong[15].as.samples.n_values = 0;
-    wrong[16].as.samples.n_values = EDGE_SAMPLES_MAX + 1;
-    wrong[17].as.samples.first_channel = EDGE_CHANNEL_MAX - 1003; /* the last value's would be 65536 */
-    wrong[18].as.samples.first_channel = UINT32_MAX;
-    for (size_t i = 0; i < n; i++) {
-        expect_refused(&wrong[i]);
-    }
-}
-
 static void decoding_refuses_broken_records_without_a_trace(void **state)
 {
     (void)state;
@@ -525,7 +488,6 @@ int main(void)
         cmocka_unit_test(record_that_does_not_fit_leaves_the_length_alone),
         cmocka_unit_test(largest_records_stay_within_their_declared_bounds),
         cmocka_unit_test(encoding_refuses_what_decoding_would_not_take),
-        cmocka_unit_test(channels_and_samples_out_of_their_ranges_are_refused),
         cmocka_unit_test(decoding_refuses_broken_records_without_a_trace),
         cmocka_unit_test(record_of_the_future_is_kept_and_not_guessed_at),
         cmocka_unit_test(encoding_a_record_of_no_kind_asserts),

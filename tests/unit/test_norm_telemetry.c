@@ -2,18 +2,21 @@
  *
  * What the samples of a plant say as events. The expected values are computed by hand from the registers'
  * meaning in "SunSpec Device Information Model Specification" 1.1 and the definitions of its models. */
+#include "aggregator/normalize/telemetry/channel_table.h"
 #include "aggregator/normalize/telemetry/symbol.h"
 #include "proto/base/assert.h"
 #include "tests/support/telemetry_lab.h"
 #include "tests/support/test_cmocka.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-static const char *site_of(void *ctx, uint64_t device_id)
-{
-    (void)ctx;
-    return device_id == TELEMETRY_LAB_DEVICE ? "north field" : NULL;
-}
+static const struct norm_site north_field = {.collector = TELEMETRY_LAB_DEVICE,
+                                             .name = "north field",
+                                             .has_node = true,
+                                             .iso = NORM_CAISO,
+                                             .node = "NF_1_N001",
+                                             .inverter_fuel = "solar"};
 
 #define assert_field(index, field, expected)                                                                 \
     assert_string_equal(telemetry_lab_text((index), (field)), (expected))
@@ -21,7 +24,7 @@ static const char *site_of(void *ctx, uint64_t device_id)
 static int begin(void **state)
 {
     telemetry_lab_start();
-    *state = telemetry_lab_reader(site_of);
+    *state = telemetry_lab_reader(&north_field);
     return 0;
 }
 
@@ -284,6 +287,99 @@ static void a_sample_without_a_dictionary_is_one_finding(void **state)
     assert_int_equal(telemetry->counts.unknown, 2);
 }
 
+/* Inverters, a battery and a meter over the end of five minutes; by hand: 1.5 MW + 250 kW, -40 kW, 1.2 MW. */
+static void a_site_has_a_total_for_each_technology_at_the_end_of_five_minutes(void **state)
+{
+    /* Batch 0 begins at an uptime of 1 s: 22:04:50. */
+    const struct edge_time_anchor anchor = {.boot_id = 1, .uptime_ms = 1000, .utc_ms = 1699999490000};
+    struct edge_record records[] = {
+        telemetry_lab_channel(1, 103, "W", EDGE_CHANNEL_MEASUREMENT),
+        telemetry_lab_channel(2, 101, "W", EDGE_CHANNEL_MEASUREMENT),
+        telemetry_lab_channel(3, 802, "W", EDGE_CHANNEL_MEASUREMENT),
+        telemetry_lab_channel(4, 203, "W", EDGE_CHANNEL_MEASUREMENT),
+        telemetry_lab_channel(5, 103, "VA", EDGE_CHANNEL_MEASUREMENT),
+        telemetry_lab_channel(6, 113, "W", EDGE_CHANNEL_MEASUREMENT),
+        {.kind = EDGE_SAMPLES},
+        telemetry_lab_sample(6, 77, EDGE_QUALITY_COMMS_ERROR),
+        telemetry_lab_sample(5, 1, EDGE_QUALITY_GOOD),
+    };
+    records[0].as.channel.scale = 3;
+    records[6].as.samples = (struct edge_samples){
+        .first_channel = 1, .n_values = 5, .value = {1500, 250000, -40000, 1200000, 99}};
+    records[7].dt_ms = 9999; /* 22:04:59.999 */
+    records[8].dt_ms = 10000;
+    telemetry_lab_seal(records, HR_ARRAY_LEN(records));
+    telemetry_lab.anchor = &anchor;
+    telemetry_lab_take(*state, 0);
+    assert_int_equal(telemetry_lab.n_events, 5 + 1 + 1 + 3);
+    static const struct {
+        const char *subject, *quarantine;
+        double value_mw;
+    } totals[] = {{"generation.solar", "incomplete", 1.75},
+                  {"generation.battery", "null", -0.04},
+                  {"net.meter", "null", 1.2}};
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_field(7 + i, "schema", "iso_telemetry");
+        assert_field(7 + i, "iso_subject", totals[i].subject);
+        assert_field(7 + i, "quarantine", totals[i].quarantine);
+        assert_field(7 + i, "feed", "plant_total");
+        assert_field(7 + i, "iso_code", "caiso");
+        assert_field(7 + i, "iso_location_type", "node");
+        assert_field(7 + i, "iso_location_id", "NF_1_N001");
+        assert_field(7 + i, "iso_location_name", "north field");
+        assert_field(7 + i, "iso_unit", "MW");
+        assert_field(7 + i, "iso_interval_minutes", "5");
+        assert_field(7 + i, "interval_start", "1699999200000000");
+        assert_field(7 + i, "interval_end", "1699999500000000");
+        assert_true(strtod(telemetry_lab_text(7 + i, "value"), NULL) == totals[i].value_mw);
+    }
+    assert_string_not_equal(telemetry_lab_text(7, "observation_key"), "");
+}
+
+/* Five streams of as many channels as there may be: four of them fit. */
+static void a_full_table_forgets_the_stream_that_was_not_used_for_longest(void **state)
+{
+    struct norm_telemetry *telemetry = *state;
+    struct norm_channels *channels = telemetry->channels;
+    struct edge_record record = telemetry_lab_channel(1, 103, "W", EDGE_CHANNEL_MEASUREMENT);
+    static const uint64_t used_at[] = {5, 1, 4, 3, 6};
+    for (uint32_t i = 0; i < HR_ARRAY_LEN(used_at); i++) {
+        channels->streams[i].is_loaded = true;
+        channels->streams[i].used_at = used_at[i];
+        for (uint32_t number = 1; number <= EDGE_CHANNEL_MAX; number++) {
+            record.as.channel.channel = number;
+            norm_channel_define(channels, &channels->streams[i], i, &record.as.channel);
+        }
+    }
+    for (uint32_t i = 0; i < HR_ARRAY_LEN(used_at); i++) {
+        bool is_kept = i != 1;
+        assert_int_equal(channels->streams[i].is_loaded, is_kept);
+        for (uint32_t number = 1; number <= EDGE_CHANNEL_MAX; number += 97) {
+            const struct norm_channel *entry = norm_channel_entry_at(channels, i, number);
+            assert_int_equal(entry != NULL, is_kept);
+            assert_true(entry == NULL || (entry->what.channel == number && entry->what_seq == i));
+        }
+    }
+    norm_channel_clear(channels, &channels->streams[0]);
+    assert_null(norm_channel_entry_at(channels, 0, 1));
+    assert_non_null(norm_channel_entry_at(channels, 2, 1));
+}
+
+static void a_total_needs_a_clock_and_a_former_sample(void **state)
+{
+    const struct edge_time_anchor of_another_boot = {.boot_id = 2, .utc_ms = 1699999490000};
+    struct edge_record records[] = {telemetry_lab_channel(1, 103, "W", EDGE_CHANNEL_MEASUREMENT),
+                                    telemetry_lab_sample(1, 5, EDGE_QUALITY_GOOD),
+                                    telemetry_lab_sample(1, 6, EDGE_QUALITY_GOOD)};
+    records[2].dt_ms = 3600000;
+    telemetry_lab_seal(records, HR_ARRAY_LEN(records));
+    telemetry_lab.anchor = &of_another_boot;
+    telemetry_lab_take(*state, 0);
+    assert_int_equal(telemetry_lab.n_events, 2);
+    const struct norm_telemetry *telemetry = *state;
+    assert_int_equal(telemetry->counts.totals, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -299,6 +395,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_register_map_brings_its_own_names, begin, end),
         cmocka_unit_test(names_of_many_bits_stay_within_their_room),
         cmocka_unit_test_setup_teardown(a_sample_without_a_dictionary_is_one_finding, begin, end),
+        cmocka_unit_test_setup_teardown(a_site_has_a_total_for_each_technology_at_the_end_of_five_minutes,
+                                        begin, end),
+        cmocka_unit_test_setup_teardown(a_full_table_forgets_the_stream_that_was_not_used_for_longest, begin,
+                                        end),
+        cmocka_unit_test_setup_teardown(a_total_needs_a_clock_and_a_former_sample, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "aggregator/normalize/telemetry/channels.h"
+#include "aggregator/normalize/telemetry/channel_table.h"
 
 #include "proto/base/assert.h"
 
@@ -12,139 +13,11 @@ enum {
     LOAD_BATCHES = 2 * REACH,
 };
 
-/* ---- entries ---- */
-
-static uint32_t slot_of(uint32_t stream, uint32_t number)
+static void note_sampled(struct norm_channels_stream *stream, uint32_t seq, uint64_t uptime_ms)
 {
-    uint64_t hash = ((uint64_t)stream << 32 | number) * UINT64_C(0x9E3779B97F4A7C15);
-    return (uint32_t)(hash >> 40) % NORM_CHANNELS_ENTRIES;
-}
-
-static struct norm_channel *entry_of(struct norm_channels *channels, uint32_t stream, uint32_t number)
-{
-    uint32_t at = channels->slots[slot_of(stream, number)];
-    while (at != 0) {
-        struct norm_channel *entry = &channels->entries[at - 1];
-        if (entry->stream == stream && entry->what.channel == number) {
-            return entry;
-        }
-        at = entry->next_of_slot;
-    }
-    return NULL;
-}
-
-static void unlink_entry(struct norm_channels *channels, const struct norm_channel *entry)
-{
-    uint32_t number = (uint32_t)(entry - channels->entries) + 1;
-    uint32_t *link = &channels->slots[slot_of(entry->stream, entry->what.channel)];
-    while (*link != number) {
-        HR_ASSERT(*link != 0);
-        link = &channels->entries[*link - 1].next_of_slot;
-    }
-    *link = entry->next_of_slot;
-}
-
-/* Forgets what the channels of a stream are. */
-static void clear_stream(struct norm_channels *channels, struct norm_channels_stream *stream)
-{
-    while (stream->first != 0) {
-        struct norm_channel *entry = &channels->entries[stream->first - 1];
-        uint32_t number = stream->first;
-        unlink_entry(channels, entry);
-        stream->first = entry->next_of_stream;
-        entry->next_of_stream = channels->free;
-        channels->free = number;
-    }
-}
-
-/* The stream other than `but` that was not asked for longest gives its channels away. */
-static void clear_oldest(struct norm_channels *channels, const struct norm_channels_stream *but)
-{
-    struct norm_channels_stream *oldest = NULL;
-    for (size_t i = 0; i < NORM_CHANNELS_STREAMS; i++) {
-        struct norm_channels_stream *stream = &channels->streams[i];
-        bool is_candidate = stream->first != 0 && stream != but;
-        if (is_candidate && (oldest == NULL || stream->used_at < oldest->used_at)) {
-            oldest = stream;
-        }
-    }
-    HR_ASSERT(oldest != NULL); /* one stream alone has fewer channels than there are entries */
-    clear_stream(channels, oldest);
-    oldest->is_loaded = false;
-}
-
-static struct norm_channel *add_entry(struct norm_channels *channels, struct norm_channels_stream *stream,
-                                      uint32_t number)
-{
-    if (channels->free == 0 && channels->n_entries == NORM_CHANNELS_ENTRIES) {
-        clear_oldest(channels, stream);
-    }
-    uint32_t at = channels->free;
-    if (at != 0) {
-        channels->free = channels->entries[at - 1].next_of_stream;
-    } else {
-        at = ++channels->n_entries;
-    }
-    uint32_t stream_number = (uint32_t)(stream - channels->streams);
-    uint32_t *slot = &channels->slots[slot_of(stream_number, number)];
-    struct norm_channel *entry = &channels->entries[at - 1];
-    *entry = (struct norm_channel){.what = {.channel = number},
-                                   .next_of_slot = *slot,
-                                   .next_of_stream = stream->first,
-                                   .stream = stream_number};
-    *slot = at;
-    stream->first = at;
-    return entry;
-}
-
-/* ---- what channels are ---- */
-
-static uint64_t add_hash(uint64_t hash, const void *bytes, size_t len_bytes)
-{
-    for (size_t i = 0; i < len_bytes; i++) {
-        hash = (hash ^ ((const uint8_t *)bytes)[i]) * UINT64_C(0x100000001B3);
-    }
-    return hash;
-}
-
-static uint64_t identity_of(const struct edge_channel *what)
-{
-    const uint32_t numbers[] = {what->model, (uint32_t)what->scale, what->kind, what->width_bits};
-    uint64_t hash = add_hash(UINT64_C(0xCBF29CE484222325), numbers, sizeof numbers);
-    hash = add_hash(hash, what->device, strlen(what->device) + 1);
-    hash = add_hash(hash, what->point, strlen(what->point) + 1);
-    hash = add_hash(hash, what->unit, strlen(what->unit) + 1);
-    return hash == 0 ? 1 : hash;
-}
-
-static void define(struct norm_channels *channels, struct norm_channels_stream *stream, uint32_t seq,
-                   const struct edge_channel *what)
-{
-    uint32_t stream_number = (uint32_t)(stream - channels->streams);
-    struct norm_channel *entry = entry_of(channels, stream_number, what->channel);
-    if (entry == NULL) {
-        entry = add_entry(channels, stream, what->channel);
-    }
-    entry->what = *what;
-    entry->what_seq = seq;
-    entry->identity = identity_of(what);
-}
-
-static bool is_known(const struct norm_channel *entry, uint32_t seq)
-{
-    return entry->identity != 0 && seq - entry->what_seq <= REACH;
-}
-
-static void remember(struct norm_channels *channels, struct norm_channels_stream *stream, uint32_t seq,
-                     const struct norm_channels_sample *sample)
-{
-    uint32_t stream_number = (uint32_t)(stream - channels->streams);
-    struct norm_channel *entry = entry_of(channels, stream_number, sample->channel);
-    if (entry != NULL && sample->quality == EDGE_QUALITY_GOOD) {
-        entry->value = sample->value;
-        entry->value_seq = seq;
-        entry->value_identity = is_known(entry, seq) ? entry->identity : 0;
-    }
+    stream->has_sampled = true;
+    stream->sampled_seq = seq;
+    stream->sampled_ms = uptime_ms;
 }
 
 void norm_channels_samples(const struct edge_record *record,
@@ -199,7 +72,7 @@ static struct norm_channels_stream *make_stream(struct norm_channels *channels,
             made = &ways[i];
         }
     }
-    clear_stream(channels, made);
+    norm_channel_clear(channels, made);
     *made = (struct norm_channels_stream){.is_used = true,
                                           .device_id = input->batch->device_id,
                                           .stream = input->batch->stream,
@@ -232,7 +105,7 @@ void norm_channels_batch(struct norm_channels *channels, const struct norm_input
     channels->current = (uint32_t)(stream - channels->streams) + 1;
     if (stream->is_loaded && batch->seq == stream->seq + 1) {
         if (stream->boot_id != input->envelope.header.boot_id) {
-            clear_stream(channels, stream);
+            norm_channel_clear(channels, stream);
         }
         mark(stream, batch->seq, batch->leaf);
     } else {
@@ -267,7 +140,7 @@ static void look_for_boot(void *ctx, const struct ledger_batch *batch)
 static void load_sample(void *ctx, const struct norm_channels_sample *sample)
 {
     struct loading *loading = ctx;
-    remember(loading->channels, loading->stream, loading->seq, sample);
+    norm_channel_remember(loading->channels, loading->stream, loading->seq, sample);
 }
 
 static void load_batch(void *ctx, const struct ledger_batch *batch)
@@ -287,9 +160,10 @@ static void load_batch(void *ctx, const struct ledger_batch *batch)
             continue;
         }
         if (record->kind == EDGE_CHANNEL) {
-            define(loading->channels, loading->stream, batch->seq, &record->as.channel);
+            norm_channel_define(loading->channels, loading->stream, batch->seq, &record->as.channel);
         } else if (record->kind == EDGE_SAMPLES || record->kind == EDGE_SAMPLE) {
             norm_channels_samples(record, load_sample, loading);
+            note_sampled(loading->stream, batch->seq, envelope.header.base_uptime_ms + record->dt_ms);
         }
     }
 }
@@ -304,7 +178,7 @@ static bool load(struct norm_channels *channels, struct norm_channels_stream *st
     uint32_t last = seq > LOAD_BATCHES ? seq - LOAD_BATCHES : 0;
     struct loading loading = {.channels = channels, .stream = stream, .from_seq = last};
     uint32_t n_batches = FIRST_SEARCH_BATCHES;
-    clear_stream(channels, stream);
+    norm_channel_clear(channels, stream);
     stream->n_marks = 0;
     for (uint32_t to = seq; past != NULL && to > last && loading.from_seq == last; n_batches *= 4) {
         uint32_t from = to - last > n_batches ? to - n_batches : last;
@@ -351,15 +225,16 @@ static struct norm_channels_stream *open_stream(struct norm_channels *channels,
 void norm_channels_define(struct norm_channels *channels, const struct norm_input *input,
                           const struct edge_channel *what)
 {
-    define(channels, open_stream(channels, input), input->batch->seq, what);
+    norm_channel_define(channels, open_stream(channels, input), input->batch->seq, what);
 }
 
 struct norm_channel *norm_channels_find(struct norm_channels *channels, const struct norm_input *input,
                                         uint32_t number)
 {
     struct norm_channels_stream *stream = open_stream(channels, input);
-    struct norm_channel *entry = entry_of(channels, (uint32_t)(stream - channels->streams), number);
-    return entry != NULL && is_known(entry, input->batch->seq) ? entry : NULL;
+    struct norm_channel *entry =
+        norm_channel_entry_at(channels, (uint32_t)(stream - channels->streams), number);
+    return entry != NULL && norm_channel_is_known(entry, input->batch->seq) ? entry : NULL;
 }
 
 bool norm_channels_has_value(const struct norm_channel *channel, const struct norm_input *input)
@@ -370,7 +245,30 @@ bool norm_channels_has_value(const struct norm_channel *channel, const struct no
 void norm_channels_remember(struct norm_channels *channels, const struct norm_input *input,
                             const struct norm_channels_sample *sample)
 {
-    remember(channels, open_stream(channels, input), input->batch->seq, sample);
+    norm_channel_remember(channels, open_stream(channels, input), input->batch->seq, sample);
+}
+
+bool norm_channels_sampled(struct norm_channels *channels, const struct norm_input *input, uint64_t uptime_ms,
+                           uint64_t *former_ms)
+{
+    struct norm_channels_stream *stream = open_stream(channels, input);
+    bool has_former = stream->has_sampled && input->batch->seq - stream->sampled_seq <= REACH;
+    *former_ms = has_former ? stream->sampled_ms : 0;
+    note_sampled(stream, input->batch->seq, uptime_ms);
+    return has_former;
+}
+
+void norm_channels_each(struct norm_channels *channels, const struct norm_input *input,
+                        void (*each)(void *ctx, const struct norm_channel *channel, bool has_value),
+                        void *ctx)
+{
+    const struct norm_channels_stream *stream = open_stream(channels, input);
+    for (uint32_t at = stream->first; at != 0; at = channels->entries[at - 1].next_of_stream) {
+        const struct norm_channel *entry = &channels->entries[at - 1];
+        if (norm_channel_is_known(entry, input->batch->seq)) {
+            each(ctx, entry, entry->is_good && norm_channels_has_value(entry, input));
+        }
+    }
 }
 
 /* ---- what retention must leave ---- */

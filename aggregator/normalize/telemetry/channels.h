@@ -27,6 +27,7 @@ struct norm_channel {
     uint64_t value_identity;  /* what the last good value was of; 0: none, or not known then */
     uint32_t value_seq;
     int64_t value;
+    bool is_good;          /* the last sample was, and gave this value */
     uint32_t next_of_slot; /* number + 1, 0: none */
     uint32_t next_of_stream;
     uint32_t stream;
@@ -47,6 +48,9 @@ struct norm_channels_stream {
     uint64_t leaf;
     uint64_t used_at; /* by the count of batches */
     uint32_t first;   /* its channels, number + 1 */
+    bool has_sampled; /* in this boot: the last record with samples */
+    uint32_t sampled_seq;
+    uint64_t sampled_ms; /* uptime */
     uint32_t n_marks;
     struct norm_channels_mark marks[NORM_CHANNELS_MARKS]; /* some of its batches, oldest first */
 };
@@ -94,6 +98,17 @@ bool norm_channels_has_value(const struct norm_channel *channel, const struct no
 /* The value of a sample of the batch at hand becomes the last one if it is good; also when find gave NULL. */
 void norm_channels_remember(struct norm_channels *channels, const struct norm_input *input,
                             const struct norm_channels_sample *sample);
+
+/* A record with samples was used, which the device took at this uptime. True: one was before it, in this boot
+ * and in reach, at *former_ms. */
+bool norm_channels_sampled(struct norm_channels *channels, const struct norm_input *input, uint64_t uptime_ms,
+                           uint64_t *former_ms);
+
+/* Calls `each` for every channel that is known, in any order, which is not the same for every reader.
+ * has_value: its last sample was good, and is in reach. */
+void norm_channels_each(struct norm_channels *channels, const struct norm_input *input,
+                        void (*each)(void *ctx, const struct norm_channel *channel, bool has_value),
+                        void *ctx);
 
 /* For needs_from of struct normalizer. */
 uint64_t norm_channels_needs(const struct norm_channels *channels, uint64_t since);

@@ -18,6 +18,14 @@ struct delivery {
     const struct norm_input *input;
     struct norm_subject subject;
     const struct norm_emit *emit;
+    const struct norm_site *site; /* NULL: none */
+};
+
+/* What a record makes of the five minutes that it ends. */
+struct ended {
+    size_t n_totals;
+    struct norm_site_total totals[NORM_SITE_TECHNOLOGIES];
+    int64_t end_s;
 };
 
 static struct norm_value name_value(const char *const *names, size_t n_names, uint32_t number)
@@ -26,19 +34,69 @@ static struct norm_value name_value(const char *const *names, size_t n_names, ui
     return norm_chars(name, strlen(name));
 }
 
-static void give(struct delivery *delivery, const struct norm_schema *schema, struct norm_value *values)
+/* key: empty for the collector's id. */
+static void give_keyed(struct delivery *delivery, const struct norm_schema *schema, struct norm_value *values,
+                       struct hr_bytes key)
 {
     struct norm_common_text text;
     delivery->subject.schema = schema;
     struct norm_time when = norm_common_fill(&delivery->subject, &text, values);
     const struct norm_event event = {.schema = schema,
                                      .values = values,
-                                     .key = values[NORM_DEVICE_ID].as.bytes,
+                                     .key = key.len_bytes > 0 ? key : values[NORM_DEVICE_ID].as.bytes,
                                      .occurred_at_us = when.occurred_at_us,
                                      .record_index = delivery->subject.record_index,
                                      .output_index = delivery->subject.output_index};
     delivery->subject.output_index++;
     delivery->emit->event(delivery->emit->ctx, &event);
+}
+
+static void give(struct delivery *delivery, const struct norm_schema *schema, struct norm_value *values)
+{
+    give_keyed(delivery, schema, values, hr_bytes_of(NULL, 0));
+}
+
+/* ---- totals ---- */
+
+static int64_t interval_of(int64_t time_us)
+{
+    return time_us / 1000000 / NORM_SITE_TOTAL_S;
+}
+
+/* Takes note of the record's time, and of the totals if it is the first behind the end of an interval. What
+ * they are is what was said before the record. */
+static void end_interval(struct delivery *delivery, struct ended *ended)
+{
+    const struct norm_input *input = delivery->input;
+    struct norm_time now = norm_time_of(input, delivery->subject.dt_ms);
+    uint64_t uptime_ms = input->envelope.header.base_uptime_ms + delivery->subject.dt_ms;
+    uint64_t former_ms = 0;
+    bool has_former = norm_channels_sampled(delivery->telemetry->channels, input, uptime_ms, &former_ms);
+    ended->n_totals = 0;
+    if (!has_former || delivery->site == NULL || !delivery->site->has_node ||
+        now.quality == NORM_TIME_RECEIVED_ONLY) {
+        return;
+    }
+    int64_t former_us = now.occurred_at_us - ((int64_t)uptime_ms - (int64_t)former_ms) * 1000;
+    if (interval_of(former_us) < interval_of(now.occurred_at_us)) {
+        ended->end_s = (interval_of(former_us) + 1) * NORM_SITE_TOTAL_S;
+        ended->n_totals =
+            norm_site_totals(delivery->site, delivery->telemetry->channels, input, ended->totals);
+    }
+}
+
+/* Behind the samples, so that a site more or less moves no event_id of theirs. */
+static void give_totals(struct delivery *delivery, const struct ended *ended)
+{
+    struct norm_value values[NORM_ISO_EVENT_FIELDS_MAX];
+    char key[NORM_ISO_KEY_CHARS];
+    const struct norm_site *site = delivery->site;
+    for (size_t i = 0; i < ended->n_totals; i++) {
+        const struct norm_schema *schema =
+            norm_site_values(site, &ended->totals[i], ended->end_s, key, values);
+        delivery->telemetry->counts.totals++;
+        give_keyed(delivery, schema, values, hr_bytes_of(site->node, strlen(site->node)));
+    }
 }
 
 /* ---- a sample that nobody explains ---- */
@@ -88,13 +146,9 @@ static void fill_channel(const struct delivery *delivery, const struct edge_chan
                                         [EDGE_CHANNEL_ACCUMULATOR] = "accumulator",
                                         [EDGE_CHANNEL_ENUMERATION] = "enumeration",
                                         [EDGE_CHANNEL_BITFIELD] = "bitfield"};
-    const struct norm_telemetry_config *config = &delivery->telemetry->config;
-    const char *site = NULL;
-    if (config->site_of != NULL) {
-        site = config->site_of(config->site_ctx, delivery->input->batch->device_id);
-    }
+    const struct norm_site *site = delivery->site;
     const char *model = norm_symbol_model(what);
-    values[NORM_TELEMETRY_SITE] = site != NULL ? norm_text_or_null(site) : norm_null();
+    values[NORM_TELEMETRY_SITE] = site != NULL ? norm_text_or_null(site->name) : norm_null();
     values[NORM_TELEMETRY_DEVICE] = norm_chars(what->device, strlen(what->device));
     values[NORM_TELEMETRY_MODEL] = what->model != 0 ? norm_long(what->model) : norm_null();
     values[NORM_TELEMETRY_MODEL_NAME] = model != NULL ? norm_text_or_null(model) : norm_null();
@@ -175,6 +229,16 @@ static void give_sample(void *ctx, const struct norm_channels_sample *sample)
 
 /* ---- the normalizer ---- */
 
+static const struct norm_site *site_of(const struct norm_telemetry_config *config, uint64_t collector)
+{
+    for (size_t i = 0; i < config->n_sites; i++) {
+        if (config->sites[i].collector == collector) {
+            return &config->sites[i];
+        }
+    }
+    return NULL;
+}
+
 static void telemetry_batch(void *ctx, const struct norm_input *input)
 {
     struct norm_telemetry *telemetry = ctx;
@@ -198,8 +262,12 @@ static void telemetry_record(void *ctx, const struct norm_input *input, const st
                                             .producer = PRODUCER,
                                             .record_index = record_index,
                                             .dt_ms = record->dt_ms},
-                                .emit = emit};
+                                .emit = emit,
+                                .site = site_of(&telemetry->config, input->batch->device_id)};
+    struct ended ended;
+    end_interval(&delivery, &ended);
     norm_channels_samples(record, give_sample, &delivery);
+    give_totals(&delivery, &ended);
 }
 
 static uint64_t telemetry_needs_from(void *ctx, uint64_t since)

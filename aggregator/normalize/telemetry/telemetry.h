@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Samples of plants to events of plant.telemetry: each value scaled, named and with its unit as the stream's
- * dictionary says, its quality, and the time with its uncertainty. A sample whose channel no dictionary in
- * reach explains is an event of data.quality.anomalies.v1; its bytes are in ingestion.plant.raw.v1. It needs
- * norm_input.past.
+ * dictionary says, its quality, and the time with its uncertainty; totals of sites as site.h has them. A
+ * sample whose channel no dictionary in reach explains is an event of data.quality.anomalies.v1; its bytes
+ * are in ingestion.plant.raw.v1. It needs norm_input.past.
  *
  * The key of an event is the collector's id, so that its samples stay in order in one partition. */
 #ifndef NORM_TELEMETRY_H
@@ -11,16 +11,14 @@
 
 #include "aggregator/normalize/norm.h"
 #include "aggregator/normalize/telemetry/channels.h"
+#include "aggregator/normalize/telemetry/site.h"
 
 /* schemas/avro/plant_telemetry.avsc. */
 extern const struct norm_schema norm_telemetry_schema;
 
 struct norm_telemetry_config {
-    /* Name of the collector's site, NUL-terminated; NULL: none is configured. It may be NULL itself: no
-     * sites.
-     */
-    const char *(*site_of)(void *ctx, uint64_t device_id);
-    void *site_ctx;
+    const struct norm_site *sites; /* kept; of one collector the first counts */
+    size_t n_sites;
     void *memory; /* norm_telemetry_memory_bytes() of zeros, aligned as malloc's; kept */
 };
 
@@ -29,6 +27,7 @@ struct norm_telemetry_counts {
     uint64_t samples; /* that became events */
     uint64_t bad;     /* of them: of another quality than good */
     uint64_t unknown; /* of channels that no dictionary explains */
+    uint64_t totals;
 };
 
 /* Must not move. One thread. */

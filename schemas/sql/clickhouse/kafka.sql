@@ -24,10 +24,19 @@ SETTINGS kafka_broker_list = '$BROKERS', kafka_topic_list = 'headrace.device.eve
 CREATE MATERIALIZED VIEW IF NOT EXISTS headrace_device_events_feed TO headrace_device_events AS
 SELECT * FROM headrace_device_events_queue;
 
+CREATE TABLE IF NOT EXISTS plant_telemetry_queue AS plant_telemetry
+ENGINE = Kafka
+SETTINGS kafka_broker_list = '$BROKERS', kafka_topic_list = 'plant.telemetry', kafka_group_name = '$GROUP',
+         kafka_format = 'AvroConfluent', format_avro_schema_registry_url = '$REGISTRY',
+         input_format_avro_allow_missing_fields = 1;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS plant_telemetry_feed TO plant_telemetry AS
+SELECT * FROM plant_telemetry_queue;
+
 -- A signed batch is the whole value; the rest stands in headers. The record's timestamp is the time of receipt.
 CREATE TABLE IF NOT EXISTS ingestion_raw_queue (envelope String)
 ENGINE = Kafka
-SETTINGS kafka_broker_list = '$BROKERS', kafka_topic_list = 'ingestion.ais.raw.v1,ingestion.device.raw.v1',
+SETTINGS kafka_broker_list = '$BROKERS', kafka_topic_list = 'ingestion.ais.raw.v1,ingestion.device.raw.v1,ingestion.plant.raw.v1',
          kafka_group_name = '$GROUP', kafka_format = 'RawBLOB';
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS ingestion_raw_feed TO ingestion_raw AS
