@@ -166,7 +166,11 @@ static void start_with(enum tap_modbus_framing framing, const struct station_gro
 
 static void pass(uint64_t ms)
 {
-    cli_plant_step(&plant, (double)ms / 1000);
+    /* The sky is looked at once a second. */
+    uint64_t n_seconds = (now_ms + ms) / SECOND - now_ms / SECOND;
+    if (n_seconds > 0) {
+        cli_plant_step(&plant, (double)n_seconds);
+    }
     now_ms += ms;
 }
 
