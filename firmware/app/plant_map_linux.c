@@ -38,7 +38,7 @@ static void check_register(const void *section, struct conf_place *place)
 {
     const struct app_plant_register *row = section;
     bool is_float = types[row->type].type == TAP_SUNSPEC_FLOAT32;
-    if (row->scale != floor(row->scale) || fabs(row->scale) > TAP_SUNSPEC_SCALE_MOST) {
+    if (row->scale != floor(row->scale) || fabs(row->scale) > (double)TAP_SUNSPEC_SCALE_MOST) {
         conf_complain(place, "scale", "not a whole number from -%d to %d: the value is times 10 to its power",
                       TAP_SUNSPEC_SCALE_MOST, TAP_SUNSPEC_SCALE_MOST);
     }

@@ -76,7 +76,7 @@ static void on_channel(void *ctx, const struct station_device *device, const str
     out->kind = (uint32_t)channel->kind;
     out->width_bits = channel->width_bits;
     out->interval_ms = point->interval_ms;
-    out->silence_ms = point->silence_ms;
+    out->silence_ms = point->is_each ? 0 : point->silence_ms;
     out->dead_band = point->is_each ? 0 : point->dead_band;
     fw_text_copy(out->symbols, sizeof out->symbols, channel->symbols);
     offer(modbus, now_ms);

@@ -9,7 +9,7 @@ SAMPLES = 15
 GOOD, STALE, NOT_IMPLEMENTED, COMMS_ERROR, OUT_OF_RANGE = range(5)
 
 Channel = collections.namedtuple("Channel", "number device model point unit scale kind width_bits interval_ms silence_ms dead_band symbols")
-Sample = collections.namedtuple("Sample", "channel boot value quality at_ms")
+Sample = collections.namedtuple("Sample", "channel boot boot_id value quality at_ms")
 
 
 def fields(data):
@@ -70,11 +70,13 @@ class Telemetry:
         self.boots = 0
         self.samples = []
         self.channels = []  # as they came
+        self.n_batches = collections.Counter()  # by boot
         known, last_boot = {}, None
         for batch in batches:
             boot, base_ms = int.from_bytes(batch.envelope[32:36], "big"), int.from_bytes(batch.envelope[36:42], "big")
             if boot != last_boot:
                 self.boots, last_boot, known = self.boots + 1, boot, {}
+            self.n_batches[self.boots] += 1
             for record in batch.records():
                 got = dict(fields(record))
                 kind = body_of(record)
@@ -86,7 +88,7 @@ class Telemetry:
                     for number, value, quality in read_samples(got[SAMPLES]):
                         if number not in known:
                             raise AssertionError(f"boot {self.boots}: channel {number} is in no dictionary")
-                        self.samples.append(Sample(known[number], self.boots, value, quality, base_ms + got.get(1, 0)))
+                        self.samples.append(Sample(known[number], self.boots, boot, value, quality, base_ms + got.get(1, 0)))
 
     def of(self, device, point, boot=None):
         return [s for s in self.samples if (s.channel.device, s.channel.point) == (device, point) and boot in (None, s.boot)]

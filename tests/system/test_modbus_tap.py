@@ -4,7 +4,7 @@
 aggregator and Apache Kafka. The simulated inverters count their answers (--count), so what was read and what arrived can
 be held against each other sample by sample.
 
-HEADRACE_LONG=1 runs for minutes instead of seconds."""
+HEADRACE_LONG=1 polls ten times as often and for longer, so that the dictionary comes again within a boot."""
 import collections
 import json
 import sys
@@ -12,14 +12,14 @@ import time
 import unittest
 
 from harness import Aggregator, Site, SystemTest, wait_for
-from pipeline import LONG, Broker, Collector, Topics, seeded, wait_published
+from pipeline import LONG, TELEMETRY, Broker, Collector, Topics, seeded, wait_published
 from proxies import UdpProxy
 from samples import COMMS_ERROR, GOOD, NOT_IMPLEMENTED, STALE, Telemetry
 from test_sim_sunspec import Plant
 
 DEVICES = 20
 POINTS = ["A", "AphA", "AphB", "AphC", "PhVphA", "PhVphB", "PhVphC", "W", "Hz", "WH"]  # of model 103
-ROUNDS = 120 if LONG else 5
+ROUNDS, INTERVAL = (600, "100ms") if LONG else (5, "1s")
 PATIENT = "timeout: 60s"  # a slow machine is no fault
 
 
@@ -87,9 +87,20 @@ class Pipeline(Taps):
                 for point in POINTS:
                     self.assertEqual(len(telemetry.of(f"inverter-{unit}", point, boot)), len(counts), (boot, unit, point))
                 n_samples += len(counts) * len(POINTS)
+            n_batches, told = telemetry.n_batches[boot], collections.Counter(c.number for b, c in telemetry.channels if b == boot)
+            self.assertGreaterEqual(min(told.values()), 1 + n_batches // 1000, "how often the dictionary was said")
+            self.assertLessEqual(max(told.values()), 1 + n_batches // 990)
             if boot == telemetry.boots:
                 self.assertEqual(n_samples, last_status["stats"]["plant"]["samples"], "reported, and not published")
         self.assertEqual({s.quality for s in telemetry.samples}, {GOOD})
+
+    def assert_each_sample_is_an_event(self, telemetry):
+        """plant.telemetry has the samples as they were signed, scaled and named."""
+        events = collections.Counter((e["boot_id"], e["uptime_ms"], e["device"], e["point"], e["raw_value"], e["value"], e["unit"],
+                                      e["quality"]) for e in self.broker.tail(TELEMETRY))
+        samples = collections.Counter((s.boot_id, s.at_ms, s.channel.device, s.channel.point, s.value, float(f"{s.value}e{s.channel.scale}"),
+                                       s.channel.unit, "good") for s in telemetry.samples)
+        self.assertEqual(events, samples)
 
     def measure(self, proxy):
         """Bytes towards the aggregator and processor time of the collector, over some seconds."""
@@ -106,7 +117,7 @@ class Pipeline(Taps):
         proxy = self.own(UdpProxy(self.aggregator.port, self.random))
         plant = self.own(Plant(self.folder, "--inverters", DEVICES, "--hour", 11, "--count"))
         points = ", ".join(f"103.{point}" for point in POINTS)
-        path = plant_file(self.folder, [f"name: power, points: [{points}], interval: 1s, report: each"],
+        path = plant_file(self.folder, [f"name: power, points: [{points}], interval: {INTERVAL}, report: each"],
                           [(tcp(plant), [f"name: inverter-{unit}, unit: {unit}, groups: [power], {PATIENT}"])
                            for unit in range(3, 3 + DEVICES)])
         self.collect(path, "seal: {max_bytes: 256, max_age: 60s}\nuplink: {ack_timeout: 30s, silence: 1s}\n", to=f"coaps://127.0.0.1:{proxy.port}")
@@ -125,6 +136,7 @@ class Pipeline(Taps):
         status, topics, telemetry = self.finish()
         self.assertEqual(telemetry.boots, 2)
         self.assert_each_sample_once(telemetry, status)
+        self.assert_each_sample_is_an_event(telemetry)
         batches = [b for b in topics.batches if first <= b.batch_seq < end]
         n_samples = len(Telemetry([b for b in topics.batches if b.batch_seq < end]).samples) - \
             len(Telemetry([b for b in topics.batches if b.batch_seq < first]).samples)

@@ -212,6 +212,72 @@ static void a_serial_device_that_goes_away_is_opened_again(void **state)
     (void)unlink(link);
 }
 
+static void a_two_way_serial_line_is_written_to_with_its_parity(void **state)
+{
+    (void)state;
+    char link[32];
+    char text[8] = "";
+    int master = open_terminal(temporary_name(link));
+    struct port_linux_source_config config = config_of(PORT_LINUX_SOURCE_SERIAL, link, 0);
+    config.is_two_way = true;
+    config.has_two_stop_bits = true;
+    config.parity = PORT_LINUX_PARITY_ODD;
+    assert_ok(open_source(&config));
+    assert_true(port_linux_source_is_open(&source));
+    struct termios settings;
+    assert_int_equal(tcgetattr(source.stream[0], &settings), 0);
+    assert_int_equal(settings.c_cflag & CSTOPB, CSTOPB);
+    assert_int_equal(settings.c_cflag & PARODD, PARODD);
+    assert_ok(port_linux_source_write(&source, hr_bytes_of("ask", 3)));
+    assert_int_equal(read(master, text, sizeof text), 3);
+    assert_string_equal(text, "ask");
+    write_text(master, "answer");
+    assert_got(0, "answer");
+    port_linux_source_close(&source);
+    assert_false(port_linux_source_is_open(&source));
+    assert_code(port_linux_source_write(&source, hr_bytes_of("ask", 3)), HR_AGAIN);
+    assert_int_equal(close(master), 0);
+    (void)unlink(link);
+
+    /* One that is for listening only can't be written to. */
+    master = open_terminal(link);
+    config.is_two_way = false;
+    assert_ok(open_source(&config));
+    assert_code(port_linux_source_write(&source, hr_bytes_of("ask", 3)), HR_IO);
+    port_linux_source_close(&source);
+    assert_int_equal(close(master), 0);
+    (void)unlink(link);
+}
+
+static void a_tcp_client_writes_and_may_be_opened_anew_at_once(void **state)
+{
+    (void)state;
+    uint16_t port = 0;
+    char text[8] = "";
+    int listener = loopback_socket(SOCK_STREAM, &port);
+    assert_int_equal(listen(listener, 4), 0);
+    struct port_linux_source_config config = config_of(PORT_LINUX_SOURCE_TCP_CLIENT, "127.0.0.1", port);
+    assert_ok(open_source(&config));
+    read_until(&source.counts.opened, 1);
+    int peer = accept(listener, NULL, NULL);
+    assert_ok(port_linux_source_write(&source, hr_bytes_of("ask", 3)));
+    assert_int_equal(read(peer, text, sizeof text), 3);
+    port_linux_source_reopen(&source, now_ms);
+    assert_false(port_linux_source_is_open(&source));
+    assert_int_equal(read(peer, text, sizeof text), 0);
+    assert_int_equal(source.counts.lost, 1);
+    assert_int_equal(port_linux_source_wait_ms(&source, now_ms), 0);
+    read_until(&source.counts.opened, 2);
+    assert_true(port_linux_source_is_open(&source));
+    assert_int_equal(close(peer), 0);
+    peer = accept(listener, NULL, NULL);
+    write_text(peer, "two");
+    assert_got(0, "two");
+    port_linux_source_close(&source);
+    assert_int_equal(close(peer), 0);
+    assert_int_equal(close(listener), 0);
+}
+
 static void pauses_between_tries_grow_to_15_seconds(void **state)
 {
     (void)state;
@@ -487,6 +553,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_serial_line_is_raw_and_ours_alone),
         cmocka_unit_test(a_serial_device_that_goes_away_is_opened_again),
+        cmocka_unit_test(a_two_way_serial_line_is_written_to_with_its_parity),
+        cmocka_unit_test(a_tcp_client_writes_and_may_be_opened_anew_at_once),
         cmocka_unit_test(pauses_between_tries_grow_to_15_seconds),
         cmocka_unit_test(a_tcp_client_connects_again_when_its_peer_goes),
         cmocka_unit_test(a_tcp_peer_that_does_not_answer_is_given_up_after_10_seconds),

@@ -76,7 +76,7 @@ struct station_channel {
     enum station_kind kind;
     uint8_t width_bits;  /* of an accumulator, else 0 */
     const char *symbols; /* of a register map: \"0=off;1=on\", else empty */
-    int8_t scale;        /* as it was told last */
+    int32_t scale;       /* as it was told last */
     int8_t map_scale;
     bool is_told;
     bool is_scaled; /* there is a scale factor, at this address */

@@ -39,7 +39,7 @@ void station_take_sample(void *ctx, const struct plant_sample *sample, uint64_t 
     struct station_device *device = ctx;
     struct station_line *line = device->line;
     struct station_channel *channel = &device->memory.channels[sample->point - device->memory.points];
-    int8_t scale = (int8_t)(sample->scale + channel->map_scale);
+    int32_t scale = sample->scale + channel->map_scale;
     bool is_new = !channel->is_told || channel->scale != scale;
     bool is_behind = line->n_samples > 0 && line->samples[line->n_samples - 1].channel >= channel->number;
     if (line->n_samples == STATION_SAMPLES_MAX || is_behind) {

@@ -207,8 +207,14 @@ static void add_value(struct station_device *device, const struct tap_sunspec_fo
     channel.model = found->id;
     channel.is_scaled = item->reference != 0 && item->reference < found->n_registers;
     channel.scale_address = (uint16_t)(found->address + item->reference);
+    bool wants_scale =
+        channel.is_scaled && find_scale(device, &point, channel.scale_address) == PLANT_NO_POINT;
+    if (device->n_points + (wants_scale ? 2 : 1) > device->memory.capacity) {
+        device->n_left_out++; /* without its scale factor it would be read as if it had none */
+        return;
+    }
     insert(device, &point, &channel);
-    if (channel.is_scaled && find_scale(device, &point, channel.scale_address) == PLANT_NO_POINT) {
+    if (wants_scale) {
         struct plant_point scale = point_in(group, TAP_MODBUS_HOLDING, channel.scale_address, &SCALE_FACTOR);
         scale.is_hidden = true;
         insert(device, &scale, &(struct station_channel){.unit = "", .symbols = ""});
