@@ -30,6 +30,9 @@ static const char *const state_names[] = {"enrolled", "active", "quarantined", "
 
 const char *config_registry_state_name(enum ledger_device_state state)
 {
+    if (state == LEDGER_DEVICE_CLAIMED) {
+        return "claimed"; /* of the ceremony alone: no file says it */
+    }
     return (size_t)state < HR_ARRAY_LEN(state_names) - 1 ? state_names[state] : "?";
 }
 

@@ -91,11 +91,10 @@ static void merge_state(struct ledger_device *merged, const struct ledger_device
 
 void agg_announce(struct agg_core *core, const struct agg_device *device, enum agg_event_kind kind)
 {
-    static const char *const names[] = {[LEDGER_DEVICE_ENROLLED] = "enrolled",
-                                        [LEDGER_DEVICE_ACTIVE] = "active",
-                                        [LEDGER_DEVICE_QUARANTINED] = "quarantined",
-                                        [LEDGER_DEVICE_REVOKED] = "revoked",
-                                        [LEDGER_DEVICE_RETIRED] = "retired"};
+    static const char *const names[] = {
+        [LEDGER_DEVICE_ENROLLED] = "enrolled",       [LEDGER_DEVICE_ACTIVE] = "active",
+        [LEDGER_DEVICE_QUARANTINED] = "quarantined", [LEDGER_DEVICE_REVOKED] = "revoked",
+        [LEDGER_DEVICE_RETIRED] = "retired",         [LEDGER_DEVICE_CLAIMED] = "claimed"};
     struct agg_event event = {.kind = kind,
                               .device_id = device->device_id,
                               .n = device->state.entry.revision,
@@ -106,11 +105,10 @@ void agg_announce(struct agg_core *core, const struct agg_device *device, enum a
 static void audit_entry(struct agg_core *core, const struct agg_device *device,
                         const struct ledger_device *before)
 {
-    static const char *const actions[] = {[LEDGER_DEVICE_ENROLLED] = "released",
-                                          [LEDGER_DEVICE_ACTIVE] = "released",
-                                          [LEDGER_DEVICE_QUARANTINED] = "quarantined",
-                                          [LEDGER_DEVICE_REVOKED] = "revoked",
-                                          [LEDGER_DEVICE_RETIRED] = "retired"};
+    static const char *const actions[] = {
+        [LEDGER_DEVICE_ENROLLED] = "released",       [LEDGER_DEVICE_ACTIVE] = "released",
+        [LEDGER_DEVICE_QUARANTINED] = "quarantined", [LEDGER_DEVICE_REVOKED] = "revoked",
+        [LEDGER_DEVICE_RETIRED] = "retired",         [LEDGER_DEVICE_CLAIMED] = "claimed"};
     const struct ledger_device *now = &device->state.entry;
     bool is_decided = before != NULL && before->state != now->state;
     const char *action = before == NULL ? "registered" : is_decided ? actions[now->state] : "changed";

@@ -17,7 +17,10 @@ enum {
     APP_MAX_CONNECT_TO = 16,
 };
 
+/* Files, or a directory that holds all of it, which the ceremony fills (app/identity_file.h). */
 struct app_identity {
+    char directory[APP_PATH_MAX_CHARS + 1]; /* empty: files */
+    char serial[64];                        /* of the hardware, where directory is; empty: the machine's */
     char certificate[APP_PATH_MAX_CHARS + 1];
     char key[APP_PATH_MAX_CHARS + 1];
     char record_key[APP_PATH_MAX_CHARS + 1];
@@ -81,7 +84,7 @@ struct app_tap {
 };
 
 struct app_config {
-    uint64_t device_id;
+    uint64_t device_id; /* this, aggregators and server_name: nothing where the identity has a directory */
     char name[64];
     struct app_identity identity;
     uint32_t n_aggregators;

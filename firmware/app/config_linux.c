@@ -40,9 +40,8 @@ static const char *check_server_name(const char *text)
     return NULL;
 }
 
-static void check_identity(const void *section, struct conf_place *place)
+static void check_files(const struct app_identity *identity, struct conf_place *place)
 {
-    const struct app_identity *identity = section;
     struct crypto_fault fault;
     if (!hr_is_ok(crypto_certificates_check(identity->ca, &fault))) {
         conf_complain(place, "ca", "%s", fault.text);
@@ -57,6 +56,29 @@ static void check_identity(const void *section, struct conf_place *place)
         conf_complain(place, "record_key", "%s", fault.text);
     } else {
         crypto_signer_unload(&signer);
+    }
+}
+
+static void check_identity(const void *section, struct conf_place *place)
+{
+    const struct app_identity *identity = section;
+    const struct {
+        const char *key;
+        const char *value;
+    } files[] = {{"certificate", identity->certificate},
+                 {"key", identity->key},
+                 {"record_key", identity->record_key},
+                 {"ca", identity->ca}};
+    bool is_whole = true;
+    for (size_t i = 0; i < HR_ARRAY_LEN(files); i++) {
+        if ((files[i].value[0] != '\0') != (identity->directory[0] == '\0')) {
+            conf_complain(place, files[i].key, "%s",
+                          files[i].value[0] == '\0' ? "is required and missing" : "the directory has it");
+            is_whole = false;
+        }
+    }
+    if (is_whole && identity->directory[0] == '\0') {
+        check_files(identity, place);
     }
 }
 
@@ -104,6 +126,19 @@ static void check_http(const void *section, struct conf_place *place)
 static void check_config(const void *section, struct conf_place *place)
 {
     const struct app_config *config = section;
+    const struct {
+        const char *key;
+        bool is_there;
+    } names[] = {{"device_id", config->device_id != 0},
+                 {"aggregators", config->n_aggregators != 0},
+                 {"server_name", config->server_name[0] != '\0'}};
+    const bool has_directory = config->identity.directory[0] != '\0';
+    for (size_t i = 0; i < HR_ARRAY_LEN(names); i++) {
+        if (names[i].is_there == has_directory) {
+            conf_complain(place, names[i].key, "%s",
+                          has_directory ? "the identity's directory has it" : "is required and missing");
+        }
+    }
     uint32_t n_http = 0;
     for (uint32_t i = 0; i < config->n_taps; i++) {
         n_http += config->taps[i].type == APP_TAP_HTTP ? 1 : 0;
@@ -119,22 +154,30 @@ static void check_config(const void *section, struct conf_place *place)
 /* ---- the tables ---- */
 
 static const struct conf_field identity_fields[] = {
+    {.key = "directory",
+     .type = CONF_STRING,
+     CONF_AT(struct app_identity, directory),
+     .min = 1,
+     .help = "Instead of the files below: what `headrace device provision` fills; made at the first start."},
+    {.key = "serial",
+     .type = CONF_STRING,
+     CONF_AT(struct app_identity, serial),
+     .min = 1,
+     .check_text = check_name,
+     .help = "With directory: the serial number of the hardware; without it the machine's id."},
     {.key = "certificate",
      .type = CONF_STRING,
      CONF_AT(struct app_identity, certificate),
-     .required = true,
      .min = 1,
      .help = "PEM file: the certificate of this device, then intermediates."},
     {.key = "key",
      .type = CONF_STRING,
      CONF_AT(struct app_identity, key),
-     .required = true,
      .min = 1,
      .help = "PEM file: the private key of the certificate; mode 0600."},
     {.key = "record_key",
      .type = CONF_STRING,
      CONF_AT(struct app_identity, record_key),
-     .required = true,
      .min = 1,
      .help = "PEM or DER file: the P-256 key that signs batches; mode 0600."},
     {.key = "key_epoch",
@@ -147,7 +190,6 @@ static const struct conf_field identity_fields[] = {
     {.key = "ca",
      .type = CONF_STRING,
      CONF_AT(struct app_identity, ca),
-     .required = true,
      .min = 1,
      .help = "PEM file: authorities of the aggregators' certificates."},
 };
@@ -406,7 +448,6 @@ static const struct conf_field fields[] = {
     {.key = "device_id",
      .type = CONF_UINT,
      CONF_AT(struct app_config, device_id),
-     .required = true,
      .min = 1,
      .help = "The number that the registry gave this device."},
     {.key = "name",
@@ -422,14 +463,11 @@ static const struct conf_field fields[] = {
     {.key = "aggregators",
      .type = CONF_STRINGS,
      CONF_LIST_AT(struct app_config, aggregators, n_aggregators),
-     .min = 1,
-     .required = true,
      .check_text = check_uri,
      .help = "Tried in turn: coaps://host:port or coaps+tcp://host:port."},
     {.key = "server_name",
      .type = CONF_STRING,
      CONF_AT(struct app_config, server_name),
-     .required = true,
      .min = 1,
      .check_text = check_server_name,
      .help = "The DNS name that the aggregator's certificate must have."},

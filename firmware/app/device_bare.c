@@ -74,9 +74,9 @@ static const char *reset_name(void)
 static void say_identity(const struct app_identity *identity)
 {
     char id[APP_HEX_CHARS + 1];
-    APP_SAY("identity", {"device", app_hex_u64(identity->image.device_id, id), 0},
-            {"name", identity->image.name, 0}, {"key_epoch", NULL, identity->image.key_epoch});
-    if (identity->image.console_locked) {
+    APP_SAY("identity", {"device", app_hex_u64(identity->store.image.device_id, id), 0},
+            {"name", identity->store.image.name, 0}, {"key_epoch", NULL, identity->store.image.key_epoch});
+    if (identity->store.image.console_locked) {
         app_console_text("The console is locked: it tells states and changes nothing.\r\n");
     }
 }
@@ -118,7 +118,7 @@ static enum app_trouble open_spool(struct app_device *device)
     const struct fw_spool_config config = {
         .flash = &device->spool_part.port,
         .hash = crypto_hash(),
-        .device_id = device->identity.image.device_id,
+        .device_id = device->identity.store.image.device_id,
         .envelope_max_bytes = WIRE_MCU_ENVELOPE_MAX_BYTES,
         .sectors = device->sectors,
         .stage = device->stage,
@@ -154,7 +154,7 @@ static struct hr_status start_collector(struct app_device *device)
     if (device->has_network) {
         app_network_start_client(device);
     }
-    const uint32_t seal_max_age_ms = device->identity.image.seal_max_age_ms;
+    const uint32_t seal_max_age_ms = device->identity.store.image.seal_max_age_ms;
     const struct fw_collector_config config = {
         .clock = &app_device_clock,
         .random = crypto_random(),
@@ -232,10 +232,10 @@ static void start_device(struct app_device *device)
         say_trouble(device);
         return;
     }
-    if (device->identity.image.serial_baud != 0) {
-        board_serial_speed(device->identity.image.serial_baud);
+    if (device->identity.store.image.serial_baud != 0) {
+        board_serial_speed(device->identity.store.image.serial_baud);
     }
-    const struct image_regions *regions = &device->identity.image.regions;
+    const struct image_regions *regions = &device->identity.store.image.regions;
     port_flash_part_init(&device->spool_part, memory, regions->spool_first_sector, regions->spool_n_sectors);
     app_network_start(device);
     start_collecting(device);

@@ -51,7 +51,7 @@ const struct port_net app_no_network = {.n_addresses = 1,
 
 void app_network_start(struct app_device *device)
 {
-    const struct image_identity *image = &device->identity.image;
+    const struct image_identity *image = &device->identity.store.image;
     struct port_netif_config config = {
         .dhcp = !image->has_ipv4, .random = crypto_random(), .log = app_console_log()};
     memcpy(config.mac, image->mac, sizeof config.mac);
@@ -70,7 +70,7 @@ void app_network_start(struct app_device *device)
 
 void app_network_start_client(struct app_device *device)
 {
-    const struct image_identity *image = &device->identity.image;
+    const struct image_identity *image = &device->identity.store.image;
     const struct net_config config = {
         .addresses = device->identity.addresses,
         .n_addresses = image->n_aggregators,

@@ -5,6 +5,7 @@
 #ifndef APP_IDENTITY_H
 #define APP_IDENTITY_H
 
+#include "firmware/core/identity_store.h"
 #include "firmware/crypto/crypto.h"
 #include "firmware/net/client.h"
 #include "firmware/port/port_flash.h"
@@ -14,7 +15,7 @@
 enum app_trouble {
     APP_FINE,
     APP_NO_MEMORY,     /* the non-volatile memory does not answer; it may another time */
-    APP_NO_IMAGE,      /* it holds no identity */
+    APP_NO_IMAGE,      /* it holds no identity, or a factory's */
     APP_IMAGE_DAMAGED, /* both copies fail their check */
     APP_IMAGE_UNKNOWN, /* a format that this firmware does not know */
     APP_IMAGE_FOREIGN, /* made for another board, or another division of the memory */
@@ -29,16 +30,16 @@ const char *app_trouble_name(enum app_trouble trouble);
 const char *app_trouble_advice(enum app_trouble trouble);
 
 struct app_identity {
-    struct image_identity image;                     /* borrows from page */
-    bool is_known;                                   /* image was read */
-    struct net_address addresses[NET_MAX_ADDRESSES]; /* image.n_aggregators of them */
+    struct fw_identity_store store;                  /* its image borrows from page */
+    bool is_known;                                   /* it was read, and is no factory's */
+    struct net_address addresses[NET_MAX_ADDRESSES]; /* store.image.n_aggregators of them */
     struct crypto_signer signer;
     struct crypto_verifier verifier;
     uint8_t page[IMAGE_IDENTITY_MAX_BYTES];
 };
 
-/* Reads the image and checks that it is this board's, stirs and rewrites the seed, and loads the record key.
- * Call it again only after APP_NO_MEMORY. */
+/* Reads the image and checks that it is this board's, ends a replacement that was cut, stirs and rewrites the
+ * seed, and loads the record key. Call it again only after APP_NO_MEMORY. */
 enum app_trouble app_identity_load(struct app_identity *identity, const struct port_flash *memory);
 
 #endif

@@ -70,10 +70,17 @@ static enum app_trouble trouble_of(struct hr_status status)
 
 static enum app_trouble read_image(struct app_identity *identity, const struct port_flash *memory)
 {
-    enum app_trouble trouble = trouble_of(fw_identity_read(memory, identity->page, &identity->image));
-    if (trouble == APP_FINE && (strcmp(identity->image.board, board_info.name) != 0 ||
-                                identity->image.regions.spool_n_sectors > APP_SPOOL_MAX_SECTORS)) {
+    struct fw_identity_store *store = &identity->store;
+    enum app_trouble trouble = trouble_of(fw_identity_store_open(store, memory, identity->page));
+    if (trouble == APP_FINE && (strcmp(identity->store.image.board, board_info.name) != 0 ||
+                                identity->store.image.regions.spool_n_sectors > APP_SPOOL_MAX_SECTORS)) {
         trouble = APP_IMAGE_FOREIGN;
+    }
+    if (trouble == APP_FINE) {
+        trouble = trouble_of(fw_identity_store_settle(store));
+    }
+    if (trouble == APP_FINE && store->image.state != IMAGE_ENROLLED) {
+        trouble = APP_NO_IMAGE;
     }
     identity->is_known = trouble == APP_FINE;
     return trouble;
@@ -95,7 +102,7 @@ static enum app_trouble take_seed(const struct port_flash *memory)
 
 static bool read_addresses(struct app_identity *identity)
 {
-    const struct image_identity *image = &identity->image;
+    const struct image_identity *image = &identity->store.image;
     if (image->n_aggregators > HR_ARRAY_LEN(identity->addresses)) {
         return false;
     }
@@ -109,7 +116,7 @@ static bool read_addresses(struct app_identity *identity)
 
 static enum app_trouble load_keys(struct app_identity *identity)
 {
-    const struct image_identity *image = &identity->image;
+    const struct image_identity *image = &identity->store.image;
     /* A session trusts one authority (struct net_credentials); to leave out another would be no one's word.
      */
     if (image->n_ca != 1 || !read_addresses(identity) ||

@@ -3,6 +3,7 @@
  * headrace-collector: static objects, wiring, and one loop. */
 #include "firmware/app/backfill.h"
 #include "firmware/app/config.h"
+#include "firmware/app/identity_file.h"
 #include "firmware/app/spool_file.h"
 #include "firmware/app/status.h"
 #include "firmware/app/taps.h"
@@ -37,6 +38,8 @@ struct app {
     struct port_log_json log;
     struct crypto_signer signer;
     struct crypto_verifier verifier;
+    struct app_identity_file identity; /* where the configuration names a directory */
+    bool has_identity;
     struct app_spool_file spool_file;
     struct net_address addresses[NET_MAX_ADDRESSES];
     struct net_client net;
@@ -117,7 +120,7 @@ static int take_arguments(int argc, char **argv, struct arguments *out)
 
 /* ---- wiring ---- */
 
-static struct hr_status open_keys(void)
+static struct hr_status open_key_files(void)
 {
     struct crypto_fault fault;
     struct hr_status status = crypto_signer_load_file(&app.signer, app.config.identity.record_key,
@@ -129,6 +132,51 @@ static struct hr_status open_keys(void)
     return crypto_verifier_load(&app.verifier, app.signer.spki, app.config.identity.key_epoch);
 }
 
+/* Whoever has no identity yet waits for the ceremony that gives it one. */
+static struct hr_status wait_for_identity(void)
+{
+    while (!app_identity_file_is_enrolled(&app.identity)) {
+        struct signalfd_siginfo info;
+        struct pollfd fds[1 + APP_IDENTITY_FDS] = {{.fd = app.signal_fd, .events = POLLIN}};
+        const size_t n_fds = 1 + app_identity_file_fds(&app.identity, fds + 1);
+        (void)poll(fds, (nfds_t)n_fds, -1);
+        if (read(app.signal_fd, &info, sizeof info) == (ssize_t)sizeof info) {
+            return hr_status_of(HR_CLOSED);
+        }
+        HR_TRY(app_identity_file_step(&app.identity));
+    }
+    return hr_ok();
+}
+
+static struct hr_status open_keys(void)
+{
+    if (app.config.identity.directory[0] == '\0') {
+        return open_key_files();
+    }
+    HR_TRY(app_identity_file_open(&app.identity, &app.config.identity, &app.log.port));
+    app.has_identity = true;
+    HR_TRY(wait_for_identity());
+    const struct image_identity *image = &app.identity.store.image;
+    HR_TRY(app_identity_file_apply(&app.identity, &app.config));
+    HR_TRY(crypto_signer_load(&app.signer, image->record_key, image->key_epoch));
+    return crypto_verifier_load(&app.verifier, app.signer.spki, image->key_epoch);
+}
+
+static struct net_credentials credentials(void)
+{
+    const struct app_identity *files = &app.config.identity;
+    const struct image_identity *image = &app.identity.store.image;
+    if (app.has_identity) {
+        return (struct net_credentials){.kind = NET_CREDENTIALS_MEMORY,
+                                        .of.memory = {.ca = image->ca[0],
+                                                      .certificate = image->certificate,
+                                                      .key = image->transport_key}};
+    }
+    return (struct net_credentials){
+        .kind = NET_CREDENTIALS_FILES,
+        .of.files = {.ca = files->ca, .certificate = files->certificate, .key = files->key}};
+}
+
 static struct net_config net_config_of(const struct app_config *config)
 {
     struct net_config net = {
@@ -136,10 +184,7 @@ static struct net_config net_config_of(const struct app_config *config)
         .n_addresses = (uint8_t)config->n_aggregators,
         .window = (uint8_t)config->window,
         .server_name = config->server_name,
-        .credentials = {.kind = NET_CREDENTIALS_FILES,
-                        .of.files = {.ca = config->identity.ca,
-                                     .certificate = config->identity.certificate,
-                                     .key = config->identity.key}},
+        .credentials = credentials(),
         .open_timeout_ms = config->open_timeout_ms,
         .exchange_timeout_ms = config->exchange_timeout_ms,
         .silence_ms = config->silence_ms,
@@ -204,7 +249,8 @@ static struct hr_status start(void)
     struct fw_spool_report report;
     HR_TRY(open_signals());
     HR_TRY(open_keys());
-    HR_TRY(app_spool_file_open(&app.spool_file, &app.config, crypto_hash(), &app.log.port, &report));
+    const uint32_t first_stream = app.has_identity ? app.identity.store.image.first_stream : 0;
+    HR_TRY(app_spool_file_open(&app.spool_file, &app.config, first_stream, &app.log.port, &report));
     HR_TRY(start_collector(&report));
     HR_TRY(app_taps_open(&app.config, &app.collector, port_linux_clock(), &app.log.port, &app.taps));
     PORT_LOG(&app.log.port, PORT_LOG_INFO, "collector_started", {"version", APP_VERSION, 0},
@@ -311,6 +357,9 @@ static struct hr_status turn(uint32_t *wait_ms)
     uint32_t taps_wait_ms = 0;
     uint32_t collector_wait_ms = 0;
     HR_TRY(take_signals());
+    if (app.has_identity) {
+        HR_TRY(app_identity_file_step(&app.identity));
+    }
     HR_TRY(pump_taps(&taps_wait_ms));
     HR_TRY(fw_collector_step(&app.collector, &collector_wait_ms));
     uint32_t net_wait_ms = net_client_step(&app.net);
@@ -332,6 +381,9 @@ static void wait_for_events(uint32_t wait_ms)
         {.fd = net_client_fd(&app.net), .events = POLLIN},
     };
     size_t n_fds = 2;
+    if (app.has_identity) {
+        n_fds += app_identity_file_fds(&app.identity, fds + n_fds);
+    }
     if (app.phase == PHASE_RUNNING && fw_collector_is_ready(&app.collector)) {
         n_fds += app_taps_fds(app.taps, recordings_must_wait(), fds + n_fds, MAX_FDS - n_fds);
     }
@@ -390,6 +442,12 @@ int main(int argc, char **argv)
         PORT_LOG(&app.log.port, PORT_LOG_ERROR, "collector_not_started",
                  {"status", hr_code_name(status.code), 0});
     }
+    if (hr_is(status, HR_CLOSED)) {
+        status = hr_ok(); /* it was asked to end before it had an identity */
+    }
     app_spool_file_close(&app.spool_file);
+    if (app.has_identity) {
+        app_identity_file_close(&app.identity);
+    }
     return hr_is_ok(status) ? EXIT_SUCCESS : EXIT_FAILED;
 }

@@ -72,10 +72,10 @@ static void run_keys(struct app_device *device)
     if (device->trouble == APP_FINE) {
         (void)app_hex(identity->signer.port.spki_sha256, WIRE_DIGEST_BYTES, digest);
     }
-    APP_SAY("keys", {"device", app_hex_u64(identity->image.device_id, id), 0},
-            {"name", identity->image.name, 0}, {"key_epoch", NULL, identity->image.key_epoch},
-            {"record_key_sha256", digest, 0}, {"trusted_authorities", NULL, identity->image.n_ca},
-            {"image_sequence", NULL, identity->image.sequence});
+    APP_SAY("keys", {"device", app_hex_u64(identity->store.image.device_id, id), 0},
+            {"name", identity->store.image.name, 0}, {"key_epoch", NULL, identity->store.image.key_epoch},
+            {"record_key_sha256", digest, 0}, {"trusted_authorities", NULL, identity->store.image.n_ca},
+            {"image_sequence", NULL, identity->store.image.sequence});
 }
 
 static void run_spool(struct app_device *device)
@@ -106,7 +106,7 @@ static void run_net(struct app_device *device)
     APP_SAY("net", {"ipv4", net.has_ipv4 ? net.ipv4 : "none", 0},
             {"ipv6", net.has_ipv6 ? net.ipv6 : "none", 0}, {"frames_in", NULL, net.frames_in},
             {"frames_out", NULL, net.frames_out}, {"frames_dropped", NULL, net.frames_dropped});
-    const struct image_identity *image = &device->identity.image;
+    const struct image_identity *image = &device->identity.store.image;
     for (uint8_t i = 0; i < image->n_aggregators; i++) {
         APP_SAY("aggregator", {"uri", image->aggregators[i], 0}, {"server_name", image->server_name, 0},
                 {"state", device->net.address == i ? state_name(device) : "waits", 0});
@@ -132,7 +132,7 @@ static const struct command commands[] = {
 
 static bool is_locked(const struct app_device *device)
 {
-    return device->identity.is_known && device->identity.image.console_locked;
+    return device->identity.is_known && device->identity.store.image.console_locked;
 }
 
 static void run_help(struct app_device *device)

@@ -18,12 +18,11 @@ struct app_spool_file {
     struct fw_spool spool;
 };
 
-/* Opens or makes the file, and the spool in it. HR_IO, HR_CORRUPT, HR_DENIED (another process has it): the
- * cause was logged. */
+/* Opens or makes the file, and the spool in it, which begins with first_stream (0: its own choice). HR_IO,
+ * HR_CORRUPT, HR_DENIED (another process has it): the cause was logged. */
 HR_MUST_USE struct hr_status app_spool_file_open(struct app_spool_file *spool,
-                                                 const struct app_config *config,
-                                                 const struct wire_hash *hash, const struct port_log *log,
-                                                 struct fw_spool_report *report);
+                                                 const struct app_config *config, uint32_t first_stream,
+                                                 const struct port_log *log, struct fw_spool_report *report);
 void app_spool_file_close(struct app_spool_file *spool);
 
 #endif

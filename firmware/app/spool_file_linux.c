@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "firmware/app/spool_file.h"
 
+#include "firmware/crypto/crypto.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,23 +23,23 @@ static void log_refusal(const struct port_log *log, const char *path, struct hr_
 }
 
 static struct hr_status open_spool(struct app_spool_file *spool, const struct app_config *config,
-                                   const struct wire_hash *hash, struct fw_spool_report *report)
+                                   uint32_t first_stream, struct fw_spool_report *report)
 {
     const struct fw_spool_config settings = {
         .flash = &spool->file.port,
-        .hash = hash,
+        .hash = crypto_hash(),
         .device_id = config->device_id,
         .envelope_max_bytes = WIRE_GATEWAY_ENVELOPE_MAX_BYTES,
         .sectors = spool->sectors,
         .stage = spool->stage,
         .stage_bytes = sizeof spool->stage,
-        .first_stream = 0,
+        .first_stream = first_stream,
     };
     return fw_spool_open(&spool->spool, &settings, report);
 }
 
 struct hr_status app_spool_file_open(struct app_spool_file *spool, const struct app_config *config,
-                                     const struct wire_hash *hash, const struct port_log *log,
+                                     uint32_t first_stream, const struct port_log *log,
                                      struct fw_spool_report *report)
 {
     const struct port_flash_file_config geometry = {
@@ -56,7 +58,7 @@ struct hr_status app_spool_file_open(struct app_spool_file *spool, const struct 
     if (spool->sectors == NULL) {
         return hr_status_of(HR_IO);
     }
-    status = open_spool(spool, config, hash, report);
+    status = open_spool(spool, config, first_stream, report);
     if (!hr_is_ok(status)) {
         const char *reason =
             hr_is(status, HR_CORRUPT) ? "another format, or another device's spool" : "it can't be read";

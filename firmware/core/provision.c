@@ -130,11 +130,26 @@ static bool regions_fit(const struct image_regions *regions, const struct port_f
            regions->spool_n_sectors <= memory->n_sectors - regions->spool_first_sector;
 }
 
-static struct hr_status read_copy(const struct port_flash *memory, uint32_t copy, uint16_t len_bytes,
-                                  uint8_t *page, struct image_identity *out)
+/* What the head of a copy says. */
+static struct hr_status read_head(const struct port_flash *memory, uint32_t copy, struct image_head *out)
 {
-    HR_TRY(memory->read(memory->ctx, image_identity_address(memory->sector_bytes, copy), page, len_bytes));
-    HR_TRY(image_identity_decode(hr_bytes_of(page, len_bytes), out));
+    uint8_t bytes[IMAGE_HEAD_BYTES];
+    HR_TRY(
+        memory->read(memory->ctx, image_identity_address(memory->sector_bytes, copy), bytes, sizeof bytes));
+    HR_TRY(image_head_decode(hr_bytes_of(bytes, sizeof bytes), out));
+    return out->kind == IMAGE_IDENTITY ? hr_ok() : hr_status_of(HR_NOT_FOUND);
+}
+
+struct hr_status fw_identity_read_copy(const struct port_flash *memory, uint32_t copy,
+                                       uint8_t page[IMAGE_IDENTITY_MAX_BYTES], struct image_identity *out,
+                                       uint16_t *len_bytes)
+{
+    struct image_head head = {.sequence = 0};
+    HR_TRY(read_head(memory, copy, &head));
+    HR_TRY(
+        memory->read(memory->ctx, image_identity_address(memory->sector_bytes, copy), page, head.len_bytes));
+    HR_TRY(image_identity_decode(hr_bytes_of(page, head.len_bytes), out));
+    *len_bytes = head.len_bytes;
     return regions_fit(&out->regions, memory) ? hr_ok() : hr_status_of(HR_DENIED);
 }
 
@@ -144,35 +159,38 @@ static struct hr_status worse(struct hr_status a, struct hr_status b)
     return hr_is(a, HR_NOT_FOUND) ? b : a;
 }
 
-struct hr_status fw_identity_read(const struct port_flash *memory, uint8_t page[IMAGE_IDENTITY_MAX_BYTES],
-                                  struct image_identity *out)
+struct hr_status fw_identity_find(const struct port_flash *memory, uint8_t page[IMAGE_IDENTITY_MAX_BYTES],
+                                  struct image_identity *out, uint32_t *copy)
 {
     struct image_head heads[IMAGE_COPIES] = {{.sequence = 0}};
     struct hr_status status = hr_status_of(HR_NOT_FOUND);
     for (uint32_t i = 0; i < IMAGE_COPIES; i++) {
-        uint8_t head[IMAGE_HEAD_BYTES];
-        uint32_t address = image_identity_address(memory->sector_bytes, i);
-        struct hr_status one = memory->read(memory->ctx, address, head, sizeof head);
-        if (hr_is_ok(one)) {
-            one = image_head_decode(hr_bytes_of(head, sizeof head), &heads[i]);
-        }
-        if (hr_is_ok(one) && heads[i].kind != IMAGE_IDENTITY) {
+        struct hr_status one = read_head(memory, i, &heads[i]);
+        if (!hr_is_ok(one)) {
             heads[i].sequence = 0;
-            one = hr_status_of(HR_NOT_FOUND);
+            status = worse(status, one);
         }
-        status = hr_is_ok(one) ? status : worse(status, one);
     }
     uint32_t first = heads[1].sequence > heads[0].sequence ? 1 : 0;
     for (uint32_t n = 0; n < IMAGE_COPIES; n++) {
-        uint32_t copy = n == 0 ? first : 1 - first;
-        if (heads[copy].sequence == 0) {
+        uint32_t i = n == 0 ? first : 1 - first;
+        if (heads[i].sequence == 0) {
             continue;
         }
-        struct hr_status one = read_copy(memory, copy, heads[copy].len_bytes, page, out);
+        uint16_t len_bytes = 0;
+        struct hr_status one = fw_identity_read_copy(memory, i, page, out, &len_bytes);
         if (hr_is_ok(one)) {
+            *copy = i;
             return one;
         }
         status = worse(status, one);
     }
     return status;
+}
+
+struct hr_status fw_identity_read(const struct port_flash *memory, uint8_t page[IMAGE_IDENTITY_MAX_BYTES],
+                                  struct image_identity *out)
+{
+    uint32_t copy = 0;
+    return fw_identity_find(memory, page, out, &copy);
 }

@@ -16,6 +16,14 @@
 HR_MUST_USE struct hr_status fw_identity_read(const struct port_flash *memory,
                                               uint8_t page[IMAGE_IDENTITY_MAX_BYTES],
                                               struct image_identity *out);
+/* As it, and tells which copy that is. */
+HR_MUST_USE struct hr_status fw_identity_find(const struct port_flash *memory,
+                                              uint8_t page[IMAGE_IDENTITY_MAX_BYTES],
+                                              struct image_identity *out, uint32_t *copy);
+/* Reads one copy, whatever the other is; codes as fw_identity_read. */
+HR_MUST_USE struct hr_status fw_identity_read_copy(const struct port_flash *memory, uint32_t copy,
+                                                   uint8_t page[IMAGE_IDENTITY_MAX_BYTES],
+                                                   struct image_identity *out, uint16_t *len_bytes);
 
 /* Gives a seed that no boot had before and none will have again: what stood in memory is wiped, and its
  * successor, from which it can't be computed, is durable before this returns. Call until it gives one, once a

@@ -4,7 +4,7 @@
  * --board` writes it, the firmware reads it; proto/SPEC.md section 10 has every byte. Pages are copied twice,
  * so that one can always be read, whenever the power goes.
  *
- *     page 0, 1   identity, two copies: names, keys, certificates, addresses; read only
+ *     page 0, 1   identity, two copies: names, keys, certificates, addresses
  *     page 2, 3   seed, two copies: rewritten at every boot
  *     behind      the spool (proto/SPOOL.md), from spool_first_sector on
  *     behind it   the poll plan, two copies, where the board polls a Modbus line (proto/image/plan.h)
@@ -36,6 +36,7 @@ enum {
     IMAGE_IPV4_BYTES = 4,
     IMAGE_IPV6_BYTES = 16,
     IMAGE_IPV6_PREFIX_BITS = 64,
+    IMAGE_DIGEST_BYTES = 32,
 };
 
 /* How the memory is divided. Sectors are those of port_flash. */
@@ -43,7 +44,7 @@ struct image_regions {
     uint32_t sector_bytes;       /* 512 to 1 MB, a power of two */
     uint16_t program_unit_bytes; /* 1, 2, 4, 8, 16 or 32 */
     uint32_t spool_first_sector; /* at or behind the system pages */
-    uint32_t spool_n_sectors;    /* at least 4 */
+    uint32_t spool_n_sectors;    /* at least 4; 0: the spool is elsewhere, as a gateway's is */
 };
 
 struct image_ipv4 {
@@ -58,18 +59,27 @@ struct image_ipv6 {
     uint8_t prefix_bits; /* IMAGE_IPV6_PREFIX_BITS: firmware knows no other network of an interface */
 };
 
+/* How far a device is in its life (SPEC.md section 10.3). */
+enum image_state {
+    IMAGE_ENROLLED,  /* it delivers */
+    IMAGE_FACTORY,   /* it has a serial, its network, and perhaps a transport key; nobody knows it yet */
+    IMAGE_CERTIFIED, /* it knows who it is; its record key may be there and is not known to be registered */
+};
+
 /* Decoded; text and slices are borrowed from the bytes that were decoded, text with its NUL. */
 struct image_identity {
-    uint32_t sequence; /* the copy with the higher one counts; rises at each provisioning */
+    uint32_t sequence; /* the copy with the higher one counts; rises at each writing */
     struct image_regions regions;
 
     bool console_locked; /* the shell shows states and changes nothing */
     const char *board;   /* folder of boards/; firmware of another board refuses the image */
-    uint64_t device_id;  /* not 0 */
-    const char *name;    /* what people call the device */
+    uint64_t device_id;  /* 0: a factory's, until it is told */
+    const char *name;    /* what people call the device; NULL: a factory's */
     const char *site;    /* NULL: not given */
 
-    uint16_t key_epoch;               /* not 0 */
+    /* Any of it may be absent in a factory's image, record key and epoch are. IMAGE_CERTIFIED may be without
+     * these two. */
+    uint16_t key_epoch;               /* 0: no record key */
     struct hr_bytes record_key;       /* DER of a P-256 private key (SEC1), as crypto_signer_load takes it */
     struct hr_bytes transport_key;    /* likewise */
     struct hr_bytes certificate;      /* DER, of transport_key */
@@ -80,7 +90,7 @@ struct image_identity {
     uint8_t n_aggregators;
     const char *server_name; /* that the aggregator's certificate must have */
 
-    uint8_t mac[IMAGE_MAC_BYTES]; /* unicast */
+    uint8_t mac[IMAGE_MAC_BYTES]; /* unicast; zeros: none, where the spool is elsewhere */
     bool has_ipv4;                /* false: DHCP */
     struct image_ipv4 ipv4;
     bool has_ipv6; /* false: by router advertisement */
@@ -88,6 +98,20 @@ struct image_identity {
 
     uint32_t serial_baud;     /* 0: the board's */
     uint32_t seal_max_age_ms; /* 0: the firmware's */
+
+    /* All of it may be absent: empty, NULL, 0. */
+    const char *serial; /* of the hardware; a factory's image has one */
+    enum image_state state;
+    struct hr_bytes next_record_key; /* prepared for key_epoch + 1; nothing was announced */
+    struct hr_bytes old_record_key;  /* of key_epoch - 1, to read by, until the switch is acknowledged */
+    bool has_switch;                 /* from that batch on record_key seals */
+    uint32_t switch_stream;
+    uint32_t switch_seq;
+    struct hr_bytes next_transport_key; /* prepared; no session has used it */
+    struct hr_bytes next_certificate;   /* of next_transport_key */
+    uint32_t trust_version;             /* of the trust bundle that ca and server_name come from; 0: none */
+    uint8_t trust_digest[IMAGE_DIGEST_BYTES]; /* its SHA-256 */
+    uint32_t first_stream;                    /* a new spool begins with it; 0: the firmware's choice */
 };
 
 /* Bytes of a page on flash with such sectors. */
@@ -117,6 +141,15 @@ HR_MUST_USE struct hr_status image_head_decode(struct hr_bytes head, struct imag
  * not fit the capacity or IMAGE_IDENTITY_MAX_BYTES. */
 HR_MUST_USE struct hr_status image_identity_encode(const struct image_identity *identity, uint8_t *out,
                                                    size_t capacity_bytes, size_t *len_bytes);
+
+/* How long its page is, for writing it by parts. HR_FULL: longer than IMAGE_IDENTITY_MAX_BYTES. No field is
+ * doubted. */
+HR_MUST_USE struct hr_status image_identity_len(const struct image_identity *identity, size_t *len_bytes);
+
+/* Bytes from_bytes and on of the page of whole_bytes (image_identity_len), as many as fit into out; what is
+ * behind the page is left as it is. Makes the whole page for it: for those without room to have it. */
+void image_identity_part(const struct image_identity *identity, size_t whole_bytes, size_t from_bytes,
+                         uint8_t *out, size_t len_bytes);
 
 /* Reads exactly the len_bytes of a page. HR_NOT_FOUND, HR_MALFORMED: as image_head_decode. HR_CORRUPT: the
  * check fails. HR_MALFORMED also: the check holds and a field is missing, unknown, twice or out of range. */

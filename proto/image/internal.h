@@ -9,6 +9,42 @@
 
 enum { IMAGE_FORMAT = 1, IMAGE_CHECK_BYTES = 4 };
 
+enum {
+    IMAGE_FLAG_CONSOLE_LOCKED = 1,
+    IMAGE_IPV4_FIELD_BYTES = 4 * IMAGE_IPV4_BYTES, /* address, mask, gateway, DNS */
+    IMAGE_SWITCH_FIELD_BYTES = 8,                  /* stream, batch */
+};
+
+/* Fields behind the regions, each as tag, length in 2 bytes, value; in the order of their tags. */
+enum {
+    TAG_FLAGS = 1,
+    TAG_BOARD,
+    TAG_DEVICE_ID,
+    TAG_NAME,
+    TAG_SITE,
+    TAG_KEY_EPOCH,
+    TAG_RECORD_KEY,
+    TAG_TRANSPORT_KEY,
+    TAG_CERTIFICATE,
+    TAG_CA,
+    TAG_AGGREGATOR,
+    TAG_SERVER_NAME,
+    TAG_MAC,
+    TAG_IPV4,
+    TAG_IPV6,
+    TAG_SERIAL_BAUD,
+    TAG_SEAL_MAX_AGE,
+    TAG_SERIAL,
+    TAG_STATE,
+    TAG_NEXT_RECORD_KEY,
+    TAG_OLD_RECORD_KEY,
+    TAG_SWITCH,
+    TAG_NEXT_TRANSPORT_KEY,
+    TAG_NEXT_CERTIFICATE,
+    TAG_TRUST,
+    TAG_FIRST_STREAM,
+};
+
 void image_head_write(struct hr_writer *writer, const struct image_head *head);
 
 /* The page of len_bytes is written but for its length in the head and its check at the end, which stand for

@@ -1,2 +1,4 @@
 hr_test(test_provision_cuts LABEL fault boards SOURCES fault/test_provision_cuts.c support/provision_lab.c
         DEPENDS fw_core fw_port_sim hr_test_support)
+hr_test(test_identity_cuts LABEL fault boards SOURCES fault/test_identity_cuts.c support/identity_lab.c
+        DEPENDS fw_core fw_port_sim hr_test_support)

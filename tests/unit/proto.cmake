@@ -5,3 +5,4 @@ hr_test(test_edge_random LABEL unit SOURCES unit/test_edge_random.c support/nano
         DEPENDS hr_edge hr_edge_pb hr_test_support)
 hr_test(test_config LABEL unit SOURCES unit/test_config.c DEPENDS hr_config hr_test_support)
 hr_test(test_image LABEL unit SOURCES unit/test_image.c DEPENDS hr_image hr_test_support)
+hr_test(test_image_life LABEL unit SOURCES unit/test_image_life.c DEPENDS hr_image hr_test_support)

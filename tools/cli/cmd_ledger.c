@@ -49,11 +49,10 @@ static bool is_wanted(const struct report *report, uint64_t device_id)
 
 static const char *state_name(enum ledger_device_state state)
 {
-    static const char *const names[] = {[LEDGER_DEVICE_ENROLLED] = "enrolled",
-                                        [LEDGER_DEVICE_ACTIVE] = "active",
-                                        [LEDGER_DEVICE_QUARANTINED] = "quarantined",
-                                        [LEDGER_DEVICE_REVOKED] = "revoked",
-                                        [LEDGER_DEVICE_RETIRED] = "retired"};
+    static const char *const names[] = {
+        [LEDGER_DEVICE_ENROLLED] = "enrolled",       [LEDGER_DEVICE_ACTIVE] = "active",
+        [LEDGER_DEVICE_QUARANTINED] = "quarantined", [LEDGER_DEVICE_REVOKED] = "revoked",
+        [LEDGER_DEVICE_RETIRED] = "retired",         [LEDGER_DEVICE_CLAIMED] = "claimed"};
     return (size_t)state < HR_ARRAY_LEN(names) ? names[state] : "unknown";
 }
 

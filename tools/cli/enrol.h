@@ -49,6 +49,11 @@ HR_MUST_USE struct hr_status cli_entry_with_key(const struct cli_enrolment *enro
 uint16_t cli_entry_newest_epoch(const struct ledger_device *device);
 void cli_entry_tell(const struct cli_path *path, const struct ledger_device *device);
 
+enum { CLI_DEVICE_DAYS = 10 * 365, CLI_DEVICE_NAME_CHARS = 40 };
+
+/* The subject of a device's certificates. Returns out. */
+const char *cli_device_common_name(uint64_t device_id, char out[CLI_DEVICE_NAME_CHARS]);
+
 /* A transport key with its certificate, and the certificate of who signs aggregators. */
 HR_MUST_USE struct hr_status cli_enrol_transport(const struct cli_enrolment *enrolment,
                                                  struct cli_certified *out);

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "firmware/app/provisioner.h"
+
+#include "firmware/crypto/crypto.h"
+#include "firmware/crypto/device_key.h"
+#include "firmware/net/client.h"
+
+#include <string.h>
+
+static struct hr_status sample(void *ctx, uint8_t out[FW_CEREMONY_SAMPLE_BYTES])
+{
+    (void)ctx;
+    return crypto_random_fill(out, FW_CEREMONY_SAMPLE_BYTES);
+}
+
+static struct hr_status new_key(void *ctx, uint8_t out[IMAGE_KEY_MAX_BYTES], size_t *len_bytes)
+{
+    (void)ctx;
+    HR_TRY(crypto_key_new(out));
+    *len_bytes = CRYPTO_KEY_BYTES;
+    return hr_ok();
+}
+
+static struct hr_status public_key(void *ctx, struct hr_bytes key, uint8_t spki[FW_SPKI_BYTES])
+{
+    struct crypto_signer signer;
+    (void)ctx;
+    HR_TRY(crypto_signer_load(&signer, key, 1));
+    memcpy(spki, signer.spki, FW_SPKI_BYTES);
+    crypto_signer_unload(&signer);
+    return hr_ok();
+}
+
+static struct hr_status sign(void *ctx, struct hr_bytes key, struct hr_bytes message,
+                             uint8_t signature[WIRE_SIGNATURE_BYTES])
+{
+    struct crypto_signer signer;
+    (void)ctx;
+    HR_TRY(crypto_signer_load(&signer, key, 1));
+    struct hr_status status = signer.port.sign(signer.port.ctx, message, signature);
+    crypto_signer_unload(&signer);
+    return status;
+}
+
+static struct hr_status check(void *ctx, const struct image_identity *identity,
+                              const uint8_t spki[FW_SPKI_BYTES])
+{
+    (void)ctx;
+    HR_TRY(crypto_certificate_is_of(identity->certificate, spki));
+    for (uint8_t i = 0; i < identity->n_ca; i++) {
+        HR_TRY(crypto_certificate_signs(identity->ca[i]));
+    }
+    return hr_ok();
+}
+
+static bool is_address(void *ctx, const char *uri)
+{
+    struct net_address address;
+    (void)ctx;
+    return hr_is_ok(net_address_parse(uri, &address));
+}
+
+void app_provisioner_init(struct app_provisioner *provisioner, struct fw_identity_store *store,
+                          uint8_t stage[FW_CEREMONY_STAGE_BYTES], const uint8_t digest[WIRE_DIGEST_BYTES],
+                          void (*say)(void *ctx, const char *text), void *ctx)
+{
+    memcpy(provisioner->digest, digest, sizeof provisioner->digest);
+    provisioner->ports = (struct fw_ceremony_ports){.sample = sample,
+                                                    .new_key = new_key,
+                                                    .public_key = public_key,
+                                                    .sign = sign,
+                                                    .check = check,
+                                                    .is_address = is_address,
+                                                    .say = say,
+                                                    .ctx = ctx,
+                                                    .hash = crypto_hash(),
+                                                    .firmware = APP_VERSION,
+                                                    .digest = provisioner->digest};
+    fw_ceremony_init(&provisioner->ceremony, &provisioner->ports, store, stage);
+}
