@@ -112,6 +112,10 @@ static void show_figures(struct app_publisher *publisher)
         [APP_PUBLISHED_ISO_BROKEN] = iso->broken,
         [APP_PUBLISHED_ISO_ROWS] = iso->rows,
         [APP_PUBLISHED_ISO_ANOMALIES] = iso->anomalies,
+        [APP_PUBLISHED_PLANT_SAMPLES] = publisher->plant.counts.samples,
+        [APP_PUBLISHED_PLANT_BAD] = publisher->plant.counts.bad,
+        [APP_PUBLISHED_PLANT_UNKNOWN] = publisher->plant.counts.unknown,
+        [APP_PUBLISHED_PLANT_TOTALS] = publisher->plant.counts.totals,
         [APP_PUBLISHED_REVISIONS] = stats->revisions,
         [APP_PUBLISHED_UNNOTED] = stats->unnoted,
         [APP_PUBLISHED_NEEDED] = stats->needed_leaf,
@@ -122,12 +126,31 @@ static void show_figures(struct app_publisher *publisher)
     app_quality_show(&publisher->quality);
 }
 
+static const struct norm_site *list_sites(struct app_publisher *publisher)
+{
+    static const enum norm_iso isos[] = {
+        [CONFIG_CAISO] = NORM_CAISO, [CONFIG_MISO] = NORM_MISO,   [CONFIG_SPP] = NORM_SPP,
+        [CONFIG_PJM] = NORM_PJM,     [CONFIG_ERCOT] = NORM_ERCOT, [CONFIG_ISONE] = NORM_ISONE,
+        [CONFIG_NYISO] = NORM_NYISO};
+    for (uint32_t i = 0; i < publisher->config->n_sites; i++) {
+        const struct config_site *site = &publisher->config->sites[i];
+        publisher->sites[i] = (struct norm_site){.collector = config_site_collector(site),
+                                                 .name = site->name,
+                                                 .has_node = site->iso != CONFIG_NO_ISO,
+                                                 .iso = isos[site->iso],
+                                                 .node = site->node,
+                                                 .inverter_fuel = config_site_fuel(site)};
+    }
+    return publisher->sites;
+}
+
 /* Before the thread runs: others may ask for replays from then on. */
 static struct hr_status init_feeds(struct app_publisher *publisher)
 {
     /* Touched page by page as documents need it; most publishers never see one. */
     publisher->iso_memory = calloc(1, norm_iso_memory_bytes());
-    if (publisher->iso_memory == NULL) {
+    publisher->plant_memory = calloc(1, norm_telemetry_memory_bytes());
+    if (publisher->iso_memory == NULL || publisher->plant_memory == NULL) {
         return hr_status_of(HR_IO);
     }
     HR_TRY(app_quality_init(&publisher->quality, publisher->zones));
@@ -137,10 +160,15 @@ static struct hr_status init_feeds(struct app_publisher *publisher)
                                         .inspector = norm_inspect_inspector(publisher->quality.inspect)};
     norm_iso_init(&publisher->iso, &iso);
 
+    const struct norm_telemetry_config plant = {.sites = list_sites(publisher),
+                                                .n_sites = publisher->config->n_sites,
+                                                .memory = publisher->plant_memory};
+    norm_telemetry_init(&publisher->plant, &plant);
     norm_ais_init(&publisher->ais);
     publisher->normalizers[0] = app_changed(&publisher->changed, &publisher->ais.normalizer);
     publisher->normalizers[1] = &publisher->iso.normalizer;
-    publisher->normalizers[2] = norm_device();
+    publisher->normalizers[2] = &publisher->plant.normalizer;
+    publisher->normalizers[3] = norm_device();
     const struct agg_fold_config config = {
         .reader = &publisher->reader,
         .writer = publisher->ledger,
@@ -218,6 +246,7 @@ struct hr_status app_publisher_start(struct app_publisher *publisher)
     app_cond_init(&publisher->woken);
     if (!hr_is_ok(ready) || pthread_create(&publisher->thread, NULL, run, publisher) != 0) {
         free(publisher->iso_memory);
+        free(publisher->plant_memory);
         app_quality_free(&publisher->quality);
         publisher->reader.close(publisher->reader.ctx);
         return hr_status_of(HR_IO);
@@ -251,6 +280,7 @@ void app_publisher_stop(struct app_publisher *publisher)
     }
     publisher->reader.close(publisher->reader.ctx);
     free(publisher->iso_memory);
+    free(publisher->plant_memory);
     app_quality_free(&publisher->quality);
     (void)pthread_cond_destroy(&publisher->woken);
     (void)pthread_mutex_destroy(&publisher->lock);

@@ -12,6 +12,7 @@
 #include "aggregator/core/publish.h"
 #include "aggregator/normalize/ais/ais.h"
 #include "aggregator/normalize/iso/normalizer.h"
+#include "aggregator/normalize/telemetry/telemetry.h"
 
 #include <stdatomic.h>
 
@@ -50,6 +51,10 @@ enum app_published {
     APP_PUBLISHED_ISO_BROKEN,
     APP_PUBLISHED_ISO_ROWS,
     APP_PUBLISHED_ISO_ANOMALIES,
+    APP_PUBLISHED_PLANT_SAMPLES,
+    APP_PUBLISHED_PLANT_BAD,
+    APP_PUBLISHED_PLANT_UNKNOWN,
+    APP_PUBLISHED_PLANT_TOTALS,
     APP_N_PUBLISHED,
 };
 
@@ -66,9 +71,12 @@ struct app_publisher {
     struct norm_ais ais;
     struct norm_iso_normalizer iso;
     void *iso_memory;
+    struct norm_telemetry plant;
+    void *plant_memory;
+    struct norm_site sites[CONFIG_MAX_SITES];
     struct app_quality quality;
     struct app_changed changed;
-    const struct normalizer *normalizers[3];
+    const struct normalizer *normalizers[4];
     struct agg_publish publish;
     struct agg_fold fold;
     struct agg_replay replay;

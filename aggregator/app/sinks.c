@@ -6,6 +6,7 @@
 #include "aggregator/normalize/ais/ais.h"
 #include "aggregator/normalize/device/device.h"
 #include "aggregator/normalize/iso/normalizer.h"
+#include "aggregator/normalize/telemetry/telemetry.h"
 #include "aggregator/schema_registry/registry.h"
 #include "aggregator/schema_registry/schema.h"
 #include "aggregator/sinks/files/files.h"
@@ -25,7 +26,8 @@ struct topic {
 static const struct topic fixed[] = {
     {"marine.ais.raw", &norm_ais_schema}, {"headrace.device.events", &norm_device_schema},
     {"ingestion.ais.raw.v1", NULL},       {"ingestion.iso.raw.v1", NULL},
-    {"ingestion.device.raw.v1", NULL},
+    {"ingestion.device.raw.v1", NULL},    {"plant.telemetry", &norm_telemetry_schema},
+    {"ingestion.plant.raw.v1", NULL},
 };
 
 enum { N_FIXED = HR_ARRAY_LEN(fixed), N_TOPICS = (int)N_FIXED + (int)NORM_ISO_N_TOPICS };

@@ -140,6 +140,7 @@ static void check_aggregator(const void *section, struct conf_place *place)
     if (config->limits.max_waiting < config->limits.max_bodies) {
         conf_complain(place, "limits", "max_waiting is below max_bodies");
     }
+    config_check_sites(config, place);
     /* One transaction's worth of delivered batches is kept, in case that a sink must look back. */
     unsigned long long transaction_bytes =
         config->sinks.transaction_max_batches * config->limits.max_envelope_bytes;
@@ -436,6 +437,11 @@ static const struct conf_field aggregator_fields[] = {
      CONF_AT(struct config_aggregator, limits),
      .table = &limits_table,
      .help = "What is bounded, and how far."},
+    {.key = "sites",
+     .type = CONF_LIST,
+     CONF_LIST_AT(struct config_aggregator, sites, n_sites),
+     .table = &config_site_table,
+     .help = "Where collectors of plants stand."},
     {.key = "verify_threads",
      .type = CONF_UINT,
      CONF_AT(struct config_aggregator, verify_threads),

@@ -13,6 +13,7 @@ enum {
     CONFIG_PATH_MAX_CHARS = 511,
     CONFIG_URL_MAX_CHARS = 255,
     CONFIG_MAX_LISTEN = 8,
+    CONFIG_MAX_SITES = 256,
     CONFIG_MAX_PROPERTIES = 60,
     CONFIG_NAME_MAX_CHARS = 63,
 };
@@ -114,6 +115,26 @@ struct config_listen {
     bool tcp;
 };
 
+enum config_site_iso {
+    CONFIG_NO_ISO,
+    CONFIG_CAISO,
+    CONFIG_MISO,
+    CONFIG_SPP,
+    CONFIG_PJM,
+    CONFIG_ERCOT,
+    CONFIG_ISONE,
+    CONFIG_NYISO,
+};
+
+/* Where a collector of plants stands. */
+struct config_site {
+    char name[64];
+    char collector[17]; /* 16 hexadecimal digits */
+    enum config_site_iso iso;
+    char node[64]; /* empty without an operator */
+    uint32_t inverters;
+};
+
 struct config_aggregator {
     uint32_t n_uris;
     char uris[CONFIG_MAX_LISTEN][CONFIG_NAME_MAX_CHARS + 32];
@@ -128,6 +149,8 @@ struct config_aggregator {
     bool has_admin;
     struct config_admin admin;
     struct config_limits limits;
+    uint32_t n_sites;
+    struct config_site sites[CONFIG_MAX_SITES];
     uint32_t verify_threads;
     enum config_log_level log_level;
 };
@@ -141,6 +164,11 @@ HR_MUST_USE struct hr_status config_load(const char *path, struct config_aggrega
  * machine. Nothing else of *out is filled. Errors as conf_load. */
 HR_MUST_USE struct hr_status config_load_kafka(const char *path, struct config_aggregator *out,
                                                struct conf_report *report);
+
+/* The device id of a site's collector. */
+uint64_t config_site_collector(const struct config_site *site);
+/* "solar": what its inverters turn into power; static storage. */
+const char *config_site_fuel(const struct config_site *site);
 
 /* "coaps://192.0.2.1:5684" or "coaps+tcp://[::]:5684" taken apart; false when it is anything else. Names are
  * not resolved: an aggregator listens on addresses. */

@@ -8,6 +8,10 @@
 
 extern const struct conf_table config_ledger_table;
 extern const struct conf_table config_admin_table;
+extern const struct conf_table config_site_table;
+
+/* Complains when two sites share a collector or a name. */
+void config_check_sites(const struct config_aggregator *config, struct conf_place *place);
 
 /* For conf_field.check_text. */
 const char *config_check_address(const char *text);

@@ -92,9 +92,9 @@ struct norm_emit {
 };
 
 struct normalizer {
-    const char *source; /* "ais": raw batches go to ingestion.<source>.raw.v1 */
-    uint32_t version;   /* rises when the output for the same input changes */
-    const struct norm_schema *const *schemas;
+    const char *source;                       /* "ais": raw batches go to ingestion.<source>.raw.v1 */
+    uint32_t version;                         /* rises when the output for the same input changes */
+    const struct norm_schema *const *schemas; /* its own; it may emit events of those of others, too */
     uint16_t n_schemas;
     /* True when this normalizer answers for records of this kind. */
     bool (*takes)(enum edge_kind kind);

@@ -5,6 +5,7 @@
 #include "aggregator/normalize/device/device.h"
 #include "aggregator/normalize/iso/normalizer.h"
 #include "aggregator/normalize/quality/inspect.h"
+#include "aggregator/normalize/telemetry/telemetry.h"
 #include "aggregator/verify/verify.h"
 #include "aggregator/zoneinfo/zoneinfo.h"
 #include "proto/base/assert.h"
@@ -52,17 +53,31 @@ static void init_iso(struct norm_iso_normalizer *iso)
     norm_iso_init(iso, &config);
 }
 
+/* Sites are those of an aggregator's configuration, and no part of what is compared. */
+static void init_plant(struct norm_telemetry *plant)
+{
+    const struct norm_telemetry_config config = {.memory = calloc(1, norm_telemetry_memory_bytes())};
+    if (config.memory == NULL) {
+        (void)fputs("headrace: no memory\n", stderr);
+        exit(CLI_FAILED);
+    }
+    norm_telemetry_init(plant, &config);
+}
+
 const struct normalizer *const *cli_normalizers(void)
 {
     static struct norm_ais ais;
     static struct norm_iso_normalizer iso;
+    static struct norm_telemetry plant;
     static const struct normalizer *list[CLI_REFOLD_N_NORMALIZERS];
     if (list[0] == NULL) {
         norm_ais_init(&ais);
         init_iso(&iso);
         list[0] = &ais.normalizer;
         list[1] = &iso.normalizer;
-        list[2] = norm_device();
+        init_plant(&plant);
+        list[2] = &plant.normalizer;
+        list[3] = norm_device();
     }
     return list;
 }

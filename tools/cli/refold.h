@@ -10,7 +10,7 @@
 #include "aggregator/normalize/norm.h"
 #include "tools/cli/findings.h"
 
-enum { CLI_REFOLD_MAX_SINKS = 4, CLI_REFOLD_N_NORMALIZERS = 3 };
+enum { CLI_REFOLD_MAX_SINKS = 4, CLI_REFOLD_N_NORMALIZERS = 4 };
 
 /* The normalizers of this build, as headrace-aggregator has them; static, one thread. Ends the program with
  * CLI_FAILED and says why when the time zones can't be read, or there is no memory. */
