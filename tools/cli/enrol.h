@@ -58,6 +58,11 @@ HR_MUST_USE struct hr_status cli_enrol_transport(const struct cli_enrolment *enr
                                                  struct cli_certified *out);
 HR_MUST_USE struct hr_status cli_enrol_trusted(const struct cli_enrolment *enrolment, X509 **out);
 
+/* A board's memory with that identity, a seed, and an empty spool. */
+HR_MUST_USE struct hr_status cli_board_memory_write(const struct image_board *board,
+                                                    const struct image_identity *identity,
+                                                    const struct cli_path *path, bool force);
+
 HR_MUST_USE struct hr_status cli_enrol_write(const struct cli_path *path, struct hr_bytes content,
                                              bool secret, bool force);
 
