@@ -192,6 +192,8 @@ static struct hr_status replace(struct agg_enrol_work *work)
     enrolment->epoch = (uint16_t)(newest_epoch(entry) + 1);
     enrolment->first_stream = state->n_streams > 0 ? state->streams[0].stream + 1 : 1;
     enrolment->spki_len_bytes = enrolment->certificate_len_bytes = 0;
+    memset(enrolment->spki, 0, sizeof enrolment->spki);
+    memset(enrolment->certificate, 0, sizeof enrolment->certificate);
     memset(enrolment->site, 0, is_known ? 0 : sizeof enrolment->site);
     work->out->is_new = true;
     if (request->dry_run) {
