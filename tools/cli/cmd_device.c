@@ -105,6 +105,9 @@ int cli_device(int argc, char **argv)
     if (strcmp(verb, "enrol") == 0) {
         return cli_device_enrol(argc - 1, argv + 1);
     }
+    if (strcmp(verb, "factory") == 0) {
+        return cli_device_factory(argc - 1, argv + 1);
+    }
     if (strcmp(verb, "claim") == 0) {
         return cli_device_claim(argc - 1, argv + 1);
     }
@@ -126,6 +129,7 @@ int cli_device(int argc, char **argv)
     }
     (void)fputs(
         "usage: headrace device enrol --ca DIR --registry DIR --out DIR --name NAME [--board BOARD] [...]\n"
+        "       headrace device factory --board BOARD --serial SERIAL --out DIR\n"
         "       headrace device claim --serial SERIAL --name NAME [--site TEXT] [...]\n"
         "       headrace device provision --console PORT|--socket PATH --dir DIR --aggregator URI "
         "--server-name NAME [...]\n"

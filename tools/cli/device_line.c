@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 /* A board takes seconds for a key. */
-enum { ANSWER_MS = 20000, TRIES = 3, CHUNK_BYTES = 512, LINE_MAX_CHARS = 159 };
+enum { ANSWER_MS = 10000, TRIES = 5, CHUNK_BYTES = 512, LINE_MAX_CHARS = 79 };
 
 static struct hr_status fail(struct cli_device_line *line, const char *what, const char *advice)
 {

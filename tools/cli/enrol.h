@@ -9,6 +9,7 @@
 #include "aggregator/io/ledger.h"
 #include "proto/image/image.h"
 #include "tools/cli/authority.h"
+#include "tools/cli/board_plan.h"
 #include "tools/cli/files.h"
 
 struct cli_enrolment {
@@ -58,6 +59,12 @@ const char *cli_device_common_name(uint64_t device_id, char out[CLI_DEVICE_NAME_
 HR_MUST_USE struct hr_status cli_enrol_transport(const struct cli_enrolment *enrolment,
                                                  struct cli_certified *out);
 HR_MUST_USE struct hr_status cli_enrol_trusted(const struct cli_enrolment *enrolment, X509 **out);
+
+/* A board's memory with that identity, a seed, an empty spool, and a poll plan if it is not NULL. */
+HR_MUST_USE struct hr_status cli_board_memory_write(const struct image_board *board,
+                                                    const struct image_identity *identity,
+                                                    const struct cli_plan_page *plan,
+                                                    const struct cli_path *path, bool force);
 
 HR_MUST_USE struct hr_status cli_enrol_write(const struct cli_path *path, struct hr_bytes content,
                                              bool secret, bool force);

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { BODY_CHARS = 4096, HEX_MAX_BYTES = 1024, PART_BYTES = 64, PATH_CHARS = 256 };
+enum { BODY_CHARS = 4096, HEX_MAX_BYTES = 1024, PART_BYTES = 32, PATH_CHARS = 256 };
 
 /* Lower-case digits into bytes; the answer of a device is doubted. 0: they are none. */
 static size_t bytes_of(const char *hex, uint8_t *out, size_t capacity_bytes)
