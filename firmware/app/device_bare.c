@@ -176,7 +176,7 @@ static struct hr_status start_collector(struct app_device *device)
     };
     HR_TRY(fw_collector_start(&device->collector, &config));
     fw_collector_add_source(&device->collector, (struct fw_stats_source){framer_stats, device});
-    app_plant_start(&device->collector, board_flash(), &device->identity.image.regions);
+    app_plant_start(&device->collector, board_flash(), &device->identity.store.image.regions);
     fw_collector_add_source(&device->collector, (struct fw_stats_source){device_stats, device});
     PORT_LOG(app_console_log(), PORT_LOG_INFO, "collector_started",
              {"boot_id", NULL, device->collector.boot_id});
