@@ -123,7 +123,7 @@ static enum app_trouble open_spool(struct app_device *device)
         .sectors = device->sectors,
         .stage = device->stage,
         .stage_bytes = sizeof device->stage,
-        .first_stream = 0,
+        .first_stream = device->identity.store.image.first_stream,
     };
     struct fw_spool_report *report = &device->report;
     struct hr_status status = fw_spool_open(&device->spool, &config, report);
@@ -176,7 +176,7 @@ static struct hr_status start_collector(struct app_device *device)
     };
     HR_TRY(fw_collector_start(&device->collector, &config));
     fw_collector_add_source(&device->collector, (struct fw_stats_source){framer_stats, device});
-    app_plant_start(&device->collector, board_flash(), &device->identity.image.regions);
+    app_plant_start(&device->collector, board_flash(), &device->identity.store.image.regions);
     fw_collector_add_source(&device->collector, (struct fw_stats_source){device_stats, device});
     PORT_LOG(app_console_log(), PORT_LOG_INFO, "collector_started",
              {"boot_id", NULL, device->collector.boot_id});
@@ -224,6 +224,9 @@ static void start_device(struct app_device *device)
     device->trouble = memory != NULL ? app_identity_load(&device->identity, memory) : APP_NO_MEMORY;
     if (device->identity.is_known && !was_known) {
         say_identity(&device->identity);
+    }
+    if (device->identity.store.is_known) {
+        app_shell_start_ceremony(device);
     }
     if (device->trouble != APP_FINE) {
         if (device->trouble == APP_NO_MEMORY) {

@@ -23,4 +23,9 @@ endforeach()
 # The flash is the same code on both; the sweep takes the board whose memory shows every store.
 hr_board_test(test_board_cuts qemu_mps2_an385 test_board_power 7 EveryOperation)
 # Which board has a Modbus line, its README says.
-hr_board_test(test_board_bus qemu_mps2_an385 test_board_bus 3)
+hr_board_test(test_board_bus qemu_mps2_an385 test_board_bus 3 BusBesideAis)
+hr_board_test(test_board_bus_line qemu_mps2_an385 test_board_bus 3 FullLine)
+set_tests_properties(test_board_bus_qemu_mps2_an385 test_board_bus_line_qemu_mps2_an385 PROPERTIES TIMEOUT 600)
+foreach(board qemu_mps2_an385 qemu_lm3s6965)
+  hr_board_test(test_board_provision ${board} test_board_provision 3)
+endforeach()

@@ -3,6 +3,7 @@
 """A microcontroller polls a Modbus line on one UART while AIS comes in on another: every sentence and every sample
 arrives once, nothing of either line is lost, and what goes wrong on the bus stays there."""
 import json
+import re
 import subprocess
 import sys
 import unittest
@@ -14,8 +15,10 @@ from harness import Aggregator, Site, SystemTest, program, wait_for
 from pipeline import AIS, Batch
 from rtu_bus import Bus
 from test_board import fleet
+from test_sim_sunspec import Plant
 
 MESSAGES = 300
+LINE_MESSAGES = 300
 POLLS = 25  # of each good unit
 # Good units have a time-out that no machine is too slow for: a late answer would be a sample less.
 PATIENT = "timeout: 60s, retries: 0"
@@ -52,6 +55,26 @@ units:
   - {{name: illegal address, unit: 7, map: one, {PATIENT}}}
   - {{name: noisy, unit: 8, map: one, {PATIENT}}}
 """
+SIMULATED = f"""
+baud: 9600
+maps:
+  - name: inverter
+    model: 103
+    interval: 300ms
+    points:
+      - {{name: WH, address: 40094, type: acc32, scale_from: WH_SF, unit: Wh, each: true}}
+      - {{name: WH_SF, address: 40096, type: sunssf}}
+  - name: meter
+    model: 203
+    interval: 1s
+    points:
+      - {{name: PhV, address: 40077, type: int16, scale_from: V_SF, unit: V}}
+      - {{name: V_SF, address: 40085, type: sunssf}}
+units:
+  - {{name: inverter 3, unit: 3, map: inverter, {PATIENT}}}
+  - {{name: inverter 4, unit: 4, map: inverter, timeout: 1s, retries: 0, failures: 1, pause: 2s, longest_pause: 4s}}
+  - {{name: meter, unit: 1, map: meter, {PATIENT}}}
+"""
 FAULTS = {3: "absent", 4: "truncated", 5: "bad_crc", 6: "other_unit", 7: "illegal_address", 8: "noise"}
 # As the framer counts them.
 COUNTED = ("answers", "exceptions", "silent", "truncated", "bad_crc", "wrong_unit", "noise_bytes", "breakers_opened")
@@ -71,8 +94,11 @@ class Meter:
         return [values[address + i] for i in range(count)]
 
 
+NAN, NO_SCALE = 0x8000, 0x8000
+
+
 class Inverter:
-    """Watts, whose scale factor changes at every tenth poll, and amperes that hardly change."""
+    """Watts, now and then not implemented, whose scale factor changes every five polls, and amperes that hardly change."""
 
     def __init__(self):
         self.n = 0
@@ -81,10 +107,20 @@ class Inverter:
         if address == 40072:
             return [1000 + self.n % 3]
         self.n += 1
-        return [self.n, 1 if self.n // 10 % 2 else 0xFFFF]
+        return [NAN if self.n % 7 == 6 else self.n, (1, 0xFFFF, NO_SCALE)[self.n // 5 % 3]]
 
 
-class BusBesideAis(SystemTest):
+def watts(answers):
+    """(value, scale, quality) of each: without a value the scale stays, and without a scale factor it is 0."""
+    out, scale = [], 0
+    for value, factor in answers:
+        if value != NAN:
+            scale = 0 if factor == NO_SCALE else signed16(factor)
+        out.append((0, scale, NOT_IMPLEMENTED) if value == NAN else (signed16(value), scale, GOOD))
+    return out
+
+
+class BusTest(SystemTest):
     def setUp(self):
         super().setUp()
         self.site = Site(self.folder)
@@ -99,6 +135,34 @@ class BusBesideAis(SystemTest):
     def batches(self):
         return [Batch(row[0]) for row in self.aggregator.query("SELECT envelope FROM batch ORDER BY stream, seq")]
 
+    def power_on(self, device, *options):
+        return self.own(Board(device.folder, device.memory)).start(*options)
+
+    def samples(self):
+        return read_plant(self.batches())[1]
+
+
+class FullLine(BusTest):
+    def test_a_full_ais_line_loses_no_byte_while_the_bus_is_polled(self):
+        """Time is the board's own, and the line has a speed in it (test_board_line)."""
+        device = self.enrol("".join(line for line in PLAN.splitlines(True) if not re.search("unit: [4-7],", line)))
+        bus = self.own(Bus({1: Meter(), 2: Inverter(), 8: lambda address, count: [4711] * count}, {8: "noise"}))
+        data = fleet(LINE_MESSAGES)
+        board = self.power_on(device, "--icount", "--line", 38400, *bus.option)
+        board.feed(data)
+        board.wait_messages(len(nmea_oracle.Log(data).messages))
+        wait_progress("samples beside it", lambda: len(bus.answers[1]) >= 10 and self.samples(), lambda: dict(bus.asked))
+        status = board.status()
+        board.close()
+        self.assertEqual((status["device"]["serial_bytes"], status["device"]["serial_dropped"]), (len(data), 0))
+        self.assertEqual((status["modbus"]["bus_dropped"], bus.bad_requests), (0, 0))
+        got = [v for e, v, _ in self.samples() if e["point"] == "energy"]
+        self.assertEqual(got, [r[0] << 16 | r[1] for a, r in bus.answers[1] if a == 100][:len(got)])
+        print(f"{len(data)} B of a full line and {status['modbus']['answers']} answers of the bus in "
+              f"{status['status']['uptime_ms']} ms of the board, longest turn {status['device']['longest_turn_ms']} ms", flush=True)
+
+
+class BusBesideAis(BusTest):
     def ais(self):
         done = subprocess.run([program("headrace"), "tail", "--files", self.aggregator.files, "--topic", AIS],
                               stdout=subprocess.PIPE, text=True, check=True)
@@ -120,9 +184,10 @@ class BusBesideAis(SystemTest):
         wait_progress("the bus to be polled", lambda: min(len(bus.answers[1]), len(bus.answers[2])) >= 3 * POLLS,
                       lambda: sum(bus.asked.values()))
         wait_progress("samples of all units to arrive", lambda: self.has_arrived(), lambda: len(self.batches()))
+        sent_before = bus.sent_bytes
         status = self.wait_counted(board)
         board.close()
-        self.check_counters(status, bus, data)
+        self.check_counters(status, bus, sent_before, data)
         self.check_samples(bus)
         self.check_ais(data)
 
@@ -136,18 +201,36 @@ class BusBesideAis(SystemTest):
             return all(seen[0]["modbus"][name] > 0 for name in COUNTED) and seen[0]
         return wait_progress(f"all of {COUNTED}", counted, lambda: seen[0] and seen[0]["modbus"]["requests"])
 
-    def power_on(self, device, *options):
-        return self.own(Board(device.folder, device.memory)).start(*options)
-
-    def samples(self):
-        return read_plant(self.batches())[1]
-
     def has_arrived(self):
         samples = self.samples()
         n = lambda device, point: sum(s[0]["device"] == device and s[0]["point"] == point for s in samples)
         qualities = {s[0]["device"]: s[2] for s in samples}
         return n("meter", "energy") >= POLLS and n("inverter", "W") >= POLLS and n("noisy", "value") and all(
             qualities.get(name) == want for name, want in WANT_QUALITY.items())
+
+    def test_a_simulated_plant_is_polled_and_a_fault_of_one_device_is_its_own(self):
+        device = self.enrol(SIMULATED)
+        plant = self.own(Plant(self.folder, "--rtu", "--count", "--hour", 12))
+        board = self.power_on(device, "--bus", f"device:{plant.path}")
+        of = lambda name, point: [(v, q) for e, v, q in self.samples() if (e["device"], e["point"]) == (name, point)]
+        arrives = lambda what, check: wait_progress(what, check, lambda: len(self.batches()))
+        arrives("energy of both", lambda: min(len(of(name, "WH")) for name in ("inverter 3", "inverter 4")) >= 5)
+        self.assertEqual(plant.command("4 bad_crc"), "ok")
+        n_before = len(of("inverter 3", "WH"))
+        arrives("what is wrong with one", lambda: (COMMS_ERROR in {q for _, q in of("inverter 4", "WH")}))
+        arrives("more of the other", lambda: len(of("inverter 3", "WH")) >= n_before + 5)
+        self.assertEqual(plant.command("4 none"), "ok")
+        arrives("that it has come back", lambda: of("inverter 4", "WH")[-1][1] == GOOD)
+        self.assertGreater(board.status()["modbus"]["bad_crc"], 0)
+        board.close()
+        # Its energy is how often it has answered before: none was missed, none came twice. An accumulator of 0 is none.
+        energy = of("inverter 3", "WH")
+        self.assertEqual(energy, [(0, NOT_IMPLEMENTED), *((n, GOOD) for n in range(1, len(energy)))])
+        told, samples = read_plant(self.batches())
+        self.assertEqual({(e["device"], e["point"], e["scale"], e["unit"]) for e in told.values()},
+                         {*((f"inverter {n}", "WH", 0, "Wh") for n in (3, 4)), ("meter", "PhV", -1, "V")})
+        self.assertTrue(all(2250 < v < 2350 for v, _ in of("meter", "PhV")))
+        print(f"{len(samples)} samples of a simulated plant", flush=True)
 
     def test_a_board_says_what_plan_it_has_found_and_collects_without_one(self):
         device = self.enrol(PLAN)
@@ -187,13 +270,12 @@ class BusBesideAis(SystemTest):
         done = self.site.headrace("device", "enrol", *words, "--board", "qemu_lm3s6965", expect=1)
         self.assertIn("this board has no Modbus line", done.stderr)
 
-    def check_counters(self, status, bus, data):
+    def check_counters(self, status, bus, sent_before, data):
         """Neither line has lost a byte, and the faults have the names that the framer gives them."""
         self.assertEqual((status["device"]["serial_bytes"], status["device"]["serial_dropped"]), (len(data), 0))
         modbus = status["modbus"]
         self.assertEqual((modbus["bus_dropped"], bus.bad_requests), (0, 0))
-        self.assertIn(bus.sent_bytes - modbus["bus_bytes"], range(LONGEST_ANSWER + 1), "more than what is on its way")
-        self.assertEqual((modbus["wrong_answer"], modbus["noise"], modbus["broken"]), (0, 0, 0))
+        self.assertGreaterEqual(modbus["bus_bytes"], sent_before - LONGEST_ANSWER, "more is missing than what is on its way")
         print(f"{BOARD}: {modbus['requests']} requests, {modbus['answers']} answers, {modbus['bus_bytes']} B of the bus beside "
               f"{len(data)} B of AIS; pool peak {status['device']['pool_peak_bytes']} B, stack peak "
               f"{status['device']['stack_peak_bytes']} of {status['device']['stack_bytes']} B, longest turn "
@@ -209,16 +291,16 @@ class BusBesideAis(SystemTest):
                 ("meter", "temperature"): [(signed16(r[2]), -1, 0) for a, r in bus.answers[1] if a == 10],
                 ("meter", "energy"): [(r[0] << 16 | r[1], 0, 0) for a, r in bus.answers[1] if a == 100],
                 ("meter", "mode"): [(r[0], 0, 0) for a, r in bus.answers[1] if a == 7],
-                ("inverter", "W"): [(signed16(r[0]), signed16(r[1]), 0) for a, r in bus.answers[2] if a == 40084]}
+                ("inverter", "W"): watts([r for a, r in bus.answers[2] if a == 40084])}
         for key, answers in want.items():
             got = of(*key)
             self.assertGreaterEqual(len(got), POLLS, key)
             self.assertEqual(got, answers[:len(got)], key)
-        self.assertEqual({scale for _, scale, _ in of("inverter", "W")}, {-1, 1}, "its scale factor has changed")
+        self.assertEqual({scale for _, scale, _ in of("inverter", "W")}, {-1, 0, 1}, "its scale factor has changed")
         self.assertEqual(len(of("inverter", "A")), 1, "the dead band")
         for name, quality in WANT_QUALITY.items():
             self.assertEqual({q for _, _, q in of(name, "value")} - {STALE}, {quality}, name)
-        self.assertEqual(of("noisy", "value"), [(4711, 0, GOOD)])
+        self.assertEqual(set(of("noisy", "value")), {(4711, 0, GOOD)})
         print(f"{len(samples)} samples of {len(told)} channels, each once", flush=True)
 
     def check_ais(self, data):

@@ -30,6 +30,10 @@ struct cli_certified {
 HR_MUST_USE struct hr_status cli_authority_certify(const char *directory, const char *issuer_name,
                                                    const struct cli_certificate *wanted,
                                                    struct cli_certified *out);
+/* A certificate of a public key that somebody else has; the caller frees it. */
+HR_MUST_USE struct hr_status cli_authority_sign(const char *directory, const char *issuer_name,
+                                                const struct cli_certificate *wanted, EVP_PKEY *subject_key,
+                                                X509 **out);
 
 /* Makes DIR/FILE.key and .crt and tells so on stdout; issuer_name NULL: it signs itself. HR_DENIED: one of
  * the files is there, and no force. */

@@ -103,12 +103,12 @@ static void compile(const struct plan_file *file, struct compiled *out)
 
 static struct hr_status complain(const char *path, const char *what)
 {
-    (void)fprintf(stderr, "headrace device enrol: %s: %s\n", path, what);
+    (void)fprintf(stderr, "headrace: %s: %s\n", path, what);
     return hr_status_of(HR_MALFORMED);
 }
 
-static struct hr_status write_page(const char *path, const char *board, uint32_t sequence,
-                                   const struct plan_file *file, struct cli_plan_page *out)
+static struct hr_status write_page(const char *path, const char *board, const struct plan_file *file,
+                                   struct cli_plan_page *out)
 {
     static struct compiled compiled;
     uint8_t max_units = 0;
@@ -119,12 +119,11 @@ static struct hr_status write_page(const char *path, const char *board, uint32_t
     }
     compile(file, &compiled);
     if (file->n_units > max_units || compiled.n_points > max_points) {
-        (void)fprintf(stderr,
-                      "headrace device enrol: %s: %u units and %u points; %s has memory for %u and %u\n",
-                      path, file->n_units, compiled.n_points, board, max_units, max_points);
+        (void)fprintf(stderr, "headrace: %s: %u units and %u points; %s has memory for %u and %u\n", path,
+                      file->n_units, compiled.n_points, board, max_units, max_points);
         return hr_status_of(HR_MALFORMED);
     }
-    const struct image_plan plan = {.sequence = sequence,
+    const struct image_plan plan = {.sequence = 1,
                                     .baud = file->baud,
                                     .n_units = (uint8_t)file->n_units,
                                     .n_points = compiled.n_points,
@@ -137,8 +136,7 @@ static struct hr_status write_page(const char *path, const char *board, uint32_t
     return hr_is_ok(status) ? status : complain(path, "an interval below 100ms");
 }
 
-struct hr_status cli_plan_compile(const char *path, const char *board, uint32_t sequence,
-                                  struct cli_plan_page *out)
+struct hr_status cli_plan_compile(const char *path, const char *board, struct cli_plan_page *out)
 {
     static struct conf_report report;
     struct plan_file *file = malloc(sizeof *file);
@@ -148,7 +146,7 @@ struct hr_status cli_plan_compile(const char *path, const char *board, uint32_t 
     }
     struct hr_status status = cli_plan_file_load(path, file, &report);
     if (hr_is_ok(status)) {
-        status = write_page(path, board, sequence, file, out);
+        status = write_page(path, board, file, out);
     } else {
         conf_report_print(&report, stderr);
     }

@@ -85,61 +85,37 @@ static struct hr_bytes der_bytes(const struct cli_der *der)
     return hr_bytes_of(der->bytes, der->len_bytes);
 }
 
-static struct hr_status encode_identity(const struct cli_enrolment *enrolment,
-                                        const struct board_secrets *secrets, uint16_t epoch,
-                                        uint8_t out[IMAGE_IDENTITY_MAX_BYTES], size_t *len_bytes)
+static struct hr_status encode(const struct image_identity *identity, uint8_t out[IMAGE_IDENTITY_MAX_BYTES],
+                               size_t *len_bytes)
 {
-    struct image_identity identity = enrolment->wanted;
-    identity.sequence = epoch; /* it rises with each provisioning */
-    identity.board = enrolment->board->name;
-    identity.device_id = enrolment->device_id;
-    identity.name = enrolment->name;
-    identity.key_epoch = epoch;
-    identity.record_key = der_bytes(&secrets->record_key);
-    identity.transport_key = der_bytes(&secrets->transport_key);
-    identity.certificate = der_bytes(&secrets->certificate);
-    identity.ca[identity.n_ca++] = der_bytes(&secrets->trusted);
-    for (size_t i = 0; i < enrolment->n_aggregators; i++) {
-        identity.aggregators[identity.n_aggregators++] = enrolment->aggregators[i];
-    }
-    identity.server_name = enrolment->server_name;
-    struct hr_status status = image_identity_encode(&identity, out, IMAGE_IDENTITY_MAX_BYTES, len_bytes);
+    struct hr_status status = image_identity_encode(identity, out, IMAGE_IDENTITY_MAX_BYTES, len_bytes);
     if (!hr_is_ok(status)) {
-        (void)fprintf(
-            stderr,
-            "headrace device enrol: certificates of %zu and %zu bytes, names and addresses don't fit "
-            "an identity page (%d bytes, each certificate at most %d)\n",
-            secrets->certificate.len_bytes, secrets->trusted.len_bytes, IMAGE_IDENTITY_MAX_BYTES,
-            IMAGE_CERTIFICATE_MAX_BYTES);
+        (void)fprintf(stderr,
+                      "headrace: certificates of %zu and %zu bytes, names and addresses don't fit "
+                      "an identity page (%d bytes, each certificate at most %d)\n",
+                      identity->certificate.len_bytes, identity->ca[0].len_bytes, IMAGE_IDENTITY_MAX_BYTES,
+                      IMAGE_CERTIFICATE_MAX_BYTES);
     }
     return status;
 }
 
-/* Behind the spool, if the device polls something. Without a memory the plan is only looked at, so that its
- * mistakes are told before anything is made. */
-static struct hr_status place_plan(const struct cli_enrolment *enrolment, uint16_t epoch, uint8_t *memory)
+static void place_plan(const struct image_regions *regions, const struct image_board *board,
+                       const struct cli_plan_page *plan, uint8_t *memory)
 {
-    static struct cli_plan_page page;
-    if (enrolment->plan == NULL) {
-        return hr_ok();
+    for (uint32_t copy = 0; copy < IMAGE_COPIES; copy++) {
+        uint64_t address = image_plan_address(regions, copy);
+        HR_ASSERT(address + plan->len_bytes <= board->file_bytes);
+        memcpy(memory + address, plan->bytes, plan->len_bytes);
     }
-    HR_TRY(cli_plan_compile(enrolment->plan, enrolment->board->name, epoch, &page));
-    for (uint32_t copy = 0; memory != NULL && copy < IMAGE_COPIES; copy++) {
-        uint64_t address = image_plan_address(&enrolment->wanted.regions, copy);
-        HR_ASSERT(address + page.len_bytes <= enrolment->board->file_bytes);
-        memcpy(memory + address, page.bytes, page.len_bytes);
-    }
-    return hr_ok();
 }
 
 /* Erased memory with both copies of the identity and the first seed; the spool is begun by the firmware. */
-static struct hr_status fill_memory(const struct cli_enrolment *enrolment,
-                                    const struct board_secrets *secrets, uint16_t epoch, uint8_t *memory)
+static struct hr_status fill_memory(const struct image_board *board, const struct image_identity *identity,
+                                    uint8_t *memory)
 {
-    const struct image_board *board = enrolment->board;
     uint8_t page[IMAGE_IDENTITY_MAX_BYTES];
     size_t len_bytes = 0;
-    struct hr_status status = encode_identity(enrolment, secrets, epoch, page, &len_bytes);
+    struct hr_status status = encode(identity, page, &len_bytes);
     if (hr_is_ok(status)) {
         memset(memory, 0xFF, board->file_bytes);
         for (uint32_t copy = 0; copy < IMAGE_COPIES; copy++) {
@@ -158,36 +134,59 @@ static struct hr_status fill_memory(const struct cli_enrolment *enrolment,
     return status;
 }
 
-static struct hr_status write_memory(const struct cli_enrolment *enrolment, const struct board_files *files,
-                                     const struct board_secrets *secrets, uint16_t epoch)
+struct hr_status cli_board_memory_write(const struct image_board *board,
+                                        const struct image_identity *identity,
+                                        const struct cli_plan_page *plan, const struct cli_path *path,
+                                        bool force)
 {
-    size_t len_bytes = enrolment->board->file_bytes;
+    size_t len_bytes = board->file_bytes;
     uint8_t *memory = malloc(len_bytes);
     if (memory == NULL) {
         perror("headrace");
         return hr_status_of(HR_IO);
     }
-    struct hr_status status = fill_memory(enrolment, secrets, epoch, memory);
+    struct hr_status status = fill_memory(board, identity, memory);
     if (hr_is_ok(status)) {
-        status = place_plan(enrolment, epoch, memory);
-    }
-    if (hr_is_ok(status)) {
-        status = cli_enrol_write(&files->memory, hr_bytes_of(memory, len_bytes), true, enrolment->force);
+        if (plan != NULL) {
+            place_plan(&identity->regions, board, plan, memory);
+        }
+        status = cli_enrol_write(path, hr_bytes_of(memory, len_bytes), true, force);
     }
     OPENSSL_cleanse(memory, len_bytes);
     free(memory);
     return status;
 }
 
+static struct hr_status write_memory(const struct cli_enrolment *enrolment, const struct board_files *files,
+                                     const struct board_secrets *secrets, const struct cli_plan_page *plan,
+                                     uint16_t epoch)
+{
+    struct image_identity identity = enrolment->wanted;
+    identity.sequence = epoch; /* it rises with each provisioning */
+    identity.board = enrolment->board->name;
+    identity.device_id = enrolment->device_id;
+    identity.name = enrolment->name;
+    identity.key_epoch = epoch;
+    identity.record_key = der_bytes(&secrets->record_key);
+    identity.transport_key = der_bytes(&secrets->transport_key);
+    identity.certificate = der_bytes(&secrets->certificate);
+    identity.ca[identity.n_ca++] = der_bytes(&secrets->trusted);
+    for (size_t i = 0; i < enrolment->n_aggregators; i++) {
+        identity.aggregators[identity.n_aggregators++] = enrolment->aggregators[i];
+    }
+    identity.server_name = enrolment->server_name;
+    return cli_board_memory_write(enrolment->board, &identity, plan, &files->memory, enrolment->force);
+}
+
 static struct hr_status make_and_write(const struct cli_enrolment *enrolment, const struct board_files *files,
-                                       struct board_secrets *secrets)
+                                       const struct cli_plan_page *plan, struct board_secrets *secrets)
 {
     uint8_t spki[CLI_SPKI_BYTES];
     struct ledger_device device;
     HR_TRY(make_transport(enrolment, files, secrets));
     HR_TRY(make_record_key(enrolment, files, secrets, spki));
     HR_TRY(cli_entry_with_key(enrolment, &files->entry, spki, &device));
-    HR_TRY(write_memory(enrolment, files, secrets, cli_entry_newest_epoch(&device)));
+    HR_TRY(write_memory(enrolment, files, secrets, plan, cli_entry_newest_epoch(&device)));
     HR_TRY(cli_entry_write(&files->entry, &device, enrolment->force));
     cli_entry_tell(&files->entry, &device);
     return hr_ok();
@@ -195,8 +194,11 @@ static struct hr_status make_and_write(const struct cli_enrolment *enrolment, co
 
 struct hr_status cli_enrol_board(const struct cli_enrolment *enrolment)
 {
+    static struct cli_plan_page plan;
     struct board_files files;
-    HR_TRY(place_plan(enrolment, 1, NULL));
+    if (enrolment->plan != NULL) {
+        HR_TRY(cli_plan_compile(enrolment->plan, enrolment->board->name, &plan));
+    }
     HR_TRY(cli_directory_make(enrolment->registry));
     HR_TRY(files_of(enrolment, &files));
     if (!enrolment->force) {
@@ -205,7 +207,8 @@ struct hr_status cli_enrol_board(const struct cli_enrolment *enrolment)
     }
     HR_TRY(cli_directory_make(enrolment->out));
     struct board_secrets secrets = {0};
-    struct hr_status status = make_and_write(enrolment, &files, &secrets);
+    struct hr_status status =
+        make_and_write(enrolment, &files, enrolment->plan != NULL ? &plan : NULL, &secrets);
     OPENSSL_cleanse(&secrets, sizeof secrets);
     return status;
 }
