@@ -5,6 +5,7 @@
 #ifndef APP_IDENTITY_H
 #define APP_IDENTITY_H
 
+#include "firmware/app/key_store.h"
 #include "firmware/core/identity_store.h"
 #include "firmware/crypto/crypto.h"
 #include "firmware/net/client.h"
@@ -33,8 +34,7 @@ struct app_identity {
     struct fw_identity_store store;                  /* its image borrows from page */
     bool is_known;                                   /* it was read, and is no factory's */
     struct net_address addresses[NET_MAX_ADDRESSES]; /* store.image.n_aggregators of them */
-    struct crypto_signer signer;
-    struct crypto_verifier verifier;
+    struct app_key_store keys;
     uint8_t page[IMAGE_IDENTITY_MAX_BYTES];
 };
 

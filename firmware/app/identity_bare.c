@@ -120,8 +120,7 @@ static enum app_trouble load_keys(struct app_identity *identity)
     /* A session trusts one authority (struct net_credentials); to leave out another would be no one's word.
      */
     if (image->n_ca != 1 || !read_addresses(identity) ||
-        !hr_is_ok(crypto_signer_load(&identity->signer, image->record_key, image->key_epoch)) ||
-        !hr_is_ok(crypto_verifier_load(&identity->verifier, identity->signer.spki, image->key_epoch))) {
+        !hr_is_ok(app_key_store_open(&identity->keys, &identity->store))) {
         return APP_KEYS_REFUSED;
     }
     return APP_FINE;

@@ -16,25 +16,22 @@
 #define APP_KEY_FILES_H
 
 #include "firmware/app/config.h"
+#include "firmware/app/key_pair.h"
 #include "firmware/crypto/device_key.h"
-#include "firmware/port/port_keys.h"
 #include "firmware/port/port_log.h"
 
 enum { APP_KEY_PATH_CHARS = APP_PATH_MAX_CHARS + 16 };
 
-/* The caller places it and leaves it where it is; `port` and `verify` are for the collector, the rest is
- * private. */
+/* The caller places it and leaves it where it is; `pair` has what the collector needs, the rest is private.
+ */
 struct app_key_files {
-    struct port_keys port;
-    struct port_verify verify; /* by either key */
+    struct app_key_pair pair;
     const struct port_log *log;
     char path[APP_KEY_PATH_CHARS];
     char state_path[APP_KEY_PATH_CHARS];
     bool is_promoted; /* the next key is about to be the key in FILE */
     uint16_t epoch;
     uint8_t next_der[CRYPTO_KEY_BYTES];
-    struct crypto_signer key, next;
-    struct crypto_verifier key_verifier, next_verifier;
 };
 
 /* Loads the keys, and ends a change of FILE that was cut. `identity` gives the path and the epoch. Codes as

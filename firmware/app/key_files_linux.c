@@ -110,36 +110,34 @@ static struct hr_status write_state(const struct app_key_files *files, struct po
 
 static struct hr_status load_next(struct app_key_files *files)
 {
-    uint16_t epoch = (uint16_t)(files->epoch + 1);
-    HR_TRY(crypto_signer_load(&files->next, hr_bytes_of(files->next_der, sizeof files->next_der), epoch));
-    struct hr_status status = crypto_verifier_load(&files->next_verifier, files->next.spki, epoch);
-    if (!hr_is_ok(status)) {
-        crypto_signer_unload(&files->next);
-        return status;
-    }
-    files->port.next = files->next.port;
-    memcpy(files->port.next_spki, files->next.spki, sizeof files->port.next_spki);
-    return hr_ok();
+    return app_key_pair_load_next(&files->pair, hr_bytes_of(files->next_der, sizeof files->next_der));
 }
 
 static void forget_next(struct app_key_files *files)
 {
-    crypto_signer_unload(&files->next);
-    crypto_verifier_unload(&files->next_verifier);
+    app_key_pair_forget_next(&files->pair);
     hr_wipe(files->next_der, sizeof files->next_der);
-    memset(&files->port.next, 0, sizeof files->port.next);
 }
 
-static struct hr_status load_key(struct app_key_files *files)
+static struct hr_status load_key(struct app_key_files *files, bool is_loaded)
 {
+    uint8_t key[CRYPTO_KEY_FILE_MAX_BYTES + 1];
+    size_t len_bytes = 0;
     struct crypto_fault fault;
-    struct hr_status status = crypto_signer_load_file(&files->key, files->path, files->epoch, &fault);
+    struct hr_status status = crypto_key_file_read(files->path, key, &len_bytes, &fault);
+    if (hr_is_ok(status)) {
+        /* As PEM with its zero counted, or else as DER. */
+        status = app_key_pair_load(&files->pair, hr_bytes_of(key, len_bytes + 1), files->epoch, is_loaded);
+        if (hr_is(status, HR_MALFORMED)) {
+            status = app_key_pair_load(&files->pair, hr_bytes_of(key, len_bytes), files->epoch, false);
+        }
+        (void)snprintf(fault.text, sizeof fault.text, "%s: no P-256 private key", files->path);
+    }
+    hr_wipe(key, sizeof key);
     if (!hr_is_ok(status)) {
         PORT_LOG(files->log, PORT_LOG_ERROR, "record_key_refused", {"reason", fault.text, 0});
-        return status;
     }
-    files->port.key = files->key.port;
-    return crypto_verifier_load(&files->key_verifier, files->key.spki, files->epoch);
+    return status;
 }
 
 /* Ends a promotion whose state is written: FILE gets the next key, then the state says that it is the only
@@ -150,8 +148,8 @@ static struct hr_status end_promotion(struct app_key_files *files)
     HR_FAILPOINT("key_replaced");
     files->epoch++;
     files->is_promoted = false;
-    files->port.note = (struct port_keys_note){.phase = PORT_KEYS_SINGLE};
-    return write_state(files, files->port.note, false);
+    files->pair.port.note = (struct port_keys_note){.phase = PORT_KEYS_SINGLE};
+    return write_state(files, files->pair.port.note, false);
 }
 
 /* ---- port_keys ---- */
@@ -171,7 +169,7 @@ static struct hr_status prepare(void *ctx)
         forget_next(files);
         return status;
     }
-    files->port.note = note;
+    files->pair.port.note = note;
     return hr_ok();
 }
 
@@ -179,7 +177,7 @@ static struct hr_status save(void *ctx, struct port_keys_note note)
 {
     struct app_key_files *files = ctx;
     HR_TRY(write_state(files, note, false));
-    files->port.note = note;
+    files->pair.port.note = note;
     if (note.phase == PORT_KEYS_PLACED) {
         HR_FAILPOINT("key_placed");
     } else if (note.phase == PORT_KEYS_IN_USE) {
@@ -191,13 +189,11 @@ static struct hr_status save(void *ctx, struct port_keys_note note)
 static struct hr_status promote(void *ctx)
 {
     struct app_key_files *files = ctx;
-    HR_TRY(write_state(files, files->port.note, true));
+    HR_TRY(write_state(files, files->pair.port.note, true));
     HR_FAILPOINT("key_promoted");
     HR_TRY(end_promotion(files));
-    crypto_signer_unload(&files->key);
-    crypto_verifier_unload(&files->key_verifier);
     forget_next(files);
-    return load_key(files);
+    return load_key(files, true);
 }
 
 static struct hr_status discard(void *ctx)
@@ -205,20 +201,9 @@ static struct hr_status discard(void *ctx)
     struct app_key_files *files = ctx;
     const struct port_keys_note note = {.phase = PORT_KEYS_SINGLE};
     HR_TRY(write_state(files, note, false));
-    files->port.note = note;
+    files->pair.port.note = note;
     forget_next(files);
     return hr_ok();
-}
-
-static struct hr_status verify(void *ctx, uint16_t key_epoch, const uint8_t header[WIRE_HEADER_BYTES],
-                               const uint8_t signature[WIRE_SIGNATURE_BYTES])
-{
-    const struct app_key_files *files = ctx;
-    const struct crypto_verifier *by = &files->key_verifier;
-    if (files->port.note.phase != PORT_KEYS_SINGLE && key_epoch != files->epoch) {
-        by = &files->next_verifier;
-    }
-    return by->port.verify(by->port.ctx, key_epoch, header, signature);
 }
 
 /* ---- start ---- */
@@ -228,7 +213,7 @@ static bool take_phase(const char *name, struct app_key_files *files)
     files->is_promoted = strcmp(name, "promoted") == 0;
     for (int i = 0; i < PORT_KEYS_N_PHASES; i++) {
         if (strcmp(phase_names[i], name) == 0) {
-            files->port.note.phase = (enum port_keys_phase)i;
+            files->pair.port.note.phase = (enum port_keys_phase)i;
             return true;
         }
     }
@@ -256,9 +241,9 @@ static bool take_state(struct app_key_files *files, char *text, uint16_t *epoch)
     unsigned long number = strtoul(values[0], &end, 10);
     bool is_good = end != values[0] && *end == '\0' && number > 0 && number <= UINT16_MAX;
     *epoch = (uint16_t)number;
-    files->port.note.stream = (uint32_t)strtoul(values[2], &end, 10);
-    files->port.note.seq = (uint32_t)strtoul(end, &end, 10);
-    bool wants_next = files->port.note.phase != PORT_KEYS_SINGLE || files->is_promoted;
+    files->pair.port.note.stream = (uint32_t)strtoul(values[2], &end, 10);
+    files->pair.port.note.seq = (uint32_t)strtoul(end, &end, 10);
+    bool wants_next = files->pair.port.note.phase != PORT_KEYS_SINGLE || files->is_promoted;
     return is_good && *end == '\0' && wants_next == (n == 4) &&
            (!wants_next || take_hex(values[3], files->next_der, sizeof files->next_der));
 }
@@ -294,9 +279,8 @@ struct hr_status app_key_files_open(struct app_key_files *files, const struct ap
                                     const struct port_log *log)
 {
     *files = (struct app_key_files){.log = log, .epoch = identity->key_epoch};
-    files->port = (struct port_keys){
+    files->pair.port = (struct port_keys){
         .prepare = prepare, .save = save, .promote = promote, .discard = discard, .ctx = files};
-    files->verify = (struct port_verify){verify, files};
     (void)snprintf(files->path, sizeof files->path, "%s", identity->record_key);
     (void)snprintf(files->state_path, sizeof files->state_path, "%s.state", identity->record_key);
     uint16_t epoch = 0;
@@ -306,7 +290,7 @@ struct hr_status app_key_files_open(struct app_key_files *files, const struct ap
     } else if (hr_is_ok(status)) {
         PORT_LOG(log, PORT_LOG_WARN, "record_key_enrolled_again", {"key_epoch", NULL, identity->key_epoch},
                  {"state_epoch", NULL, epoch});
-        files->port.note = (struct port_keys_note){.phase = PORT_KEYS_SINGLE};
+        files->pair.port.note = (struct port_keys_note){.phase = PORT_KEYS_SINGLE};
         files->is_promoted = false;
     } else if (!hr_is(status, HR_NOT_FOUND)) {
         return status;
@@ -314,6 +298,6 @@ struct hr_status app_key_files_open(struct app_key_files *files, const struct ap
     if (files->is_promoted) {
         HR_TRY(end_promotion(files));
     }
-    HR_TRY(load_key(files));
-    return files->port.note.phase == PORT_KEYS_SINGLE ? hr_ok() : load_next(files);
+    HR_TRY(load_key(files, false));
+    return files->pair.port.note.phase == PORT_KEYS_SINGLE ? hr_ok() : load_next(files);
 }

@@ -5,6 +5,7 @@
 #include "firmware/app/config.h"
 #include "firmware/app/identity_file.h"
 #include "firmware/app/key_files.h"
+#include "firmware/app/key_store.h"
 #include "firmware/app/spool_file.h"
 #include "firmware/app/status.h"
 #include "firmware/app/taps.h"
@@ -37,9 +38,9 @@ enum phase { PHASE_RUNNING, PHASE_FLUSHING, PHASE_DONE };
 struct app {
     struct app_config config;
     struct port_log_json log;
-    struct app_key_files keys;   /* where the configuration names files */
-    struct crypto_signer signer; /* where it names a directory */
-    struct crypto_verifier verifier;
+    struct app_key_files key_files; /* where the configuration names files */
+    struct app_key_store key_store; /* where it names a directory */
+    struct app_key_pair *keys;
     struct app_trust trust;
     struct app_identity_file identity; /* where the configuration names a directory */
     bool has_identity;
@@ -143,15 +144,15 @@ static struct hr_status wait_for_identity(void)
 static struct hr_status open_keys(void)
 {
     if (app.config.identity.directory[0] == '\0') {
-        return app_key_files_open(&app.keys, &app.config.identity, &app.log.port);
+        app.keys = &app.key_files.pair;
+        return app_key_files_open(&app.key_files, &app.config.identity, &app.log.port);
     }
     HR_TRY(app_identity_file_open(&app.identity, &app.config.identity, &app.log.port));
     app.has_identity = true;
     HR_TRY(wait_for_identity());
-    const struct image_identity *image = &app.identity.store.image;
     HR_TRY(app_identity_file_apply(&app.identity, &app.config));
-    HR_TRY(crypto_signer_load(&app.signer, image->record_key, image->key_epoch));
-    return crypto_verifier_load(&app.verifier, app.signer.spki, image->key_epoch);
+    app.keys = &app.key_store.pair;
+    return app_key_store_open(&app.key_store, &app.identity.store);
 }
 
 static struct net_credentials credentials(void)
@@ -205,9 +206,8 @@ static struct hr_status start_collector(const struct fw_spool_report *report)
         .clock = port_linux_clock(),
         .random = port_linux_random(),
         .log = &app.log.port,
-        .sign = &app.signer.port,
-        .keys = app.has_identity ? NULL : &app.keys.port,
-        .verify = app.has_identity ? &app.verifier.port : &app.keys.verify,
+        .keys = &app.keys->port,
+        .verify = &app.keys->verify,
         .net = &app.net.port,
         .utc = port_linux_utc(),
         .hash = crypto_hash(),
@@ -274,10 +274,8 @@ static struct hr_status begin_flush(uint64_t for_ms)
 /* The operator's command: `kill -USR1`, or systemctl kill -s USR1. */
 static void change_record_key(void)
 {
-    if (!hr_is_ok(fw_collector_rotate(&app.collector))) {
-        PORT_LOG(&app.log.port, PORT_LOG_WARN, "key_not_changed",
-                 {"reason", "an identity directory keeps the record key that it has", 0});
-    }
+    struct hr_status status = fw_collector_rotate(&app.collector);
+    HR_ASSERT(hr_is_ok(status)); /* every gateway can */
 }
 
 static struct hr_status take_signals(void)

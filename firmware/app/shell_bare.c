@@ -70,7 +70,9 @@ static void run_keys(struct app_device *device)
         return;
     }
     if (device->trouble == APP_FINE) {
-        (void)app_hex(identity->signer.port.spki_sha256, WIRE_DIGEST_BYTES, digest);
+        const struct port_keys *keys = &identity->keys.pair.port;
+        const struct port_sign *sign = keys->note.phase == PORT_KEYS_IN_USE ? &keys->next : &keys->key;
+        (void)app_hex(sign->spki_sha256, WIRE_DIGEST_BYTES, digest);
     }
     APP_SAY("keys", {"device", app_hex_u64(identity->store.image.device_id, id), 0},
             {"name", identity->store.image.name, 0}, {"key_epoch", NULL, identity->store.image.key_epoch},

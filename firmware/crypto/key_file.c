@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { KEY_FILE_MAX_BYTES = 2000, NOT_THE_OWNERS = 0077 };
+enum { KEY_FILE_MAX_BYTES = CRYPTO_KEY_FILE_MAX_BYTES, NOT_THE_OWNERS = 0077 };
 
 static __attribute__((format(printf, 3, 4))) struct hr_status
 refuse(struct crypto_fault *fault, enum hr_code code, const char *format, ...)
@@ -91,6 +91,14 @@ static struct hr_status read_key_file(const char *path, uint8_t out[KEY_FILE_MAX
     }
     (void)close(fd);
     return status;
+}
+
+struct hr_status crypto_key_file_read(const char *path, uint8_t out[CRYPTO_KEY_FILE_MAX_BYTES + 1],
+                                      size_t *len_bytes, struct crypto_fault *fault)
+{
+    HR_TRY(read_key_file(path, out, len_bytes, fault));
+    out[*len_bytes] = 0;
+    return hr_ok();
 }
 
 struct hr_status crypto_signer_load_file(struct crypto_signer *signer, const char *path, uint16_t key_epoch,

@@ -12,6 +12,14 @@ struct crypto_fault {
     char text[512];
 };
 
+enum { CRYPTO_KEY_FILE_MAX_BYTES = 2000 };
+
+/* Reads a key file that nobody but its owner may read or write, and puts a zero behind it. Codes as below.
+ * Wipe `out` (hr_wipe) after use. */
+HR_MUST_USE struct hr_status crypto_key_file_read(const char *path,
+                                                  uint8_t out[CRYPTO_KEY_FILE_MAX_BYTES + 1],
+                                                  size_t *len_bytes, struct crypto_fault *fault);
+
 /* Loads a record key as crypto_signer_load, from a file that nobody but its owner may read or write.
  * HR_DENIED: the permissions are wider. HR_NOT_FOUND: no such file. HR_IO: it can't be read. HR_MALFORMED:
  * not a P-256 private key. Writes fault on every failure. */

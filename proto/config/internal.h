@@ -25,6 +25,7 @@ struct conf_node {
 struct conf_tree {
     struct conf_node *nodes;
     uint32_t n_nodes;
+    uint32_t capacity_nodes;
 };
 
 /* Reads text into a tree that conf_tree_free gives back. HR_MALFORMED: no YAML of the kind that config.h

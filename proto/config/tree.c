@@ -5,6 +5,8 @@
 #include <string.h>
 #include <yaml.h>
 
+enum { FIRST_NODES = 64 };
+
 /* A tree while it is built: the maps and lists that are open, outermost first, each with its newest child. */
 struct builder {
     struct conf_tree *tree;
@@ -30,6 +32,23 @@ static struct hr_status refuse(struct conf_report *report, size_t line_from_0, c
     return hr_status_of(HR_MALFORMED);
 }
 
+/* Most files are short, and a registry has thousands of them: room for the longest, cleared, took most of the
+ * time of reading one. */
+static bool make_room(struct conf_tree *tree)
+{
+    if (tree->n_nodes < tree->capacity_nodes) {
+        return true;
+    }
+    uint32_t capacity_nodes = 2 * tree->capacity_nodes;
+    struct conf_node *nodes = realloc(tree->nodes, capacity_nodes * sizeof *nodes);
+    if (nodes == NULL) {
+        return false;
+    }
+    tree->nodes = nodes;
+    tree->capacity_nodes = capacity_nodes;
+    return true;
+}
+
 /* Makes a node and hangs it under the innermost open one. */
 static struct hr_status add_node(struct builder *builder, enum conf_node_kind kind, const yaml_event_t *event,
                                  uint32_t *index)
@@ -38,6 +57,9 @@ static struct hr_status add_node(struct builder *builder, enum conf_node_kind ki
     if (tree->n_nodes == CONF_MAX_NODES) {
         return refuse(builder->report, event->start_mark.line, "more than %d values in one file",
                       CONF_MAX_NODES);
+    }
+    if (!make_room(tree)) {
+        return hr_status_of(HR_IO);
     }
     *index = tree->n_nodes++;
     tree->nodes[*index] = (struct conf_node){.kind = kind, .line = (uint32_t)event->start_mark.line + 1};
@@ -150,7 +172,8 @@ struct hr_status conf_tree_read(struct hr_bytes text, struct conf_tree *tree, st
 {
     struct builder builder = {.tree = tree, .report = report};
     yaml_parser_t parser;
-    *tree = (struct conf_tree){.nodes = calloc(CONF_MAX_NODES, sizeof *tree->nodes), .n_nodes = 1};
+    *tree = (struct conf_tree){
+        .nodes = calloc(FIRST_NODES, sizeof *tree->nodes), .n_nodes = 1, .capacity_nodes = FIRST_NODES};
     if (tree->nodes == NULL || yaml_parser_initialize(&parser) == 0) {
         conf_tree_free(tree);
         return refuse(report, 0, "out of memory");

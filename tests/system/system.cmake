@@ -8,3 +8,7 @@ foreach(test test_corpus test_crashes test_network test_signatures test_outage t
 endforeach()
 add_test(NAME test_rotation COMMAND /usr/bin/python3 -W ignore::ResourceWarning ${CMAKE_SOURCE_DIR}/tests/system/test_rotation.py)
 set_tests_properties(test_rotation PROPERTIES LABELS system COST 6 TIMEOUT 600 ENVIRONMENT HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin)
+# A registry of many devices; without a broker.
+add_test(NAME test_rotation_fleet
+         COMMAND /usr/bin/python3 -W ignore::ResourceWarning ${CMAKE_SOURCE_DIR}/tests/system/test_rotation_fleet.py)
+set_tests_properties(test_rotation_fleet PROPERTIES LABELS system COST 5 TIMEOUT 600 ENVIRONMENT HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin)

@@ -16,6 +16,7 @@ enum cli_exit {
 int cli_ca(int argc, char **argv);
 int cli_device(int argc, char **argv);
 int cli_audit(int argc, char **argv);
+int cli_rotate(int argc, char **argv);
 int cli_spool(int argc, char **argv);
 int cli_feeds_lint(int argc, char **argv);
 int cli_ledger(int argc, char **argv);

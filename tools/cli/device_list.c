@@ -68,13 +68,13 @@ static void print_audit(struct hr_bytes row, bool is_first)
     cli_row_text(row, "new_key", new_key, sizeof new_key);
     cli_row_text(row, "reason", reason, sizeof reason);
     if (is_first) {
-        (void)printf("%6s  %-24s  %-19s  %-16s  %-12s  %-24s  %-16s  %s\n", "ENTRY", "AT", "DEVICE", "BY",
+        (void)printf("%6s  %-24s  %-19s  %-16s  %-14s  %-24s  %-16s  %s\n", "ENTRY", "AT", "DEVICE", "BY",
                      "DID", "STATE", "KEY", "REASON");
     }
     bool is_moved = before[0] != '\0' && strcmp(before, after) != 0;
     char states[2 * TEXT_CHARS + 8];
     (void)snprintf(states, sizeof states, "%s%s%s", is_moved ? before : "", is_moved ? " > " : "", after);
-    (void)printf("%6" PRIu64 "  %-24s  %-19" PRIu64 "  %-16s  %-12s  %-24s  %.*s%s  %s\n",
+    (void)printf("%6" PRIu64 "  %-24s  %-19" PRIu64 "  %-16s  %-14s  %-24s  %.*s%s  %s\n",
                  cli_row_number(row, "id"), at, cli_row_number(row, "device_id"), actor, action, states,
                  KEY_SHOWN_CHARS, new_key[0] != '\0' ? new_key : "none            ",
                  strcmp(old_key, new_key) == 0 || before[0] == '\0' ? " " : "*", reason);

@@ -24,6 +24,7 @@ static const struct verb verbs[] = {
      cli_device,
      "enrol|list|show|rotate|quarantine|release|revoke|retire",
      "Enrol a device; look into the registry; decide about a device."},
+    {{"rotate"}, cli_rotate, "--all [--rate N/min]", "New record keys for a fleet, some a minute."},
     {{"audit"}, cli_audit, "[DEVICE_ID]", "Who changed what of a device, when and why."},
     {{"feeds", "lint"}, cli_feeds_lint, "[FILE ...]", "Check the files that say what is polled."},
     {{"spool"}, cli_spool, "inspect|verify FILE", "Look into a collector's spool."},
