@@ -48,19 +48,10 @@ static bool quote(const char *text, char *out, size_t capacity)
     return true;
 }
 
-/* Who sits here, for the audit entry; NULL: nobody with a name that can stand there. */
-static const char *who(void)
-{
-    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_@";
-    const char *name = getenv("USER");
-    bool good = name != NULL && name[0] != '\0' && strlen(name) <= 48 && name[strspn(name, allowed)] == '\0';
-    return good ? name : NULL;
-}
-
 static bool ask(const struct request *request, bool dry_run, struct hr_bytes *row)
 {
     char path[PATH_CHARS], body[BODY_MAX_BYTES], reason[2 * REASON_MAX_BYTES + 3];
-    const char *name = who();
+    const char *name = cli_admin_operator();
     bool quoted = quote(request->reason, reason, sizeof reason);
     HR_ASSERT(quoted); /* it was looked at before */
     (void)snprintf(path, sizeof path, "/devices/%" PRIu64 "/decision", request->device_id);
