@@ -174,6 +174,6 @@ struct hr_status agg_enrol_record_key(struct agg_enrol_work *work)
     memcpy(key->spki, request->record_spki, sizeof key->spki);
     entry->revision++;
     work->core->ports.key_added(work->core->ports.ctx, entry->device_id, key);
-    agg_enrol_stage(work, &before, "key_registered");
+    agg_enrol_stage(work, &before, "key_added");
     return hr_ok();
 }

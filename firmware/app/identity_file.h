@@ -25,6 +25,7 @@ struct app_identity_file {
     char line[FW_CEREMONY_LINE_MAX_CHARS + 1];
     uint32_t n_chars;
     bool is_overlong;
+    char socket[108];  /* its path; empty: none */
     char answer[2048]; /* twice the longest */
     size_t n_answer;
     uint8_t page[IMAGE_IDENTITY_MAX_BYTES];

@@ -165,6 +165,9 @@ static struct hr_status listen_at(struct app_identity_file *identity, const char
                        bind(identity->listening_fd, (struct sockaddr *)&address, sizeof address) == 0 &&
                        listen(identity->listening_fd, 1) == 0;
     (void)umask(before);
+    if (bound) {
+        (void)snprintf(identity->socket, sizeof identity->socket, "%s", address.sun_path);
+    }
     return bound ? hr_ok() : complain(identity->log, address.sun_path, strerror(errno), HR_IO);
 }
 
@@ -243,6 +246,9 @@ void app_identity_file_close(struct app_identity_file *identity)
     hang_up(identity);
     if (identity->listening_fd >= 0) {
         (void)close(identity->listening_fd);
+    }
+    if (identity->socket[0] != '\0') {
+        (void)unlink(identity->socket);
     }
     port_flash_file_close(&identity->file);
 }

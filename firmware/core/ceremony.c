@@ -26,7 +26,8 @@ bool fw_random_is_healthy(const uint8_t sample[FW_CEREMONY_SAMPLE_BYTES])
 void fw_ceremony_init(struct fw_ceremony *ceremony, const struct fw_ceremony_ports *ports, void *ctx,
                       struct fw_identity_store *store, uint8_t stage[FW_CEREMONY_STAGE_BYTES])
 {
-    *ceremony = (struct fw_ceremony){.ports = ports, .ctx = ctx, .store = store, .stage = stage};
+    *ceremony = (struct fw_ceremony){.ports = ports, .ctx = ctx, .store = store};
+    ceremony->stage = stage;
 }
 
 /* ---- keys ---- */

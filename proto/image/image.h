@@ -71,47 +71,46 @@ struct image_identity {
     uint32_t sequence; /* the copy with the higher one counts; rises at each writing */
     struct image_regions regions;
 
-    bool console_locked; /* the shell shows states and changes nothing */
-    const char *board;   /* folder of boards/; firmware of another board refuses the image */
-    uint64_t device_id;  /* 0: a factory's, until it is told */
-    const char *name;    /* what people call the device; NULL: a factory's */
-    const char *site;    /* NULL: not given */
+    enum image_state state; /* absent: enrolled */
+    bool console_locked;    /* the shell shows states and changes nothing */
+    bool has_switch;        /* of the record key, below */
+    uint16_t key_epoch;     /* of record_key; 0: none */
+    const char *board;      /* folder of boards/; firmware of another board refuses the image */
+    uint64_t device_id;     /* 0: a factory's, until it is told */
+    const char *name;       /* what people call the device; NULL: a factory's */
+    const char *site;       /* NULL: not given */
 
     /* Any of it may be absent in a factory's image, record key and epoch are. IMAGE_CERTIFIED may be without
      * these two. */
-    uint16_t key_epoch;               /* 0: no record key */
     struct hr_bytes record_key;       /* DER of a P-256 private key (SEC1), as crypto_signer_load takes it */
     struct hr_bytes transport_key;    /* likewise */
     struct hr_bytes certificate;      /* DER, of transport_key */
     struct hr_bytes ca[IMAGE_MAX_CA]; /* DER, trusted to sign aggregators; at least one */
-    uint8_t n_ca;
-
     const char *aggregators[IMAGE_MAX_AGGREGATORS]; /* URIs as net_address_parse takes them; at least one */
+    const char *server_name;                        /* that the aggregator's certificate must have */
+    uint8_t n_ca;
     uint8_t n_aggregators;
-    const char *server_name; /* that the aggregator's certificate must have */
 
     uint8_t mac[IMAGE_MAC_BYTES]; /* unicast; zeros: none, where the spool is elsewhere */
     bool has_ipv4;                /* false: DHCP */
+    bool has_ipv6;                /* false: by router advertisement */
     struct image_ipv4 ipv4;
-    bool has_ipv6; /* false: by router advertisement */
     struct image_ipv6 ipv6;
 
     uint32_t serial_baud;     /* 0: the board's */
     uint32_t seal_max_age_ms; /* 0: the firmware's */
 
     /* All of it may be absent: empty, NULL, 0. */
-    const char *serial; /* of the hardware; a factory's image has one */
-    enum image_state state;
-    struct hr_bytes next_record_key; /* prepared for key_epoch + 1; nothing was announced */
-    struct hr_bytes old_record_key;  /* of key_epoch - 1, to read by, until the switch is acknowledged */
-    bool has_switch;                 /* from that batch on record_key seals */
-    uint32_t switch_stream;
+    uint32_t switch_stream; /* has_switch: from that batch on record_key seals */
     uint32_t switch_seq;
+    const char *serial;                 /* of the hardware; a factory's image has one */
+    struct hr_bytes next_record_key;    /* prepared for key_epoch + 1; nothing was announced */
+    struct hr_bytes old_record_key;     /* of key_epoch - 1, to read by, until the switch is acknowledged */
     struct hr_bytes next_transport_key; /* prepared; no session has used it */
     struct hr_bytes next_certificate;   /* of next_transport_key */
     uint32_t trust_version;             /* of the trust bundle that ca and server_name come from; 0: none */
-    uint8_t trust_digest[IMAGE_DIGEST_BYTES]; /* its SHA-256 */
-    uint32_t first_stream;                    /* a new spool begins with it; 0: the firmware's choice */
+    uint32_t first_stream;              /* a new spool begins with it; 0: the firmware's choice */
+    uint8_t trust_digest[IMAGE_DIGEST_BYTES]; /* SHA-256 of that bundle */
 };
 
 /* Bytes of a page on flash with such sectors. */

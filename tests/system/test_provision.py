@@ -2,10 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """A gateway gets its identity from `headrace device claim` and `device provision` alone, and delivers; whatever is
 interrupted is completed by saying it again, and there is one identity; what is wrong is told with what to do next."""
+import contextlib
 import json
+import os
 import re
 import socket
 import subprocess
+import threading
 import unittest
 
 import harness
@@ -72,6 +75,55 @@ class Gateway:
             self.process.close()
 
 
+KINDS = ("device", "tool", "aggregator", "message")
+STEPS = ("P1", "P2", "P3", "P4", "P5", "P6", "P7", "P8", "P9")
+# The line of each step; the registry's answers of P4 and P5 come before the first part of a field.
+POINTS = ("prov hello", "prov begin", "prov csr", "prov proof", "prov part 0", "prov install", "prov record", "prov deliver",
+          "prov lock")
+
+
+class Line:
+    """A cable between the tool and a gateway. When the line that begins with `point` was answered, something happens."""
+
+    def __init__(self, gateway, point):
+        self.gateway, self.point = gateway, point
+        self.path = gateway.folder / "line.sock"
+        self.ready = threading.Event()
+        self.was_met = self.passes_answer = False
+        self.answers_with = None
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(self.path))
+        self._listener.listen()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
+        self._listener.close()
+        self.path.unlink()
+
+    def _run(self):
+        with contextlib.suppress(OSError):
+            caller = self._listener.accept()[0]
+            self.ready.wait()
+            with caller, caller.makefile() as said:
+                for line in said:
+                    answer = self.gateway.say(line.strip())
+                    if line.startswith(self.point) and not self.was_met:
+                        self.was_met = True
+                        self.on_point()
+                        if self.hangs_up:
+                            return
+                        answer = self.answers_with or answer
+                        if not self.passes_answer and not self.answers_with:
+                            continue
+                    caller.sendall(answer.encode() + b"\n")
+
+
 class ProvisionTest(harness.SystemTest):
     def begin(self, serial="GW-7001"):
         self.site = harness.Site(self.folder)
@@ -136,7 +188,7 @@ class ProvisionTest(harness.SystemTest):
         rows = json.loads(self.site.headrace("audit", "1", "--json", "--config", self.aggregator.config).stdout)
         self.assertEqual([(r["action"], r["before"], r["after"]) for r in rows],
                          [("claimed", "", "claimed"), ("certified", "claimed", "enrolled"),
-                          ("key_registered", "enrolled", "enrolled"), ("activated", "enrolled", "active")])
+                          ("key_added", "enrolled", "enrolled"), ("activated", "enrolled", "active")])
         # Said again, nothing is done; started again, it delivers.
         again = self.provision(gateway).stdout
         self.assertIn("P9", again)
@@ -188,50 +240,82 @@ class ProvisionTest(harness.SystemTest):
         self.assertIn("no aggregator answers", away)
         self.assertIn("say it again", away)
         self.aggregator.start()
+        self.check_passphrase(gateway)
+        self.check_foreign_request(gateway)
+        self.assertEqual((gateway.fields()["state"], self.shown("1")["state"]), ("factory", "claimed"))
         self.provision(gateway)
         self.assertEqual(self.shown("1")["state"], "active")
 
-    def interrupt(self, step):
-        """Runs the tool up to the line that tells the step, and kills it there."""
-        words = [program("headrace"), "device", *self.words(["provision"], self.gateway), "--config",
-                 self.aggregator.config]
-        tool = subprocess.Popen([str(w) for w in words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        try:
-            for line in tool.stdout:
-                if line.startswith(step):
-                    tool.kill()
-                    return
-        finally:
-            tool.kill()
-            tool.stdout.close()
-            tool.wait()
+    def check_passphrase(self, gateway):
+        """An authority whose keys are encrypted, and the wrong passphrase for it."""
+        right, wrong = self.folder / "right", self.folder / "wrong"
+        right.write_text("eight and more\n")
+        wrong.write_text("something else\n")
+        other = self.folder / "encrypted"
+        environment = {**os.environ, "HEADRACE_CA_PASSPHRASE_FILE": str(right)}
+        harness.run(program("headrace"), "ca", "init", "--dir", other, "--encrypt", env=environment)
+        words = [program("headrace"), "device", *self.words(["provision"], gateway), "--config", self.aggregator.config]
+        words[words.index(self.site.ca)] = other
+        environment["HEADRACE_CA_PASSPHRASE_FILE"] = str(wrong)
+        told = harness.run(*words, expect=1, env=environment).stderr
+        self.assertIn("not with this passphrase", told)
+
+    def check_foreign_request(self, gateway):
+        """A certification request of another device comes over the line."""
+        other = self.own(Gateway(self.folder, "GW-7003"))
+        other.start()
+        other.say("prov begin")
+        foreign = other.say("prov csr")
+        with Line(gateway, "prov csr") as line:
+            line.answers_with, line.on_point, line.hangs_up = foreign, lambda: None, False
+            line.ready.set()
+            words = list(self.words(["provision"], gateway))
+            words[words.index(gateway.socket)] = line.path
+            told = self.headrace(*words, expect=1).stderr
+        self.assertIn("the certification request is of GW-7003, not of GW-7001", told)
+
+    def interrupted(self, gateway, point, kind):
+        """Runs the tool with an interruption of that kind at the line that begins with `point`."""
+        words = [program("headrace"), "device", *self.words(["provision"], gateway), "--config", self.aggregator.config]
+        with Line(gateway, point) as line:
+            words[words.index(gateway.socket)] = line.path
+            tool = subprocess.Popen([str(w) for w in words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            line.on_point = {"device": gateway.kill, "tool": tool.kill, "aggregator": self.aggregator.kill,
+                             "message": lambda: None}[kind]
+            line.passes_answer = kind == "aggregator"
+            line.hangs_up = kind in ("device", "tool")
+            line.ready.set()
+            ends_well = kind == "message" or (kind == "aggregator" and point == "prov lock")  # nobody asks it any more
+            self.assertEqual(tool.wait(harness.DEADLINE_S) == 0, ends_well, f"{point}, {kind}")
+            self.assertTrue(line.was_met, f"nobody said {point}")
+        if kind == "device":
+            gateway.start()
+        if kind == "aggregator":
+            self.aggregator.start()
 
     def test_interrupted_at_each_step_it_ends_in_one_identity(self):
-        self.begin("GW-1")
-        n_interruptions = 0
-        for number, step in enumerate(("P2", "P3", "P4", "P6", "P7"), start=1):
-            if number > 1:
-                self.gateway.close()
-                self.gateway = self.own(Gateway(self.folder, f"GW-{number}"))
-                self.gateway.start()
-            self.claim(f"GW-{number}", f"gw{number}")
-            # The tool dies at the step; then the device, or the aggregator.
-            self.interrupt(step)
-            key = self.gateway.fields().get("key")
-            if number % 2:
-                self.gateway.kill()
-                self.gateway.start()
-            else:
-                self.aggregator.kill()
-                self.aggregator.start()
-            n_interruptions += 2
-            self.provision(self.gateway)
-            fields = self.gateway.fields()
-            self.assertEqual((fields["device"], fields["locked"], fields["key"]), (str(number), "1", key))
-            self.assertEqual(self.shown(str(number))["state"], "active")
-        devices = json.loads(self.headrace("list", "--json").stdout)
-        self.assertEqual(len(devices), 5)
-        print(f"{n_interruptions} interruptions, {len(devices)} devices")
+        """Of each step and each kind some in CI, all of them with HEADRACE_LONG=1."""
+        self.begin("GW-0")
+        cases = [(point, kind) for point in POINTS for kind in KINDS]
+        if os.environ.get("HEADRACE_LONG") != "1":
+            cases = [(point, KINDS[i % 3]) for i, point in enumerate(POINTS)] + [("prov install", "message")]
+        for number, (point, kind) in enumerate(cases, start=1):
+            gateway = self.own(Gateway(self.folder, f"GW-{number}"))
+            gateway.start()
+            self.claim(gateway.serial, f"gw{number}")
+            self.interrupted(gateway, point, kind)
+            key = gateway.fields().get("key")
+            self.provision(gateway)
+            fields = gateway.fields()
+            self.assertEqual((fields["device"], fields["locked"]), (str(number), "1"), (point, kind))
+            if point != "prov hello":
+                self.assertEqual(fields["key"], key, (point, kind))
+            shown = self.shown(str(number))
+            self.assertEqual((shown["state"], shown["key"], shown["keys"]), ("active", fields["record"], 1), (point, kind))
+            gateway.close()
+            print(f"{STEPS[POINTS.index(point)]} {point}, {kind}: one identity")
+        self.assertEqual(len(json.loads(self.headrace("list", "--json").stdout)), len(cases))
+        print(f"{len(cases)} interruptions")
 
 
 if __name__ == "__main__":

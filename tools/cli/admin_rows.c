@@ -57,6 +57,14 @@ bool cli_admin_find(const char *verb, const struct cli_arguments *arguments, str
     return true;
 }
 
+const char *cli_admin_operator(void)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_@";
+    const char *name = getenv("USER");
+    bool good = name != NULL && name[0] != '\0' && strlen(name) <= 48 && name[strspn(name, allowed)] == '\0';
+    return good ? name : NULL;
+}
+
 bool cli_admin_get(const char *verb, const struct cli_admin *admin, const char *path, const char *body,
                    struct cli_admin_reply *reply)
 {

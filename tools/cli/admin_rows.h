@@ -36,6 +36,9 @@ enum cli_admin_option {
 /* Finds the aggregator by the options; false: the mistake was told. */
 bool cli_admin_find(const char *verb, const struct cli_arguments *arguments, struct cli_admin *out);
 
+/* Who sits here, for the audit entry; NULL: nobody with a name that can stand there. */
+const char *cli_admin_operator(void);
+
 /* Asks, and tells what went wrong, an error of the aggregator's too. False: no reply of status 200. */
 bool cli_admin_get(const char *verb, const struct cli_admin *admin, const char *path, const char *body,
                    struct cli_admin_reply *reply);

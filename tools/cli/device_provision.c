@@ -61,8 +61,8 @@ static bool claim_body(const struct cli_arguments *given, char *out, size_t capa
     if (device_id != 0) {
         at += (size_t)snprintf(out + at, capacity - at, ",\"device_id\":%" PRIu64, device_id);
     }
-    (void)snprintf(out + at, capacity - at, ",\"dry_run\":%s}",
-                   given->n_values[DRY_RUN] > 0 ? "true" : "false");
+    (void)snprintf(out + at, capacity - at, ",\"dry_run\":%s%s",
+                   given->n_values[DRY_RUN] > 0 ? "true" : "false", cli_provision_signed());
     return true;
 }
 

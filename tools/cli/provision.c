@@ -74,6 +74,15 @@ bool cli_provision_ask(struct provision *provision, const char *path, const char
     return true;
 }
 
+const char *cli_provision_signed(void)
+{
+    static char end[2 * PROVISION_TEXT_CHARS];
+    const char *name = cli_admin_operator();
+    (void)snprintf(end, sizeof end, "%s%s%s}", name != NULL ? ",\"operator\":\"" : "",
+                   name != NULL ? name : "", name != NULL ? "\"" : "");
+    return end;
+}
+
 static bool ask_claim(struct provision *provision)
 {
     char path[PATH_CHARS];
@@ -140,8 +149,9 @@ static struct hr_status replace_device(struct provision *provision)
     if (is_there) {
         return hr_ok(); /* it took the place already */
     }
-    (void)snprintf(body, sizeof body, "{\"serial\":\"%s\",\"device_id\":%" PRIu64 ",\"dry_run\":%s}",
-                   device->serial, provision->replaces, provision->dry_run ? "true" : "false");
+    (void)snprintf(body, sizeof body, "{\"serial\":\"%s\",\"device_id\":%" PRIu64 ",\"dry_run\":%s%s",
+                   device->serial, provision->replaces, provision->dry_run ? "true" : "false",
+                   cli_provision_signed());
     if (!cli_provision_ask(provision, "/replacements", body)) {
         return hr_status_of(HR_DENIED);
     }
@@ -164,8 +174,8 @@ static struct hr_status give_record_key(struct provision *provision)
     cli_device_field(&provision->line, "proof", proof, sizeof proof);
     (void)snprintf(body, sizeof body,
                    "{\"serial\":\"%s\",\"epoch\":%" PRIu64
-                   ",\"key\":\"%s\",\"signature\":\"%s\",\"proof\":\"%s\"}",
-                   provision->device.serial, claim->epoch, key, signature, proof);
+                   ",\"key\":\"%s\",\"signature\":\"%s\",\"proof\":\"%s\"%s",
+                   provision->device.serial, claim->epoch, key, signature, proof, cli_provision_signed());
     if (!cli_provision_ask(provision, "/record-keys", body)) {
         return hr_status_of(HR_DENIED);
     }

@@ -57,6 +57,8 @@ HR_MUST_USE struct hr_status cli_provision(struct provision *provision);
 /* ---- parts ---- */
 /* Asks the registry: GET, or POST where there is a body. False: told. */
 bool cli_provision_ask(struct provision *provision, const char *path, const char *body);
+/* The end of a body: who asks, and the brace. Borrowed until the next call. */
+const char *cli_provision_signed(void);
 /* Tells a step that is done. */
 void cli_provision_tell(const struct provision *provision, const char *step, const char *what, ...)
     __attribute__((format(printf, 3, 4)));

@@ -79,8 +79,8 @@ static struct hr_status certify(struct provision *provision, const struct cli_cs
     hex_of(certificate.bytes, certificate.len_bytes, hex);
     int n = snprintf(body, sizeof body,
                      "{\"serial\":\"%s\",\"key\":\"%s\",\"certificate\":\"%s\",\"firmware\":\"%s\","
-                     "\"proof\":\"%s\"}",
-                     provision->device.serial, key, hex, firmware, proof);
+                     "\"proof\":\"%s\"%s",
+                     provision->device.serial, key, hex, firmware, proof, cli_provision_signed());
     if (n < 0 || (size_t)n >= sizeof body || !cli_provision_ask(provision, "/certificates", body)) {
         return hr_status_of(HR_DENIED);
     }
