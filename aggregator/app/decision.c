@@ -86,7 +86,9 @@ static void answer(struct app_decision *decision)
 
 bool app_decision_make(struct app_decision *decision, struct agg_core *core)
 {
-    decision->status = agg_decide(core, &decision->decision, &decision->decided);
+    const struct agg_decision *wanted = &decision->decision;
+    decision->status = wanted->kind == AGG_CERTIFY ? agg_certify(core, wanted, &decision->decided)
+                                                   : agg_decide(core, wanted, &decision->decided);
     bool waits = agg_group_waiting(core) > 0;
     if (!waits) {
         answer(decision);

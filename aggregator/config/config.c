@@ -437,6 +437,12 @@ static const struct conf_field aggregator_fields[] = {
      CONF_SECTION_AT(struct config_aggregator, admin, has_admin),
      .table = &config_admin_table,
      .help = "The same and the admin API over mutual TLS, for operators with certificates."},
+    {.key = "renewal",
+     .type = CONF_SECTION,
+     CONF_SECTION_AT(struct config_aggregator, renewal, has_renewal),
+     .table = &config_renewal_table,
+     .help =
+         "Certificates for devices that make themselves another transport key; without it they ask in vain."},
     {.key = "limits",
      .type = CONF_SECTION,
      CONF_AT(struct config_aggregator, limits),

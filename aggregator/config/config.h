@@ -92,6 +92,13 @@ struct config_admin {
     uint32_t max_connections;
 };
 
+struct config_renewal {
+    char issuer_certificate[CONFIG_PATH_MAX_CHARS + 1];
+    char issuer_key[CONFIG_PATH_MAX_CHARS + 1];
+    char folder[CONFIG_PATH_MAX_CHARS + 1];
+    uint32_t days;
+};
+
 struct config_limits {
     uint32_t max_devices;
     uint32_t max_sessions;
@@ -129,6 +136,8 @@ struct config_aggregator {
     struct config_http http;
     bool has_admin;
     struct config_admin admin;
+    bool has_renewal;
+    struct config_renewal renewal;
     struct config_limits limits;
     uint32_t verify_threads;
     enum config_log_level log_level;

@@ -8,6 +8,7 @@
 
 extern const struct conf_table config_ledger_table;
 extern const struct conf_table config_admin_table;
+extern const struct conf_table config_renewal_table;
 
 /* For conf_field.check_text. */
 const char *config_check_address(const char *text);
