@@ -69,6 +69,7 @@ static struct hr_status complain(const char *path, char *why, size_t why_capacit
 }
 
 /* For OpenSSL, which would ask at the terminal. */
+/* NOLINTNEXTLINE(readability-non-const-parameter): OpenSSL sets the types of these parameters. */
 static int no_passphrase(char *out, int capacity, int is_writing, void *ctx)
 {
     (void)out, (void)capacity, (void)is_writing, (void)ctx;

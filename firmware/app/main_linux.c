@@ -3,6 +3,7 @@
  * headrace-collector: static objects, wiring, and one loop. */
 #include "firmware/app/backfill.h"
 #include "firmware/app/config.h"
+#include "firmware/app/renew.h"
 #include "firmware/app/spool_file.h"
 #include "firmware/app/status.h"
 #include "firmware/app/taps.h"
@@ -39,6 +40,7 @@ struct app {
     struct crypto_signer signer;
     struct crypto_verifier verifier;
     struct app_trust trust;
+    struct app_renew renew;
     struct app_spool_file spool_file;
     struct net_address addresses[NET_MAX_ADDRESSES];
     struct net_client net;
@@ -140,8 +142,8 @@ static struct net_config net_config_of(const struct app_config *config)
         .server_name = app.trust.server_name,
         .credentials = {.kind = NET_CREDENTIALS_FILES,
                         .of.files = {.ca = app.trust.ca,
-                                     .certificate = config->identity.certificate,
-                                     .key = config->identity.key}},
+                                     .certificate = app.renew.certificate,
+                                     .key = app.renew.key}},
         .open_timeout_ms = config->open_timeout_ms,
         .exchange_timeout_ms = config->exchange_timeout_ms,
         .silence_ms = config->silence_ms,
@@ -164,7 +166,8 @@ static struct hr_status start_collector(const struct fw_spool_report *report)
     /* The uplink asks port_net for its window and addresses at once, and port_net wants the uplink's events:
      * the events are known as soon as the collector has a place. */
     const struct net_config net = net_config_of(&app.config);
-    const struct port_net_events events = fw_collector_net_events(&app.collector);
+    const struct port_net_events events =
+        app_renew_watch(&app.renew, fw_collector_net_events(&app.collector));
     net_client_init(&app.net, &net, &events);
     const struct fw_collector_config config = {
         .clock = port_linux_clock(),
@@ -176,6 +179,7 @@ static struct hr_status start_collector(const struct fw_spool_report *report)
         .utc = port_linux_utc(),
         .hash = crypto_hash(),
         .trust = app.trust.is_followed ? &app.trust.trust : NULL,
+        .renew = app_renew_port(&app.renew),
         .spool = &app.spool_file.spool,
         .report = report,
         .version = APP_VERSION,
@@ -210,6 +214,7 @@ static struct hr_status start(void)
     HR_TRY(open_signals());
     HR_TRY(open_keys());
     HR_TRY(app_trust_open(&app.trust, &app.config, &app.log.port));
+    app_renew_open(&app.renew, &app.config, port_linux_clock(), &app.log.port);
     HR_TRY(app_spool_file_open(&app.spool_file, &app.config, crypto_hash(), &app.log.port, &report));
     HR_TRY(start_collector(&report));
     HR_TRY(app_taps_open(&app.config, &app.collector, port_linux_clock(), &app.log.port, &app.taps));

@@ -299,6 +299,7 @@ static void init_uplink(struct fw_collector *collector)
         .verify = config->verify,
         .hash = config->hash,
         .trust = config->trust,
+        .renew = config->renew,
         .spool = config->spool,
         .owner = {on_uplink_anchor, on_uplink_event, collector},
         .envelope = config->envelope,

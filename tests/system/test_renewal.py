@@ -7,6 +7,7 @@ import time
 import unittest
 
 import harness
+import pipeline
 import wire
 from probe import Probe
 
@@ -14,7 +15,7 @@ PKCS10, PKIX_CERT = 286, 287
 AIS = bytes(21)
 
 
-class RenewalTest(harness.SystemTest):
+class Renewals(harness.SystemTest):
     def setUp(self):
         super().setUp()
         self.site = harness.Site(self.folder)
@@ -73,6 +74,26 @@ class RenewalTest(harness.SystemTest):
 
     def commit(self, probe, stream, key):
         self.assertEqual(probe.post(stream.next([wire.ais_record(AIS)]).envelope(key)).ack.status, wire.OK)
+
+    def expired(self):
+        """The device's certificate as it was years ago."""
+        out, state, request = self.folder / "expired.crt", self.folder / "openssl-ca", self.folder / "request.pem"
+        (state / "new").mkdir(parents=True)
+        (state / "index").write_text("")
+        (state / "serial").write_text("01\n")
+        (state / "conf").write_text(
+            f"[ca]\ndefault_ca=x\n[x]\ndatabase={state}/index\nserial={state}/serial\nnew_certs_dir={state}/new\n"
+            "default_md=sha256\npolicy=p\n[p]\ncommonName=supplied\n")
+        harness.run("openssl", "req", "-new", "-key", self.device.key, "-subj",
+                    f"/CN=headrace-device-{self.device.device_id:016x}", "-out", request)
+        harness.run("openssl", "ca", "-batch", "-config", state / "conf", "-cert", self.site.ca / "device-ca.crt", "-keyfile",
+                    self.site.ca / "device-ca.key", "-in", request, "-out", out, "-notext", "-startdate", "20200101000000Z",
+                    "-enddate", "20210101000000Z")
+        return out
+
+
+class RequestTest(Renewals):
+    """By a client that says exactly what the test wants."""
 
     def test_a_key_has_one_certificate_however_often_it_is_asked_for(self):
         self.start()
@@ -147,21 +168,98 @@ class RenewalTest(harness.SystemTest):
         self.commit(renewed, stream, record_key)
         self.assertEqual(self.aggregator.metric("headrace_coap_certificates_expired_total"), 1)
 
-    def expired(self):
-        """The device's certificate as it was years ago."""
-        out, state, request = self.folder / "expired.crt", self.folder / "openssl-ca", self.folder / "request.pem"
-        (state / "new").mkdir(parents=True)
-        (state / "index").write_text("")
-        (state / "serial").write_text("01\n")
-        (state / "conf").write_text(
-            f"[ca]\ndefault_ca=x\n[x]\ndatabase={state}/index\nserial={state}/serial\nnew_certs_dir={state}/new\n"
-            "default_md=sha256\npolicy=p\n[p]\ncommonName=supplied\n")
-        harness.run("openssl", "req", "-new", "-key", self.device.key, "-subj",
-                    f"/CN=headrace-device-{self.device.device_id:016x}", "-out", request)
-        harness.run("openssl", "ca", "-batch", "-config", state / "conf", "-cert", self.site.ca / "device-ca.crt", "-keyfile",
-                    self.site.ca / "device-ca.key", "-in", request, "-out", out, "-notext", "-startdate", "20200101000000Z",
-                    "-enddate", "20210101000000Z")
-        return out
+
+class CollectorTest(Renewals):
+    """A gateway that does it by itself."""
+
+    def collector(self, before="1d"):
+        self.keys = self.folder / "keys"
+        self.keys.mkdir(mode=0o700, exist_ok=True)
+        tap = f"  - {{type: ais, source: tcp-server, host: 127.0.0.1, port: {harness.free_port()}}}\n"
+        made = self.own(pipeline.Collector(
+            self.device, [self.aggregator.coaps], tap, "stats_interval: 1s\nseal: {max_age: 200ms}\nshutdown_flush: 0s\n"
+            f"renewal: {{folder: {self.keys}, before: {before}}}\n"))
+        return made.start()
+
+    def delivers(self, collector):
+        before = (collector.status() or {"stats": {"uplink": {"accepted": 0}}})["stats"]["uplink"]["accepted"]
+        collector.wait_status("what it says to be taken", lambda s: s["stats"]["uplink"]["accepted"] >= before + 2)
+
+    def spki(self, key):
+        return harness.run("openssl", "pkey", "-in", key, "-pubout").stdout
+
+    def test_a_key_is_changed_when_somebody_asks_for_it_and_the_data_goes_on(self):
+        self.start()
+        collector = self.collector()
+        self.delivers(collector)
+        self.assertEqual((list(self.keys.iterdir()), self.audit()), ([], []))
+        (self.keys / "renew").touch()
+        collector.process.wait_event("transport_key_changed")
+        self.delivers(collector)
+        current = self.keys / "current.pem"
+        self.assertEqual(list(self.keys.iterdir()), [current])
+        self.assertEqual(current.stat().st_mode & 0o777, 0o600)
+        self.assertEqual(len(self.audit()), 1)
+        self.assertNotEqual(self.spki(current), self.spki(self.device.key))
+        harness.run("openssl", "verify", "-partial_chain", "-trusted", self.site.ca / "device-ca.crt", current)
+        # It is what a restart begins with.
+        collector.process.kill()
+        opened = self.aggregator.metric("headrace_coap_sessions_opened_total")
+        collector.start()
+        self.aggregator.wait_metric("headrace_coap_sessions_opened_total", opened + 1)
+        self.delivers(collector)
+        self.assertEqual(collector.process.events("transport_key_unusable"), [])
+
+    def test_a_certificate_that_has_expired_is_renewed_by_the_aggregators_clock(self):
+        """The configured one ended years ago: it delivers, and gets a new one."""
+        self.start()
+        self.device.certificate.write_text(self.expired().read_text())
+        collector = self.collector()
+        collector.process.wait_event("transport_key_changed")
+        self.delivers(collector)
+        self.assertEqual(self.aggregator.metric("headrace_coap_certificates_expired_total"), 1)
+        self.assertEqual(len(self.audit()), 1)
+
+    def test_wherever_it_died_it_goes_on_from_there(self):
+        """Each state that a power cut can leave behind."""
+        self.start()
+        self.keys = self.folder / "keys"
+        self.keys.mkdir(mode=0o700)
+        waiting = self.key("waiting")
+        # A key without a certificate: it is the one that gets it. And what was half written.
+        (self.keys / "next.key").write_text(waiting.read_text())
+        (self.keys / "next.key").chmod(0o600)
+        (self.keys / "new").write_text("-----BEGIN")
+        (self.keys / "renew").touch()
+        collector = self.collector()
+        collector.process.wait_event("transport_key_changed")
+        self.assertEqual(self.spki(self.keys / "current.pem"), self.spki(waiting))
+        collector.process.kill()
+        # The pair is there, and the key beside it still: the pair is used, and the key is that of the next time.
+        (self.keys / "current.pem").rename(self.keys / "next.pem")
+        collector.start()
+        collector.process.wait_event("transport_key_changed")
+        self.delivers(collector)
+        collector.process.kill()
+        # A pair that nobody believes: the one before it is used.
+        good = (self.keys / "current.pem").read_text()
+        other = self.folder / "other"
+        self.site.headrace("ca", "init", "--dir", other)
+        foreign = self.site.enrol("foreign", registry=other, ca=other)
+        (self.keys / "next.pem").write_text(foreign.key.read_text() + foreign.certificate.read_text())
+        (self.keys / "next.pem").chmod(0o600)
+        collector.start()
+        collector.process.wait_event("transport_key_refused")
+        self.delivers(collector)
+        self.assertEqual((self.keys / "current.pem").read_text(), good)
+        collector.process.kill()
+        # Damaged files: the configured key is there.
+        for name in ("next.pem", "current.pem"):
+            (self.keys / name).write_text("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+            (self.keys / name).chmod(0o600)
+        collector.start()
+        collector.process.wait_event("transport_key_unusable")
+        self.delivers(collector)
 
 
 if __name__ == "__main__":
