@@ -8,6 +8,7 @@
 #include "aggregator/app/intake.h"
 #include "aggregator/app/publisher.h"
 #include "aggregator/app/registry.h"
+#include "aggregator/app/renewal.h"
 #include "aggregator/app/room.h"
 #include "aggregator/app/trust.h"
 #include "aggregator/config/config.h"
@@ -38,7 +39,8 @@ struct app {
     struct source_coap_listen listen[CONFIG_MAX_LISTEN];
     struct config_listen addresses[CONFIG_MAX_LISTEN];
     struct source_coap *source;
-    struct app_trust *trust; /* NULL: no bundles are handed out */
+    struct app_trust *trust;     /* NULL: no bundles are handed out */
+    struct app_renewal *renewal; /* NULL: certificates are not renewed */
     pthread_t io_thread;
     atomic_int io_phase; /* enum app_io_phase */
     sem_t io_refuses;    /* posted once the source takes nothing new */

@@ -118,8 +118,14 @@ static void answer(struct app_decision *decision)
 
 bool app_decision_make(struct app_decision *decision, struct agg_core *core)
 {
-    decision->status = decision->is_enrolling ? agg_enrol(core, &decision->enrolling, &decision->enrolled)
-                                              : agg_decide(core, &decision->decision, &decision->decided);
+    const struct agg_decision *wanted = &decision->decision;
+    if (decision->is_enrolling) {
+        decision->status = agg_enrol(core, &decision->enrolling, &decision->enrolled);
+    } else if (wanted->kind == AGG_CERTIFY) {
+        decision->status = agg_certify(core, wanted, &decision->decided);
+    } else {
+        decision->status = agg_decide(core, wanted, &decision->decided);
+    }
     bool waits = agg_group_waiting(core) > 0;
     if (!waits) {
         answer(decision);

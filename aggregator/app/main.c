@@ -241,6 +241,9 @@ static struct hr_status open_source(struct app *app)
     if (app->config.trust_bundle[0] != '\0') {
         HR_TRY(app_trust_open(app->config.trust_bundle, &app->trust));
     }
+    if (app->config.has_renewal) {
+        HR_TRY(app_renewal_start(&app->config.renewal, &app->inbox, &app->renewal));
+    }
     const struct source_coap_config source = {
         .listen = app->listen,
         .n_listen = app->config.n_uris,
@@ -255,6 +258,7 @@ static struct hr_status open_source(struct app *app)
         .idle_timeout_s = (uint32_t)(limits->session_idle_ms / 1000),
         .retry_after_s = (uint32_t)(limits->retry_after_ms / 1000),
         .handler = app_intake_handler(&app->intake),
+        .renewal = app->renewal != NULL ? app_renewal_source(app->renewal) : NULL,
         .trust = app->trust != NULL ? app_trust_source(app->trust) : NULL,
         .event = app_source_event,
     };
@@ -346,6 +350,7 @@ static void stop(struct app *app)
     atomic_store(&app->io_phase, APP_IO_END);
     source_coap_wake(app->source);
     (void)pthread_join(app->io_thread, NULL);
+    app_renewal_stop(app->renewal);
     for (size_t i = 0; i < app->n_publishers; i++) {
         app_publisher_stop(&app->publishers[i]);
     }

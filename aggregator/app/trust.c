@@ -77,7 +77,8 @@ static const char *read_file(struct app_trust *trust, struct bundles *out)
         return strerror(errno);
     }
     size_t len_bytes = fread(out->bytes, 1, sizeof out->bytes, file);
-    bool is_whole = ferror(file) == 0 && fgetc(file) == EOF && fstat(fileno(file), &trust->seen) == 0;
+    bool is_whole =
+        ferror(file) == 0 && len_bytes < sizeof out->bytes && fstat(fileno(file), &trust->seen) == 0;
     (void)fclose(file);
     out->n = 0;
     return is_whole ? index_bundles(out, len_bytes) : "it can't be read, or is too long";

@@ -443,6 +443,12 @@ static const struct conf_field aggregator_fields[] = {
      CONF_AT(struct config_aggregator, rotation),
      .table = &config_rotation_table,
      .help = "When devices are asked for new keys."},
+    {.key = "renewal",
+     .type = CONF_SECTION,
+     CONF_SECTION_AT(struct config_aggregator, renewal, has_renewal),
+     .table = &config_renewal_table,
+     .help =
+         "Certificates for devices that make themselves another transport key; without it they ask in vain."},
     {.key = "limits",
      .type = CONF_SECTION,
      CONF_AT(struct config_aggregator, limits),

@@ -98,6 +98,13 @@ struct config_rotation {
     uint64_t record_key_max_age_ms; /* 0: none */
 };
 
+struct config_renewal {
+    char issuer_certificate[CONFIG_PATH_MAX_CHARS + 1];
+    char issuer_key[CONFIG_PATH_MAX_CHARS + 1];
+    char folder[CONFIG_PATH_MAX_CHARS + 1];
+    uint32_t days;
+};
+
 struct config_limits {
     uint32_t max_devices;
     uint32_t max_sessions;
@@ -145,6 +152,8 @@ struct config_aggregator {
     bool has_admin;
     struct config_admin admin;
     struct config_rotation rotation;
+    bool has_renewal;
+    struct config_renewal renewal;
     struct config_limits limits;
     uint32_t n_sites;
     struct config_site sites[CONFIG_MAX_SITES];

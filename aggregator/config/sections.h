@@ -13,6 +13,7 @@ extern const struct conf_table config_site_table;
 /* Complains when two sites share a collector or a name. */
 void config_check_sites(const struct config_aggregator *config, struct conf_place *place);
 extern const struct conf_table config_rotation_table;
+extern const struct conf_table config_renewal_table;
 
 /* For conf_field.check_text. */
 const char *config_check_address(const char *text);

@@ -45,6 +45,16 @@ struct source_trust {
     void *ctx;
 };
 
+/* Certificates for another transport key of a device (proto/SPEC.md 4.10). */
+struct source_renewal {
+    /* A request (PKCS#10) of the device that the session's certificate names. HR_OK: *certificate, in DER,
+     * borrowed until the next call. HR_AGAIN: it is being made, or too many are; ask again. HR_DENIED: not
+     * for this device. HR_MALFORMED: no such request. Never blocks. [io thread] */
+    HR_MUST_USE struct hr_status (*renew)(void *ctx, uint64_t certified_device_id, struct hr_bytes request,
+                                          struct hr_bytes *certificate);
+    void *ctx;
+};
+
 /* What the core calls; [any thread], never blocks. */
 struct source_answers {
     void (*answer)(void *ctx, const struct source_answer *answer);

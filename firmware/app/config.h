@@ -87,6 +87,8 @@ struct app_config {
     uint64_t device_id; /* this, aggregators and server_name: nothing where the identity has a directory */
     char name[64];
     struct app_identity identity;
+    char renewal_folder[APP_PATH_MAX_CHARS + 1]; /* empty: the transport key stays */
+    uint64_t renewal_before_ms;
     char trust[APP_PATH_MAX_CHARS + 1]; /* a folder; empty: identity.ca is believed, for ever */
     uint32_t n_aggregators;
     char aggregators[NET_MAX_ADDRESSES][NET_HOST_MAX_CHARS + 24];

@@ -444,6 +444,22 @@ static const struct conf_table status_table = {CONF_FIELDS(status_fields)};
     .offset_bytes = 0, .size_bytes = sizeof(struct app_config), .capacity = 1,                               \
     .count_offset_bytes = CONF_NOWHERE
 
+static const struct conf_field renewal_fields[] = {
+    {.key = "folder",
+     .type = CONF_STRING,
+     CONF_AT(struct app_config, renewal_folder),
+     .fallback = "",
+     .help = "Where the next keys and certificates are kept; writable, and for nobody else to read."},
+    {.key = "before",
+     .type = CONF_DURATION,
+     CONF_AT(struct app_config, renewal_before_ms),
+     .fallback = "60d",
+     .min = 1000,
+     .max = UINT64_C(10) * 365 * 86400000,
+     .help = "How long before its end a certificate is renewed, by the aggregator's clock."},
+};
+static const struct conf_table renewal_table = {CONF_FIELDS(renewal_fields)};
+
 static const struct conf_field fields[] = {
     {.key = "device_id",
      .type = CONF_UINT,
@@ -466,6 +482,11 @@ static const struct conf_field fields[] = {
      .fallback = "",
      .help = "Folder of the trust bundle that is followed, as headrace device enrol makes it; it must be "
              "writable."},
+    {.key = "renewal",
+     .type = CONF_SECTION,
+     SECTION_HERE,
+     .table = &renewal_table,
+     .help = "The transport key is changed before its certificate ends; without it, it stays."},
     {.key = "aggregators",
      .type = CONF_STRINGS,
      CONF_LIST_AT(struct app_config, aggregators, n_aggregators),

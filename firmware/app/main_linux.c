@@ -6,6 +6,7 @@
 #include "firmware/app/identity_file.h"
 #include "firmware/app/key_files.h"
 #include "firmware/app/key_store.h"
+#include "firmware/app/renew.h"
 #include "firmware/app/spool_file.h"
 #include "firmware/app/status.h"
 #include "firmware/app/taps.h"
@@ -44,6 +45,7 @@ struct app {
     struct app_trust trust;
     struct app_identity_file identity; /* where the configuration names a directory */
     bool has_identity;
+    struct app_renew renew;
     struct app_spool_file spool_file;
     struct net_address addresses[NET_MAX_ADDRESSES];
     struct net_client net;
@@ -157,7 +159,6 @@ static struct hr_status open_keys(void)
 
 static struct net_credentials credentials(void)
 {
-    const struct app_identity *files = &app.config.identity;
     const struct image_identity *image = &app.identity.store.image;
     if (app.has_identity) {
         return (struct net_credentials){.kind = NET_CREDENTIALS_MEMORY,
@@ -167,7 +168,7 @@ static struct net_credentials credentials(void)
     }
     return (struct net_credentials){
         .kind = NET_CREDENTIALS_FILES,
-        .of.files = {.ca = app.trust.ca, .certificate = files->certificate, .key = files->key}};
+        .of.files = {.ca = app.trust.ca, .certificate = app.renew.certificate, .key = app.renew.key}};
 }
 
 static struct net_config net_config_of(const struct app_config *config)
@@ -200,7 +201,8 @@ static struct hr_status start_collector(const struct fw_spool_report *report)
     /* The uplink asks port_net for its window and addresses at once, and port_net wants the uplink's events:
      * the events are known as soon as the collector has a place. */
     const struct net_config net = net_config_of(&app.config);
-    const struct port_net_events events = fw_collector_net_events(&app.collector);
+    const struct port_net_events events =
+        app_renew_watch(&app.renew, fw_collector_net_events(&app.collector));
     net_client_init(&app.net, &net, &events);
     const struct fw_collector_config config = {
         .clock = port_linux_clock(),
@@ -212,6 +214,7 @@ static struct hr_status start_collector(const struct fw_spool_report *report)
         .utc = port_linux_utc(),
         .hash = crypto_hash(),
         .trust = app.trust.is_followed ? &app.trust.trust : NULL,
+        .renew = app_renew_port(&app.renew),
         .spool = &app.spool_file.spool,
         .report = report,
         .version = APP_VERSION,
@@ -247,6 +250,7 @@ static struct hr_status start(void)
     HR_TRY(open_signals());
     HR_TRY(open_keys());
     HR_TRY(app_trust_open(&app.trust, &app.config, &app.log.port));
+    app_renew_open(&app.renew, &app.config, port_linux_clock(), &app.log.port);
     const uint32_t first_stream = app.has_identity ? app.identity.store.image.first_stream : 0;
     HR_TRY(app_spool_file_open(&app.spool_file, &app.config, first_stream, &app.log.port, &report));
     HR_TRY(start_collector(&report));

@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "firmware/app/trust.h"
 
+#include "firmware/app/keep.h"
 #include "firmware/crypto/key_file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 enum { NAME_CHARS = APP_TRUST_NAME_CHARS, PATH_CHARS = APP_TRUST_PATH_CHARS };
 
@@ -18,45 +16,6 @@ enum { NAME_CHARS = APP_TRUST_NAME_CHARS, PATH_CHARS = APP_TRUST_PATH_CHARS };
 static void path_of(const struct app_trust *trust, const char *name, char out[PATH_CHARS])
 {
     (void)snprintf(out, PATH_CHARS, "%s/%.*s", trust->folder, NAME_CHARS - 1, name);
-}
-
-static bool write_whole(int file, struct hr_bytes bytes)
-{
-    size_t at = 0;
-    while (at < bytes.len_bytes) {
-        ssize_t n = write(file, bytes.data + at, bytes.len_bytes - at);
-        if (n < 0 && errno != EINTR) {
-            return false;
-        }
-        at += n > 0 ? (size_t)n : 0;
-    }
-    return fsync(file) == 0;
-}
-
-static bool sync_folder(const struct app_trust *trust)
-{
-    int folder = open(trust->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool synced = folder >= 0 && fsync(folder) == 0;
-    if (folder >= 0) {
-        (void)close(folder);
-    }
-    return synced;
-}
-
-/* By way of a temporary file: a cut leaves the old file or the new one. */
-static struct hr_status replace_file(const struct app_trust *trust, const char *name, struct hr_bytes bytes)
-{
-    char path[PATH_CHARS];
-    char temporary[PATH_CHARS];
-    path_of(trust, name, path);
-    path_of(trust, "new", temporary);
-    int file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
-    if (file < 0) {
-        return hr_status_of(HR_IO);
-    }
-    bool written = write_whole(file, bytes);
-    written = close(file) == 0 && written;
-    return hr_status_of(written && rename(temporary, path) == 0 && sync_folder(trust) ? HR_OK : HR_IO);
 }
 
 /* ---- the platform of fw_trust ---- */
@@ -81,7 +40,7 @@ static struct hr_status save(void *ctx, uint32_t copy, struct hr_bytes bytes)
 {
     char name[NAME_CHARS];
     (void)snprintf(name, sizeof name, "bundle.%" PRIu32, copy);
-    return replace_file(ctx, name, bytes);
+    return app_keep_write(((const struct app_trust *)ctx)->folder, name, bytes, false);
 }
 
 static struct hr_status usable(void *ctx, const struct trust_bundle *bundle)
@@ -113,7 +72,7 @@ static struct hr_status adopt(void *ctx, const struct trust_bundle *bundle)
         HR_TRY(crypto_certificate_pem(bundle->ca[i], pem + len_bytes, sizeof pem - len_bytes, &one_bytes));
         len_bytes += one_bytes;
     }
-    HR_TRY(replace_file(trust, AUTHORITIES, hr_bytes_of(pem, len_bytes)));
+    HR_TRY(app_keep_write(trust->folder, AUTHORITIES, hr_bytes_of(pem, len_bytes), false));
     path_of(trust, AUTHORITIES, trust->ca);
     choose_name(trust, bundle);
     return hr_ok();

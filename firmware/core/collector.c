@@ -310,6 +310,7 @@ static void init_uplink(struct fw_collector *collector)
         .verify = config->verify,
         .hash = config->hash,
         .trust = config->trust,
+        .renew = config->renew,
         .spool = config->spool,
         .owner = {.anchor = on_uplink_anchor,
                   .event = on_uplink_event,

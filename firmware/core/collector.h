@@ -35,6 +35,7 @@ struct fw_collector_config {
     const struct port_utc *utc; /* NULL: the host has no disciplined clock */
     const struct wire_hash *hash;
     struct fw_trust *trust;               /* open, kept; NULL: trust does not change */
+    const struct fw_renew *renew;         /* kept; NULL: the transport key stays */
     struct fw_spool *spool;               /* open; the collector is its only user from now on */
     const struct fw_spool_report *report; /* of fw_spool_open; borrowed by fw_collector_start */
     const char *version;                  /* goes into Boot records; kept */

@@ -52,6 +52,7 @@ static void forget_requests(struct fw_uplink *uplink)
 {
     memset(uplink->requests, 0, sizeof uplink->requests);
     fw_uplink_trust_forget(uplink);
+    fw_uplink_renew_forget(uplink);
     uplink->cursor_seq = uplink->expected_seq;
     uplink->held = 0;
 }
@@ -244,6 +245,7 @@ uint32_t fw_uplink_step(struct fw_uplink *uplink)
             fw_uplink_send(uplink);
         }
         fw_uplink_ask_trust(uplink);
+        fw_uplink_ask_renewal(uplink);
     }
     return uplink->mode == FW_UPLINK_HOLD ? until(uplink, uplink->wake_ms) : FW_NEVER_MS;
 }

@@ -48,6 +48,8 @@ enum fw_event_code {
     FW_EVENT_KEY_SWITCH_REFUSED = 16, /* it has not followed a KeySwitch: the old record key stays */
     FW_EVENT_TRUST_CHANGED = 20,      /* another trust bundle is followed */
     FW_EVENT_TRUST_REFUSED = 21,      /* a trust bundle was refused; the text says why */
+    FW_EVENT_RENEWED = 22, /* another transport key is certified, and used from the next session on */
+    FW_EVENT_RENEWAL_REFUSED = 23,
 };
 
 /* What the uplink tells its owner, from inside fw_uplink_step or an event of port_net. The owner may append
@@ -64,6 +66,19 @@ struct fw_uplink_owner {
     void *ctx;
 };
 
+/* The transport key and its successor, which the platform keeps. [loop] */
+struct fw_renew {
+    /* Is it time, by the aggregator's clock? */
+    bool (*is_due)(void *ctx, uint64_t utc_ms);
+    /* A PKCS#10 request of the next key, which is durable before it is asked for; the same key until it is
+     * certified. Borrowed until the next call. HR_IO: it can't be made or kept. */
+    HR_MUST_USE struct hr_status (*request)(void *ctx, struct hr_bytes *request);
+    /* The certificate of that key, in DER: used from the next session on. HR_MALFORMED: it is not of that key
+     * or no certificate. HR_IO: it can't be kept. In both cases nothing changed. */
+    HR_MUST_USE struct hr_status (*certificate)(void *ctx, struct hr_bytes certificate);
+    void *ctx;
+};
+
 struct fw_uplink_config {
     const struct port_net *net;
     const struct port_clock *clock;
@@ -71,8 +86,9 @@ struct fw_uplink_config {
     const struct port_log *log;
     const struct port_verify *verify; /* this device's own record keys */
     const struct wire_hash *hash;
-    struct fw_spool *spool; /* open */
-    struct fw_trust *trust; /* open, kept; NULL: trust is as configured and does not change */
+    struct fw_spool *spool;       /* open */
+    struct fw_trust *trust;       /* open, kept; NULL: trust is as configured and does not change */
+    const struct fw_renew *renew; /* kept; NULL: the transport key stays */
     struct fw_uplink_owner owner;
     uint8_t *envelope; /* kept: room for the largest envelope of the spool; holds nothing between two calls,
                           nor while the owner is called */
@@ -136,6 +152,14 @@ struct fw_uplink_fetch {
     uint64_t not_before_ms;
 };
 
+/* A certificate that is asked for. */
+struct fw_uplink_renewal {
+    bool is_wanted;
+    bool is_active; /* a request is out */
+    uint32_t token;
+    uint64_t not_before_ms;
+};
+
 /* Storage of the uplink; its members belong to uplink*.c. */
 struct fw_uplink {
     struct fw_uplink_config config;
@@ -165,6 +189,7 @@ struct fw_uplink {
     uint32_t next_token;
     struct fw_uplink_request requests[FW_UPLINK_MAX_REQUESTS];
     struct fw_uplink_fetch fetch;
+    struct fw_uplink_renewal renewal;
     uint64_t last_anchor_ms;
     bool anchor_due; /* none yet in this session */
 

@@ -394,7 +394,8 @@ void fw_uplink_on_answer(void *ctx, uint32_t token, uint8_t coap_code, struct hr
 {
     struct fw_uplink *uplink = ctx;
     struct fw_uplink_request *found = fw_uplink_find(uplink, token);
-    if (fw_uplink_trust_answered(uplink, token, coap_code, payload) || found == NULL) {
+    if (fw_uplink_trust_answered(uplink, token, coap_code, payload) ||
+        fw_uplink_renew_answered(uplink, token, coap_code, payload, max_age_s) || found == NULL) {
         return;
     }
     struct fw_uplink_request request = *found;
@@ -408,6 +409,7 @@ void fw_uplink_on_answer(void *ctx, uint32_t token, uint8_t coap_code, struct hr
     }
     offer_anchor(uplink, &request, &ack);
     fw_uplink_trust_hint(uplink, &ack);
+    fw_uplink_renew_look(uplink, &ack);
     struct fw_spool_state spool;
     fw_spool_state(uplink->config.spool, &spool);
     if (request.stream != spool.stream || uplink->mode == FW_UPLINK_NEW_STREAM) {
@@ -428,7 +430,8 @@ void fw_uplink_on_timeout(void *ctx, uint32_t token)
 {
     struct fw_uplink *uplink = ctx;
     struct fw_uplink_request *request = fw_uplink_find(uplink, token);
-    if (fw_uplink_trust_timed_out(uplink, token) || request == NULL) {
+    if (fw_uplink_trust_timed_out(uplink, token) || fw_uplink_renew_timed_out(uplink, token) ||
+        request == NULL) {
         return;
     }
     request->active = false;

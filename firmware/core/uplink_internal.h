@@ -47,6 +47,16 @@ bool fw_uplink_trust_answered(struct fw_uplink *uplink, uint32_t token, uint8_t 
                               struct hr_bytes payload);
 bool fw_uplink_trust_timed_out(struct fw_uplink *uplink, uint32_t token);
 
+/* ---- uplink_renew.c, likewise for a certificate ---- */
+
+/* Looks whether it is time, by the time in an ack. */
+void fw_uplink_renew_look(struct fw_uplink *uplink, const struct wire_ack *ack);
+void fw_uplink_ask_renewal(struct fw_uplink *uplink);
+void fw_uplink_renew_forget(struct fw_uplink *uplink);
+bool fw_uplink_renew_answered(struct fw_uplink *uplink, uint32_t token, uint8_t coap_code,
+                              struct hr_bytes payload, uint32_t max_age_s);
+bool fw_uplink_renew_timed_out(struct fw_uplink *uplink, uint32_t token);
+
 /* Events of port_net about one request. */
 void fw_uplink_on_answer(void *ctx, uint32_t token, uint8_t coap_code, struct hr_bytes payload,
                          uint32_t max_age_s);

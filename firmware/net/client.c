@@ -114,6 +114,16 @@ static struct hr_status get_trust(void *ctx, uint32_t token, uint32_t version, u
     return hr_ok();
 }
 
+static struct hr_status post_request(void *ctx, uint32_t token, struct hr_bytes request)
+{
+    struct net_client *client = ctx;
+    struct net_exchange *exchange = NULL;
+    HR_TRY(start_exchange(client, token, &exchange));
+    HR_TRY(net_session_post_request(client, token, request));
+    exchange->state = NET_WAITING;
+    return hr_ok();
+}
+
 void net_client_init(struct net_client *client, const struct net_config *config,
                      const struct port_net_events *events)
 {
@@ -130,6 +140,7 @@ void net_client_init(struct net_client *client, const struct net_config *config,
         .post_batch = post_batch,
         .get_head = get_head,
         .get_trust = get_trust,
+        .post_request = post_request,
         .ctx = client,
     };
     net_session_start_library(client);

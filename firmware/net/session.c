@@ -353,36 +353,18 @@ void net_session_forget(struct net_client *client, uint32_t token)
     }
 }
 
-static struct hr_status get(struct net_client *client, uint32_t token, const char *path,
-                            const char *const *queries, size_t n_queries)
+struct hr_status net_session_get_head(struct net_client *client, uint32_t token, uint32_t stream)
 {
-    coap_pdu_t *pdu = new_request(client, token, COAP_REQUEST_CODE_GET, path);
-    bool good = pdu != NULL;
-    for (size_t i = 0; good && i < n_queries; i++) {
-        good =
-            coap_add_option(pdu, COAP_OPTION_URI_QUERY, strlen(queries[i]), (const uint8_t *)queries[i]) != 0;
+    coap_pdu_t *pdu = new_request(client, token, COAP_REQUEST_CODE_GET, "h");
+    if (pdu == NULL) {
+        return hr_status_of(HR_IO);
     }
-    if (!good) {
+    char query[16];
+    int chars = snprintf(query, sizeof query, "s=%" PRIu32, stream);
+    if (chars < 0 ||
+        coap_add_option(pdu, COAP_OPTION_URI_QUERY, (size_t)chars, (const uint8_t *)query) == 0) {
         coap_delete_pdu(pdu);
         return hr_status_of(HR_IO);
     }
     return send_request(client, pdu);
-}
-
-struct hr_status net_session_get_head(struct net_client *client, uint32_t token, uint32_t stream)
-{
-    char text[16];
-    (void)snprintf(text, sizeof text, "s=%" PRIu32, stream);
-    const char *query = text;
-    return get(client, token, "h", &query, 1);
-}
-
-struct hr_status net_session_get_trust(struct net_client *client, uint32_t token, uint32_t version,
-                                       uint32_t offset)
-{
-    char texts[2][16];
-    const char *const queries[] = {texts[0], texts[1]};
-    (void)snprintf(texts[0], sizeof texts[0], "v=%" PRIu32, version);
-    (void)snprintf(texts[1], sizeof texts[1], "o=%" PRIu32, offset);
-    return get(client, token, "t", queries, HR_ARRAY_LEN(queries));
 }

@@ -35,6 +35,8 @@ void net_session_forget(struct net_client *client, uint32_t token);
 HR_MUST_USE struct hr_status net_session_get_head(struct net_client *client, uint32_t token, uint32_t stream);
 HR_MUST_USE struct hr_status net_session_get_trust(struct net_client *client, uint32_t token,
                                                    uint32_t version, uint32_t offset);
+HR_MUST_USE struct hr_status net_session_post_request(struct net_client *client, uint32_t token,
+                                                      struct hr_bytes request);
 
 static inline uint64_t net_now_ms(const struct net_client *client)
 {

@@ -44,6 +44,8 @@ struct port_net {
     HR_MUST_USE struct hr_status (*get_head)(void *ctx, uint32_t token, uint32_t stream);
     /* GET /t?v=version&o=offset. As post_batch. NULL: not on this platform. */
     HR_MUST_USE struct hr_status (*get_trust)(void *ctx, uint32_t token, uint32_t version, uint32_t offset);
+    /* POST /sren with a PKCS#10 request of at most 1,024 bytes. As post_batch. NULL: not on this platform. */
+    HR_MUST_USE struct hr_status (*post_request)(void *ctx, uint32_t token, struct hr_bytes request);
     void *ctx;
 };
 

@@ -9,9 +9,9 @@
 /* Fields, each as tag, length in 2 bytes, value; in the order of their tags. */
 enum {
     TAG_THRESHOLD = 1,
-    TAG_SIGNER,
-    TAG_CA,
-    TAG_NAME,
+    TAG_SIGNER = 2,
+    TAG_CA = 3,
+    TAG_NAME = 4,
     TAG_LATER = 64, /* from here on they are passed over */
 };
 

@@ -5,8 +5,8 @@
  *
  *     coap_probe URI HOST_NAME CA CERTIFICATE KEY
  *
- *     post TOKEN FORMAT HEX    CON POST /b; in blocks when it is too long for one message
- *     get TOKEN QUERY          CON GET /h?QUERY
+ *     post TOKEN FORMAT HEX [PATH]    CON POST /b; in blocks when it is too long for one message
+ *     get TOKEN QUERY [PATH]          CON GET /h?QUERY
  *     path TOKEN CODE PATH     CON request of method CODE to any path, without a payload
  *     raw HEX                  these bytes as one CoAP message, whatever they are
  *     quit */
@@ -139,13 +139,14 @@ static void add_text(coap_pdu_t *pdu, coap_option_num_t option, const char *text
     HR_ASSERT(coap_add_option(pdu, option, strlen(text), (const uint8_t *)text) != 0);
 }
 
-static void send_post(coap_session_t *session, const char *token, unsigned format, const char *hex)
+static void send_post(coap_session_t *session, const char *token, unsigned format, const char *hex,
+                      const char *path)
 {
     size_t len_bytes = 0;
     uint8_t value[4];
     HR_ASSERT(read_hex(hex, body, sizeof(body), &len_bytes));
     coap_pdu_t *pdu = new_request(session, token, COAP_REQUEST_CODE_POST);
-    add_text(pdu, COAP_OPTION_URI_PATH, "b");
+    add_text(pdu, COAP_OPTION_URI_PATH, path != NULL ? path : "b");
     HR_ASSERT(coap_add_option(pdu, COAP_OPTION_CONTENT_FORMAT,
                               coap_encode_var_safe(value, sizeof(value), format), value) != 0);
     HR_ASSERT(coap_add_data_large_request(session, pdu, len_bytes, body, NULL, NULL) != 0);
@@ -166,17 +167,17 @@ static void send_raw(coap_session_t *session, const char *hex)
 /* False: quit. */
 static bool obey(coap_session_t *session, char *command)
 {
-    char *words[4] = {0};
+    char *words[5] = {0};
     char *rest = NULL;
     for (size_t i = 0; i < HR_ARRAY_LEN(words); i++) {
         words[i] = strtok_r(i == 0 ? command : NULL, " \n", &rest);
     }
     HR_ASSERT(words[0] != NULL);
     if (strcmp(words[0], "post") == 0 && words[3] != NULL) {
-        send_post(session, words[1], (unsigned)strtoul(words[2], NULL, 10), words[3]);
+        send_post(session, words[1], (unsigned)strtoul(words[2], NULL, 10), words[3], words[4]);
     } else if (strcmp(words[0], "get") == 0 && words[1] != NULL) {
         coap_pdu_t *pdu = new_request(session, words[1], COAP_REQUEST_CODE_GET);
-        add_text(pdu, COAP_OPTION_URI_PATH, "h");
+        add_text(pdu, COAP_OPTION_URI_PATH, words[2] != NULL && words[3] != NULL ? words[3] : "h");
         if (words[2] != NULL) {
             add_text(pdu, COAP_OPTION_URI_QUERY, words[2]);
         }

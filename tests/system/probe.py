@@ -40,14 +40,14 @@ class Probe:
         self._next_token += 1
         return f"{0xA0000000 + self._next_token:08x}"
 
-    def send(self, envelope, content_format=65001):
+    def send(self, envelope, content_format=65001, path="b"):
         token = self._token()
-        self._command(f"post {token} {content_format} {envelope.hex() or '-'}")
+        self._command(f"post {token} {content_format} {envelope.hex() or '-'} {path}")
         return token
 
-    def send_head(self, query):
+    def send_head(self, query, path="h"):
         token = self._token()
-        self._command(f"get {token} {query}")
+        self._command(f"get {token} {query} {path}")
         return token
 
     def send_path(self, method, path):

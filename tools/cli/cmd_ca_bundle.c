@@ -248,7 +248,7 @@ int cli_ca_bundle(int argc, char **argv)
     }
     struct cli_path path = {.text = ""};
     size_t n_new = 0;
-    struct hr_status status = hr_ok();
+    struct hr_status status;
     if (given.n_values[SIGN] > 0) {
         status = sign(&given, &n_new);
     } else {

@@ -251,9 +251,9 @@ int cli_rotate(int argc, char **argv)
         "some that failed; 3 usage."};
     static struct rollout rollout;
     struct cli_arguments given;
-    enum cli_parsed parsed = cli_options_parse(&usage, argc, argv, &given);
+    int parsed = cli_options_parse(&usage, argc, argv, &given);
     if (parsed != CLI_PARSED) {
-        return parsed == CLI_HELPED ? CLI_OK : CLI_USAGE;
+        return parsed;
     }
     if (!take_options(&given, &rollout)) {
         return CLI_USAGE;

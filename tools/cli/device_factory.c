@@ -60,9 +60,9 @@ int cli_device_factory(int argc, char **argv)
         "advertisement, and a seed of its random numbers. The board makes its keys itself, when `headrace "
         "device\nprovision` asks it to."};
     struct cli_arguments given;
-    enum cli_parsed parsed = cli_options_parse(&usage, argc, argv, &given);
+    int parsed = cli_options_parse(&usage, argc, argv, &given);
     if (parsed != CLI_PARSED) {
-        return parsed == CLI_HELPED ? CLI_OK : CLI_USAGE;
+        return parsed;
     }
     const struct image_board *board = image_board_find(given.values[BOARD][0]);
     const char *serial = given.values[SERIAL][0];

@@ -84,9 +84,9 @@ int cli_device_claim(int argc, char **argv)
     struct cli_arguments given;
     struct cli_admin admin;
     char body[BODY_CHARS];
-    enum cli_parsed parsed = cli_options_parse(&usage, argc, argv, &given);
+    int parsed = cli_options_parse(&usage, argc, argv, &given);
     if (parsed != CLI_PARSED) {
-        return parsed == CLI_HELPED ? CLI_OK : CLI_USAGE;
+        return parsed;
     }
     if (!claim_body(&given, body, sizeof body)) {
         return CLI_USAGE;
@@ -190,9 +190,9 @@ int cli_device_provision(int argc, char **argv, bool is_replace)
                      "interruption, it\ncompletes what was begun."};
     struct cli_arguments given;
     provision = (struct provision){.verb = usage.verb, .line = {.fd = -1}};
-    enum cli_parsed parsed = cli_options_parse(&usage, argc, argv, &given);
+    int parsed = cli_options_parse(&usage, argc, argv, &given);
     if (parsed != CLI_PARSED) {
-        return parsed == CLI_HELPED ? CLI_OK : CLI_USAGE;
+        return parsed;
     }
     if (is_replace &&
         (!cli_number(given.positional, CLI_DEVICE_ID_MAX, &provision.replaces) || provision.replaces == 0)) {

@@ -85,6 +85,7 @@ struct source_session {
     uint64_t device_id;
     uint64_t last_request_ms;
     uint32_t n_waiting;
+    bool is_expired;        /* its certificate, when the session was opened */
     uint32_t trust_version; /* that the device says it has; 0: it did not say */
     const char *doomed;     /* why it is to be closed after this turn; NULL: it stays */
     char peer[SOURCE_COAP_PEER_CHARS];
@@ -215,6 +216,8 @@ void source_on_head(coap_resource_t *resource, coap_session_t *session, const co
                     const coap_string_t *query, coap_pdu_t *response);
 void source_on_trust(coap_resource_t *resource, coap_session_t *coap, const coap_pdu_t *request,
                      const coap_string_t *query, coap_pdu_t *response);
+void source_on_renewal(coap_resource_t *resource, coap_session_t *coap, const coap_pdu_t *request,
+                       const coap_string_t *query, coap_pdu_t *response);
 void source_on_unknown(coap_resource_t *resource, coap_session_t *session, const coap_pdu_t *request,
                        const coap_string_t *query, coap_pdu_t *response);
 
@@ -225,6 +228,9 @@ void source_exchange_of(const coap_pdu_t *request, struct source_exchange *out);
 
 /* True: the device has not got the newest trust bundle, as far as is known. */
 bool source_trust_is_behind(const struct source_coap *source, const struct source_session *session);
+/* Answers POST /sren. */
+void source_renewal_answer(struct source_coap *source, struct source_session *session,
+                           const coap_pdu_t *request, coap_pdu_t *response);
 /* Answers GET /t. */
 void source_trust_answer(struct source_coap *source, struct source_session *session,
                          const coap_string_t *query, coap_pdu_t *response);

@@ -300,6 +300,17 @@ void source_on_trust(coap_resource_t *resource, coap_session_t *coap, const coap
     }
 }
 
+void source_on_renewal(coap_resource_t *resource, coap_session_t *coap, const coap_pdu_t *request,
+                       const coap_string_t *query, coap_pdu_t *response)
+{
+    (void)query;
+    struct source_coap *source = coap_resource_get_userdata(resource);
+    struct source_session *session = begin(source, coap, request, response);
+    if (session != NULL) {
+        source_renewal_answer(source, session, request, response);
+    }
+}
+
 /* Also in the place of /.well-known/core: nobody needs a list of two. */
 void source_on_unknown(coap_resource_t *resource, coap_session_t *session, const coap_pdu_t *request,
                        const coap_string_t *query, coap_pdu_t *response)

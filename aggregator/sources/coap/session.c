@@ -230,7 +230,8 @@ static struct source_session *session_open(struct source_coap *source, coap_sess
     atomic_fetch_add_explicit(&source->n_sessions, 1, memory_order_relaxed);
     source_emit(source, SOURCE_EVENT_SESSION_OPENED, session->peer, device_id,
                 coap_session_get_proto(coap) == COAP_PROTO_DTLS ? "coaps" : "coaps+tcp");
-    if (mbedtls_x509_time_is_past(&certificate->valid_to) != 0) {
+    session->is_expired = mbedtls_x509_time_is_past(&certificate->valid_to) != 0;
+    if (session->is_expired) {
         source_count(source, SOURCE_COAP_CERTIFICATES_EXPIRED, 1);
         source_emit(source, SOURCE_EVENT_CERTIFICATE_EXPIRED, session->peer, device_id, "accepted; renew it");
     }

@@ -183,6 +183,7 @@ static struct hr_status set_context(struct source_coap *source)
     add_resource(source, "b", COAP_REQUEST_POST, source_on_batch);
     add_resource(source, "h", COAP_REQUEST_GET, source_on_head);
     add_resource(source, "t", COAP_REQUEST_GET, source_on_trust);
+    add_resource(source, "sren", COAP_REQUEST_POST, source_on_renewal);
     coap_resource_t *unknown =
         coap_resource_unknown_init2(source_on_unknown, COAP_RESOURCE_HANDLE_WELLKNOWN_CORE);
     HR_ASSERT(unknown != NULL);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The CoAP source: listens on coaps (DTLS 1.2 with connection ids) and coaps+tcp, lets in devices whose
- * certificate its CA has signed, takes POST /b, GET /h and GET /t (PROTOCOL 1.6, 1.7; proto/SPEC.md section
- * 4), and sends each answer when the core has it. One I/O thread drives it; answers may come from any thread.
+ * certificate its CA has signed, takes POST /b, GET /h, GET /t and POST /sren (PROTOCOL 1.6, 1.7;
+ * proto/SPEC.md section 4), and sends each answer when the core has it. One I/O thread drives it; answers may
+ * come from any thread.
  *
  * Handling is idempotent, as CoAP needs it: a retransmitted request is answered again from memory or stays
  * waiting, and never becomes a second ticket. An answer within a second goes out with the acknowledgement;
@@ -71,6 +72,10 @@ struct source_event {
     X(BATCHES, "coap_batches_received_total", "Envelopes received whole")                                    \
     X(BATCH_BYTES, "coap_envelope_bytes_received_total", "Bytes of these envelopes")                         \
     X(HEADS, "coap_heads_received_total", "GET /h requests received")                                        \
+    X(RENEWALS, "coap_renewals_total", "Certificates for other transport keys handed out")                   \
+    X(RENEWALS_REFUSED, "coap_renewals_refused_total", "Requests for them that were refused")                \
+    X(EXPIRED_REFUSED, "coap_expired_refused_total",                                                         \
+      "Requests of sessions with an expired certificate that only a valid one may make")                     \
     X(TRUST_PIECES, "coap_trust_pieces_total", "Pieces of trust bundles sent")                               \
     X(BLOCKS, "coap_blocks_received_total", "Blocks of block-wise bodies received, each once")               \
     X(BLOCKS_REFUSED, "coap_blocks_refused_total", "Blocks that fit no body: predecessor, size or end")      \
@@ -129,6 +134,7 @@ struct source_coap_config {
     uint32_t retry_after_s;  /* Max-Age with 5.03 */
     struct source_handler handler;
     const struct source_trust *trust;                           /* NULL: there are no trust bundles */
+    const struct source_renewal *renewal;                       /* NULL: certificates are not renewed */
     void (*event)(void *ctx, const struct source_event *event); /* [io thread] */
     void *event_ctx;
 };

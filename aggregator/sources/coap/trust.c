@@ -69,6 +69,11 @@ void source_trust_answer(struct source_coap *source, struct source_session *sess
         coap_pdu_set_code(response, COAP_RESPONSE_CODE_BAD_REQUEST);
         return;
     }
+    if (session->is_expired) {
+        source_count(source, SOURCE_COAP_EXPIRED_REFUSED, 1);
+        coap_pdu_set_code(response, COAP_RESPONSE_CODE_FORBIDDEN);
+        return;
+    }
     session->trust_version = version - 1; /* who asks for one has the one before it */
     struct hr_bytes bundle = trust != NULL ? trust->bundle(trust->ctx, version) : hr_bytes_of("", 0);
     if (offset >= bundle.len_bytes || bundle.len_bytes > BUNDLE_MAX_BYTES) {
