@@ -121,8 +121,8 @@ bool app_decision_make(struct app_decision *decision, struct agg_core *core)
     const struct agg_decision *wanted = &decision->decision;
     if (decision->is_enrolling) {
         decision->status = agg_enrol(core, &decision->enrolling, &decision->enrolled);
-    } else if (wanted->kind == AGG_CERTIFY) {
-        decision->status = agg_certify(core, wanted, &decision->decided);
+    } else if (wanted->kind == AGG_RENEWAL) {
+        decision->status = agg_renewal(core, wanted, &decision->decided);
     } else {
         decision->status = agg_decide(core, wanted, &decision->decided);
     }

@@ -109,7 +109,7 @@ static struct hr_status audit(struct app_renewal *renewal, const struct job *job
     const char *name = strrchr(path, '-');
     (void)snprintf(reason, sizeof reason, "transport key %.*s", KEY_CHARS, name != NULL ? name + 1 : "");
     const struct agg_decision decision = {
-        .device_id = job->device_id, .kind = AGG_CERTIFY, .actor = "device", .reason = reason};
+        .device_id = job->device_id, .kind = AGG_RENEWAL, .actor = "device", .reason = reason};
     struct agg_decided decided;
     struct hr_status status = app_decision_ask(renewal->inbox, &decision, AUDIT_WAIT_MS, &decided);
     return hr_is_ok(status) || hr_is(status, HR_DENIED) ? status : hr_status_of(HR_AGAIN);

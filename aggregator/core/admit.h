@@ -130,7 +130,7 @@ enum agg_decision_kind {
     AGG_RETIRE,     /* any; likewise */
     AGG_ROTATE,     /* one that may send is asked for a new record key, in its acks, until that has come */
     AGG_N_DECISIONS,
-    AGG_CERTIFY, /* none of these: agg_certify */
+    AGG_RENEWAL, /* none of these: agg_renewal */
 };
 
 struct agg_decision {
@@ -156,9 +156,9 @@ HR_MUST_USE struct hr_status agg_decide(struct agg_core *core, const struct agg_
                                         struct agg_decided *out);
 
 /* Notes in the open group, as an audit entry and nothing else, that a device that may have a session gets a
- * certificate for another transport key; the reason says which. decision->kind is AGG_CERTIFY. Codes and *out
+ * certificate for another transport key; the reason says which. decision->kind is AGG_RENEWAL. Codes and *out
  * as agg_decide; HR_DENIED: it is revoked or retired. */
-HR_MUST_USE struct hr_status agg_certify(struct agg_core *core, const struct agg_decision *decision,
+HR_MUST_USE struct hr_status agg_renewal(struct agg_core *core, const struct agg_decision *decision,
                                          struct agg_decided *out);
 
 /* Answers and drops held batches whose time has come. Call about every 100 ms. */

@@ -52,7 +52,7 @@ enum ledger_device_state {
     LEDGER_DEVICE_QUARANTINED = 2,
     LEDGER_DEVICE_REVOKED = 3,
     LEDGER_DEVICE_RETIRED = 4,
-    LEDGER_DEVICE_CLAIMED = 5, /* its hardware is known, and has no identity yet */
+    LEDGER_DEVICE_CLAIMED = 5,  /* its hardware is known, and has no identity yet */
     LEDGER_DEVICE_ROTATING = 6, /* active, and nothing has come under its newest record key yet */
 };
 

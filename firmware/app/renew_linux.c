@@ -204,8 +204,8 @@ static struct hr_status take_certificate(void *ctx, struct hr_bytes certificate)
     char pem[CRYPTO_KEY_PEM_MAX_BYTES];
     struct hr_status status = next_key(renew, pem);
     if (hr_is_ok(status)) {
-        status = crypto_certificate_is_of(certificate, pem) ? keep(renew, pem, certificate)
-                                                            : hr_status_of(HR_MALFORMED);
+        status = crypto_certificate_is_of_pem(certificate, pem) ? keep(renew, pem, certificate)
+                                                                : hr_status_of(HR_MALFORMED);
     }
     explicit_bzero(pem, sizeof pem);
     HR_TRY(status);

@@ -65,7 +65,7 @@ struct hr_status crypto_request_make(const char *key_pem, const char *common_nam
     return hr_ok();
 }
 
-bool crypto_certificate_is_of(struct hr_bytes certificate, const char *key_pem)
+bool crypto_certificate_is_of_pem(struct hr_bytes certificate, const char *key_pem)
 {
     mbedtls_pk_context key;
     mbedtls_x509_crt parsed;

@@ -19,7 +19,7 @@ HR_MUST_USE struct hr_status crypto_request_make(const char *key_pem, const char
                                                  uint8_t out[CRYPTO_REQUEST_MAX_BYTES], size_t *len_bytes);
 
 /* Whether the certificate (DER) is of the key (PEM with its NUL). */
-bool crypto_certificate_is_of(struct hr_bytes certificate, const char *key_pem);
+bool crypto_certificate_is_of_pem(struct hr_bytes certificate, const char *key_pem);
 
 /* When the first certificate of a PEM file ends, in seconds since 1970; 0: it can't be read. */
 uint64_t crypto_certificate_ends_s(const char *path);

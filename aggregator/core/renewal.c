@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "aggregator/core/internal.h"
 
-struct hr_status agg_certify(struct agg_core *core, const struct agg_decision *decision,
+struct hr_status agg_renewal(struct agg_core *core, const struct agg_decision *decision,
                              struct agg_decided *out)
 {
-    HR_ASSERT(decision->kind == AGG_CERTIFY);
+    HR_ASSERT(decision->kind == AGG_RENEWAL);
     if (agg_group_is_full(core)) {
         return hr_status_of(HR_AGAIN);
     }
