@@ -68,6 +68,7 @@ static struct agg_recall_fact *fact_in(const struct agg_recall_table *table, uin
 static struct agg_recall_fact *add_to(struct agg_recall_table *table, uint32_t hour, uint64_t name)
 {
     uint32_t place = 0;
+    HR_ASSERT(table->facts != NULL && table->n + 1 < table->n_slots);
     uint32_t slot = slot_of(table, hour, name, &place);
     table->index[slot] = table->n;
     struct agg_recall_fact *fact = &table->facts[table->n++];

@@ -171,6 +171,10 @@ struct ledger_feeds {
     HR_MUST_USE struct hr_status (*facts)(void *ctx, const char *sink, const struct feed_facts *before,
                                           void (*each)(void *each_ctx, const struct feed_facts *facts),
                                           void *each_ctx);
+    /* All facts of the first leaf from this one on that has some. HR_NOT_FOUND: none has. */
+    HR_MUST_USE struct hr_status (*leaf_facts)(void *ctx, const char *sink, uint64_t from_leaf,
+                                               void (*each)(void *each_ctx, const struct feed_facts *facts),
+                                               void *each_ctx);
     /* In the order of ids; sink NULL: of every sink. */
     HR_MUST_USE struct hr_status (*replays)(void *ctx, const char *sink,
                                             void (*each)(void *each_ctx, const struct feed_replay *replay),

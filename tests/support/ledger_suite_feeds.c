@@ -281,6 +281,13 @@ static void facts_are_found_by_hour_as_before_a_leaf_and_never_change(void **sta
     assert_string_equal(find_facts("kafka", 5, 100), "4:x ");
     assert_string_equal(find_facts("files", 5, 100), "");
     assert_code(write_facts(12, 14, again, 2), HR_CORRUPT);
+    const struct ledger_feeds *feeds = ledger_lab.ledger.feeds;
+    char text[256] = "";
+    assert_ok(feeds->leaf_facts(ledger_lab.ledger.ctx, "kafka", 3, see_facts, text));
+    assert_ok(feeds->leaf_facts(ledger_lab.ledger.ctx, "kafka", 5, see_facts, text));
+    assert_code(feeds->leaf_facts(ledger_lab.ledger.ctx, "kafka", 13, see_facts, text), HR_NOT_FOUND);
+    assert_code(feeds->leaf_facts(ledger_lab.ledger.ctx, "files", 0, see_facts, text), HR_NOT_FOUND);
+    assert_string_equal(text, "4:x 9:nine ");
 }
 
 static struct feed_replay replays_seen[LEDGER_MAX_REPLAYS + 1];

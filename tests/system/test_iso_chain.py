@@ -246,6 +246,8 @@ def row_text(event):
 class Fixtures(Chain, unittest.TestCase):
     def test_a_document_is_published_once_though_the_aggregator_is_killed_within_it(self):
         self.check_chain()
+        self.assertEqual(self.aggregator.stop(), 0)
+        self.check_rebuilt()
         self.check_edge_of_retention()
 
     def test_so_it_is_with_a_ledger_on_postgresql(self):
@@ -347,11 +349,17 @@ class Fixtures(Chain, unittest.TestCase):
         self.assertEqual((report["findings"], report["complete"]), ([], True))
         return report
 
+    def check_rebuilt(self):
+        """A ledger that is rebuilt from an export knows what was said of observations, too."""
+        export, rebuilt = self.folder / "whole.export", self.folder / "rebuilt.db"
+        self.site.headrace("ledger", "export", self.aggregator.ledger, "--out", export)
+        self.site.headrace("ledger", "rebuild", "--from", export, rebuilt)
+        self.assertGreater(self.fsck(rebuilt)["kafka"]["matched"], 1204)
+
     def check_edge_of_retention(self):
         """Retention comes to stand within the large document. fsck names it and judges the others; a replay has nothing to
         correct: no anomaly, for one, that says that its beginning is missing."""
         edge = self.leaf_within("caiso_da_lmp")
-        self.assertEqual(self.aggregator.stop(), 0)
         with sqlite3.connect(self.aggregator.ledger) as ledger:
             ledger.execute("UPDATE log_head SET first_leaf = ?", (edge,))
             ledger.execute("DELETE FROM batch WHERE leaf < ?", (edge,))

@@ -24,6 +24,7 @@ enum cli_frame {
     CLI_FRAME_FEED_POSITION = 'P',
     CLI_FRAME_FEED_REPLAY = 'R',
     CLI_FRAME_FEED_SPAN = 'T',
+    CLI_FRAME_FEED_FACTS = 'O',
     CLI_FRAME_STREAM = 'S',
     CLI_FRAME_RANGE = 'G',
     CLI_FRAME_DEVICE = 'D',
@@ -112,6 +113,8 @@ void cli_put_replay(struct hr_writer *out, const struct feed_replay *replay);
 bool cli_get_replay(struct hr_bytes body, struct feed_replay *out);
 void cli_put_span(struct hr_writer *out, const struct feed_span *span);
 bool cli_get_span(struct hr_bytes body, struct feed_span *out);
+void cli_put_facts(struct hr_writer *out, const struct feed_facts *facts);
+bool cli_get_facts(struct hr_bytes body, struct feed_facts *out);
 
 /* ---- the same as `each` of a ledger's readers: ctx is the archive, a failure stands in it ---- */
 void cli_keep_stream(void *ctx, const struct ledger_stream *row);
@@ -127,12 +130,17 @@ void cli_keep_entry(void *ctx, const struct feed_entry *row);
 void cli_keep_position(void *ctx, const struct feed_position *row);
 void cli_keep_replay(void *ctx, const struct feed_replay *row);
 void cli_keep_span(void *ctx, const struct feed_span *row);
+void cli_keep_facts(void *ctx, const struct feed_facts *row);
 void cli_keep_head(void *ctx, const struct cli_archive_head *row);
 void cli_keep_range(void *ctx, const struct cli_archive_range *row);
 
 /* archive_audit.c: all audit entries of the ledger; none when its schema is older than they. Errors as of the
  * ledger and the archive. */
 HR_MUST_USE struct hr_status cli_archive_audits(struct cli_archive *archive, const struct ledger *ledger);
+
+/* archive_facts.c: what leaves before the sink's feed cursor said of observations. Errors likewise. */
+HR_MUST_USE struct hr_status cli_archive_facts(struct cli_archive *archive, const struct ledger *ledger,
+                                               const struct feed_head *head);
 
 /* export_feeds.c: the feed ledger, with its entries as of one moment. HR_AGAIN: no such moment was found.
  * HR_NOT_FOUND: the ledger has none. Others as of the ledger and the archive. */

@@ -113,6 +113,7 @@ static struct hr_status keep_feeds(struct cli_archive *archive, const struct led
         }
         HR_TRY(ledger->feeds->replays(ledger->ctx, sink, cli_keep_replay, archive));
         HR_TRY(keep_spans(archive, ledger, &feeds->heads[i]));
+        HR_TRY(cli_archive_facts(archive, ledger, &feeds->heads[i]));
     }
     return archive->failed;
 }

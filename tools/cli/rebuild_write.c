@@ -178,6 +178,7 @@ static struct hr_status take_other(struct cli_rebuild *rebuild, enum cli_frame t
     struct feed_version version;
     struct feed_replay replay;
     struct feed_span span;
+    struct feed_facts facts;
     struct feed_change change = change_of(rebuild);
     bool good = true;
     HR_TRY(cli_rebuild_feed_flush(rebuild));
@@ -188,6 +189,10 @@ static struct hr_status take_other(struct cli_rebuild *rebuild, enum cli_frame t
     } else if (type == CLI_FRAME_FEED_REPLAY) {
         good = cli_get_replay(body, &replay);
         change.replay = &replay;
+    } else if (type == CLI_FRAME_FEED_FACTS) {
+        good = cli_get_facts(body, &facts);
+        change.facts = &facts;
+        change.n_facts = 1;
     } else {
         good = cli_get_span(body, &span);
         change.spans = &span;
@@ -206,7 +211,7 @@ struct hr_status cli_rebuild_feed(struct cli_rebuild *rebuild, enum cli_frame ty
     }
     bool is_feed = type == CLI_FRAME_FEED_ENTRY || type == CLI_FRAME_FEED_POSITION ||
                    type == CLI_FRAME_FEED_VERSION || type == CLI_FRAME_FEED_REPLAY ||
-                   type == CLI_FRAME_FEED_SPAN;
+                   type == CLI_FRAME_FEED_SPAN || type == CLI_FRAME_FEED_FACTS;
     if (!is_feed) {
         return hr_ok();
     }

@@ -207,6 +207,25 @@ static struct hr_status facts(void *ctx, const char *sink, const struct feed_fac
                &params, visit_facts, &visit);
 }
 
+static struct hr_status leaf_facts(void *ctx, const char *sink, uint64_t from_leaf,
+                                   void (*each)(void *each_ctx, const struct feed_facts *facts),
+                                   void *each_ctx)
+{
+    struct visit visit = {.each.facts = each, .ctx = each_ctx};
+    struct ledger_pg_params params = {.n = 0};
+    if (!((const struct ledger_postgres *)ctx)->has_facts) {
+        return hr_status_of(HR_NOT_FOUND);
+    }
+    ledger_pg_put_text(&params, sink);
+    ledger_pg_put_u64(&params, from_leaf);
+    HR_TRY(run(ctx,
+               "SELECT leaf, end_ms, facts, family, hour FROM feed_facts WHERE sink = $1 AND leaf ="
+               " (SELECT leaf FROM feed_facts WHERE leaf >= $2 AND sink = $1 ORDER BY leaf LIMIT 1)"
+               " ORDER BY family, hour",
+               &params, visit_facts, &visit));
+    return hr_status_of(visit.n_rows > 0 ? HR_OK : HR_NOT_FOUND);
+}
+
 static void visit_replay(const struct visit *visit, const PGresult *result, int row)
 {
     struct feed_replay replay = {.id = ledger_pg_u64(result, row, 0),
@@ -252,6 +271,7 @@ const struct ledger_feeds *ledger_pg_feeds(void)
                                               .positions = positions,
                                               .span = span,
                                               .facts = facts,
+                                              .leaf_facts = leaf_facts,
                                               .replays = replays};
     return &feeds;
 }

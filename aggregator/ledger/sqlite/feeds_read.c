@@ -208,6 +208,7 @@ static void visit_facts(void *ctx, sqlite3_stmt *row)
                                .facts = ledger_bytes(row, 2),
                                .family = ledger_u32(row, 3),
                                .hour = sqlite3_column_int64(row, 4)};
+    visit->n_rows++;
     visit->each.facts(visit->ctx, &facts);
 }
 
@@ -228,6 +229,26 @@ static struct hr_status facts(void *ctx, const char *sink, const struct feed_fac
     ledger_bind_i64(query.statement, 3, before->hour);
     ledger_bind_u64(query.statement, 4, before->leaf);
     return end_query(&query, visit_facts, &visit);
+}
+
+static struct hr_status leaf_facts(void *ctx, const char *sink, uint64_t from_leaf,
+                                   void (*each)(void *each_ctx, const struct feed_facts *facts),
+                                   void *each_ctx)
+{
+    struct visit visit = {.each.facts = each, .ctx = each_ctx};
+    struct query query;
+    if (!((const struct ledger_sqlite *)ctx)->has_facts) {
+        return hr_status_of(HR_NOT_FOUND);
+    }
+    HR_TRY(begin_query(ctx,
+                       "SELECT leaf, end_ms, facts, family, hour FROM feed_facts WHERE sink = ?1 AND leaf ="
+                       " (SELECT leaf FROM feed_facts WHERE leaf >= ?2 AND sink = ?1 ORDER BY leaf LIMIT 1)"
+                       " ORDER BY family, hour",
+                       &query));
+    ledger_bind_text(query.statement, 1, sink);
+    ledger_bind_u64(query.statement, 2, from_leaf);
+    HR_TRY(end_query(&query, visit_facts, &visit));
+    return hr_status_of(visit.n_rows > 0 ? HR_OK : HR_NOT_FOUND);
 }
 
 static void visit_replay(void *ctx, sqlite3_stmt *row)
@@ -275,4 +296,5 @@ const struct ledger_feeds ledger_sqlite_feeds = {.write = ledger_feed_write,
                                                  .positions = positions,
                                                  .span = span,
                                                  .facts = facts,
+                                                 .leaf_facts = leaf_facts,
                                                  .replays = replays};
