@@ -183,9 +183,49 @@ static void a_row_in_quarantine_says_the_same_as_without(void **state)
     }
 }
 
+/* Nobody publishes market_curve yet; whoever will must find the contract of the others in it. */
+static void a_market_curve_begins_with_the_contract_of_all_operators(void **state)
+{
+    const struct norm_schema *schema = norm_iso_schema(NORM_CAISO, NORM_ISO_DA_SCHEDULE);
+    struct schema_decoder *decoder = NULL;
+    struct hr_bytes texts[2];
+    cJSON *records[2];
+    uint32_t id = 0;
+    (void)state;
+    assert_ok(schema_offline_id("market_curve", 1, &id));
+    assert_ok(schema_text("market_curve", &texts[0]));
+    assert_ok(schema_text(schema->name, &texts[1]));
+    assert_ok(schema_decoder_open(texts[0], &decoder)); /* avro-c takes it */
+    schema_decoder_close(decoder);
+    for (int i = 0; i < 2; i++) {
+        records[i] = cJSON_ParseWithLength((const char *)texts[i].data, texts[i].len_bytes);
+        assert_non_null(records[i]);
+    }
+    const cJSON *curve = cJSON_GetObjectItemCaseSensitive(records[0], "fields");
+    const cJSON *schedule = cJSON_GetObjectItemCaseSensitive(records[1], "fields");
+    int n_shared = cJSON_GetArraySize(schedule) - 1; /* all but value */
+    assert_true(cJSON_GetArraySize(curve) > n_shared + 3);
+    for (int f = 0; f < n_shared; f++) {
+        static const char *const parts[] = {"name", "type", "default"};
+        for (size_t part = 0; part < HR_ARRAY_LEN(parts); part++) {
+            const cJSON *ours = cJSON_GetObjectItemCaseSensitive(cJSON_GetArrayItem(curve, f), parts[part]);
+            const cJSON *theirs =
+                cJSON_GetObjectItemCaseSensitive(cJSON_GetArrayItem(schedule, f), parts[part]);
+            assert_true((ours == NULL && theirs == NULL) || cJSON_Compare(ours, theirs, true));
+        }
+    }
+    for (int f = 0; f < cJSON_GetArraySize(curve); f++) {
+        const cJSON *doc = cJSON_GetObjectItemCaseSensitive(cJSON_GetArrayItem(curve, f), "doc");
+        assert_true(cJSON_IsString(doc) && strlen(doc->valuestring) > 5);
+    }
+    cJSON_Delete(records[0]);
+    cJSON_Delete(records[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_market_curve_begins_with_the_contract_of_all_operators),
         cmocka_unit_test(a_row_in_quarantine_says_the_same_as_without),
         cmocka_unit_test(tables_say_what_the_avsc_files_say),
         cmocka_unit_test(a_price_is_written_with_its_contract),

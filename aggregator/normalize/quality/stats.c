@@ -36,6 +36,7 @@ struct place {
 struct norm_stats {
     uint32_t max_series;
     uint32_t n_series;
+    struct place *index;
     struct series series[]; /* and behind them the index */
 };
 
@@ -58,8 +59,11 @@ size_t norm_stats_bytes(uint32_t max_series)
 struct norm_stats *norm_stats_in(void *memory, uint32_t max_series)
 {
     struct norm_stats *stats = memory;
+    uint8_t *bytes = memory;
+    void *behind = bytes + sizeof *stats + (size_t)max_series * sizeof(struct series);
     HR_ASSERT(max_series >= 1);
     stats->max_series = max_series;
+    stats->index = behind;
     return stats;
 }
 
@@ -67,7 +71,7 @@ struct norm_stats *norm_stats_in(void *memory, uint32_t max_series)
 static struct series *find(struct norm_stats *stats, uint64_t name)
 {
     uint64_t mask = n_places(stats->max_series) - 1;
-    struct place *index = (struct place *)(void *)&stats->series[stats->max_series];
+    struct place *index = stats->index;
     uint64_t at = (name ^ name >> 32) & mask;
     while (index[at].name != 0 && index[at].name != name) {
         at = (at + 1) & mask;
