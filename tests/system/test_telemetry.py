@@ -163,6 +163,10 @@ class Telemetry(SystemTest):
         wait_published(aggregator, 300)
         self.check_samples(broker, plant)
         self.check_rest(broker, batches, plant)
+        # What was stored and delivered is what the batches give again, with the sites of the configuration.
+        aggregator.stop()
+        said = site.headrace("ledger", "fsck", "--config", aggregator.config, expect=0).stdout
+        self.assertIn("nothing", said)
         print(f"{sum(n for n, _ in sizes) / sum(k for _, k in sizes):.2f} bytes a sample with header and signature, in batches of "
               f"{sum(k for _, k in sizes) / len(sizes):.0f}", flush=True)
 
