@@ -1,6 +1,6 @@
 # A Linux machine beside a receiver: any with glibc, a disk and a network. What the program is made of there.
 set(BOARD_APP_SOURCES main_linux.c config_linux.c config_vault_linux.c spool_file_linux.c status_linux.c taps_linux.c
-    taps_modbus_linux.c config_modbus_linux.c plant_map_linux.c)
+    taps_modbus_linux.c taps_modbus_records_linux.c config_modbus_linux.c plant_map_linux.c)
 set(BOARD_LIBRARIES fw_port_linux fw_port_linux_host fw_port_linux_resolve fw_port_linux_source fw_tap_ais fw_tap_station fw_net fw_crypto
     hr_config)
 # Polling of market operators takes libcurl and zstd, which cross compilers for ARM do not have.
