@@ -128,18 +128,10 @@ static void show_figures(struct app_publisher *publisher)
 
 static const struct norm_site *list_sites(struct app_publisher *publisher)
 {
-    static const enum norm_iso isos[] = {
-        [CONFIG_CAISO] = NORM_CAISO, [CONFIG_MISO] = NORM_MISO,   [CONFIG_SPP] = NORM_SPP,
-        [CONFIG_PJM] = NORM_PJM,     [CONFIG_ERCOT] = NORM_ERCOT, [CONFIG_ISONE] = NORM_ISONE,
-        [CONFIG_NYISO] = NORM_NYISO};
     for (uint32_t i = 0; i < publisher->config->n_sites; i++) {
         const struct config_site *site = &publisher->config->sites[i];
-        publisher->sites[i] = (struct norm_site){.collector = config_site_collector(site),
-                                                 .name = site->name,
-                                                 .has_node = site->iso != CONFIG_NO_ISO,
-                                                 .iso = isos[site->iso],
-                                                 .node = site->node,
-                                                 .inverter_fuel = config_site_fuel(site)};
+        publisher->sites[i] = norm_site_of(config_site_collector(site), site->name,
+                                           config_site_iso_code(site), site->node, config_site_fuel(site));
     }
     return publisher->sites;
 }

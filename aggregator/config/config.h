@@ -115,23 +115,12 @@ struct config_listen {
     bool tcp;
 };
 
-enum config_site_iso {
-    CONFIG_NO_ISO,
-    CONFIG_CAISO,
-    CONFIG_MISO,
-    CONFIG_SPP,
-    CONFIG_PJM,
-    CONFIG_ERCOT,
-    CONFIG_ISONE,
-    CONFIG_NYISO,
-};
-
 /* Where a collector of plants stands. */
 struct config_site {
     char name[64];
     char collector[17]; /* 16 hexadecimal digits */
-    enum config_site_iso iso;
-    char node[64]; /* empty without an operator */
+    uint32_t iso;       /* 0: none */
+    char node[64];      /* empty without an operator */
     uint32_t inverters;
 };
 
@@ -167,8 +156,14 @@ HR_MUST_USE struct hr_status config_load_kafka(const char *path, struct config_a
 
 /* The device id of a site's collector. */
 uint64_t config_site_collector(const struct config_site *site);
+/* "caiso"; NULL: none. Static storage. */
+const char *config_site_iso_code(const struct config_site *site);
 /* "solar": what its inverters turn into power; static storage. */
 const char *config_site_fuel(const struct config_site *site);
+
+/* Reads sites alone, likewise. */
+HR_MUST_USE struct hr_status config_load_sites(const char *path, struct config_aggregator *out,
+                                               struct conf_report *report);
 
 /* "coaps://192.0.2.1:5684" or "coaps+tcp://[::]:5684" taken apart; false when it is anything else. Names are
  * not resolved: an aggregator listens on addresses. */

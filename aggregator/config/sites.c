@@ -15,7 +15,7 @@ static const char *check_collector(const char *text)
 static void check_site(const void *section, struct conf_place *place)
 {
     const struct config_site *site = section;
-    if ((site->iso == CONFIG_NO_ISO) != (site->node[0] == '\0')) {
+    if ((site->iso == 0) != (site->node[0] == '\0')) {
         conf_complain(place, "node", "iso and node belong together");
     }
 }
@@ -31,8 +31,13 @@ uint64_t config_site_collector(const struct config_site *site)
 }
 
 static const char *const iso_names[] = {"none",  "caiso", "miso",  "spp", "pjm",
-                                        "ercot", "isone", "nyiso", NULL}; /* as enum config_site_iso */
+                                        "ercot", "isone", "nyiso", NULL};
 static const char *const fuel_names[] = {"solar", "wind", "hydro", "other", NULL};
+
+const char *config_site_iso_code(const struct config_site *site)
+{
+    return site->iso == 0 ? NULL : iso_names[site->iso];
+}
 
 const char *config_site_fuel(const struct config_site *site)
 {
@@ -85,4 +90,20 @@ void config_check_sites(const struct config_aggregator *config, struct conf_plac
             }
         }
     }
+}
+
+static const struct conf_field sites_only_fields[] = {
+    {.key = "sites",
+     .type = CONF_LIST,
+     CONF_LIST_AT(struct config_aggregator, sites, n_sites),
+     .table = &config_site_table,
+     .help = "As in the whole configuration."},
+};
+static const struct conf_table sites_only_table = {
+    CONF_FIELDS(sites_only_fields), .size_bytes = sizeof(struct config_aggregator), .is_open = true};
+
+struct hr_status config_load_sites(const char *path, struct config_aggregator *out,
+                                   struct conf_report *report)
+{
+    return conf_load(path, &sites_only_table, out, report);
 }

@@ -137,13 +137,15 @@ const char *telemetry_lab_text(uint32_t index, const char *field)
     const char *line = telemetry_lab.events;
     assert_true(index < telemetry_lab.n_events);
     for (; index > 0; index--) {
-        line = strchr(line, '\n') + 1;
+        const char *end = strchr(line, '\n');
+        assert_non_null(end);
+        line = end + 1;
     }
     (void)snprintf(wanted, sizeof wanted, "|%s=", field);
     const char *at = strstr(line, wanted);
     assert_true(at != NULL && at < strchr(line, '\n'));
     at += strlen(wanted);
-    size_t len = (size_t)(strchr(at, '|') - at);
+    size_t len = strcspn(at, "|");
     assert_true(len < sizeof out);
     memcpy(out, at, len);
     out[len] = '\0';

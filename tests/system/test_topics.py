@@ -145,9 +145,10 @@ class Topics(SystemTest):
     def test_the_sink_makes_its_topics_as_the_same_file_declares_them(self):
         aggregator = self.own(Aggregator(Site(self.folder), sinks=self.broker.sinks())).start()
         wait_for("the publisher to run", lambda: aggregator.metric('headrace_publisher_state{sink="kafka"}') == 2, 120)
-        self.assertEqual(self.topics(), {name: topic for name, topic in declared().items() if name in WRITTEN})
+        made = self.topics()
+        self.assertEqual(made, {name: topic for name, topic in declared().items() if name in WRITTEN})
         for name in WRITTEN - {"headrace.cursor"}:
-            self.assertEqual(self.topics()[name][1]["retention.ms"], DAYS_90)
+            self.assertEqual(made[name][1]["retention.ms"], DAYS_90)
         missing = set(declared()) - WRITTEN
         plan = self.differences("plan", "--replication", 1, expect=1 if missing else 0)
         self.assertEqual({name for name, _ in plan}, missing)

@@ -413,18 +413,14 @@ static void decoding_refuses_broken_records_without_a_trace(void **state)
         "6a0512034180"
         "4142",                                     /* the same, and rest */
         "62120a1061616161616161616161616161616161", /* Stats of a source one character too long */
-        "7a0708011a0301"
-        "02",       /* Samples cut within the values */
-        "7a020801", /* Samples of no value */
-        "7a051a0302"
-        "0406",                   /* of channel 0 */
-        "7a0908011201001a020204", /* one skip for two values */
-        "7a0908011a020204220103", /* one quality for two values */
-        "7a0908011a01022202"
-        "8002",                               /* a quality of 256 */
-        "720f080112016122017038014203206120", /* Channel whose width is no number */
-        "720a08801012016122017038"
-        "01", /* Channel's kind cut off */
+        "7a0708011a030102",                         /* Samples cut within the values */
+        "7a020801",                                 /* Samples of no value */
+        "7a051a03020406",                           /* of channel 0 */
+        "7a0908011201001a020204",                   /* one skip for two values */
+        "7a0908011a020204220103",                   /* one quality for two values */
+        "7a0908011a010222028002",                   /* a quality of 256 */
+        "720f080112016122017038014203206120",       /* Channel whose width is no number */
+        "720a0880101201612201703801",               /* Channel's kind cut off */
         "0d01020304"
         "0f", /* group wire type */
         "02", /* field number 0 */
@@ -444,9 +440,8 @@ static void record_of_the_future_is_kept_and_not_guessed_at(void **state)
     (void)state;
     static const char *const unknown[] = {
         "0805a2060161", /* field 100 */
-        "08058201"
-        "0161", /* field 16 */
-        "0805", /* no body */
+        "080582010161", /* field 16 */
+        "0805",         /* no body */
     };
     for (size_t i = 0; i < HR_ARRAY_LEN(unknown); i++) {
         uint8_t bytes[16];

@@ -365,6 +365,28 @@ static void a_full_table_forgets_the_stream_that_was_not_used_for_longest(void *
     assert_non_null(norm_channel_entry_at(channels, 2, 1));
 }
 
+static void other_sites_with_a_node_are_another_version(void **state)
+{
+    struct norm_site sites[] = {norm_site_of(1, "a", "caiso", "N1", "solar"),
+                                norm_site_of(2, "b", "miso", "N2", "wind"),
+                                norm_site_of(3, "c", NULL, "", "solar")};
+    (void)state;
+    assert_int_equal(sites[0].iso, NORM_CAISO);
+    assert_true(sites[1].has_node && !sites[2].has_node);
+    assert_int_equal(norm_site_version(NULL, 0), 0);
+    assert_int_equal(norm_site_version(&sites[2], 1), 0);
+    uint32_t version = norm_site_version(sites, 3);
+    assert_int_equal(norm_site_version(sites, 2), version);
+    const struct norm_site turned[] = {sites[1], sites[0]};
+    assert_int_equal(norm_site_version(turned, 2), version);
+    sites[0].node = "N3";
+    assert_int_not_equal(norm_site_version(sites, 3), version);
+    sites[0].node = "N1";
+    sites[1].collector = 4;
+    assert_int_not_equal(norm_site_version(sites, 3), version);
+    assert_int_not_equal(norm_site_version(sites, 1), 0);
+}
+
 static void a_total_needs_a_clock_and_a_former_sample(void **state)
 {
     const struct edge_time_anchor of_another_boot = {.boot_id = 2, .utc_ms = 1699999490000};
@@ -399,6 +421,7 @@ int main(void)
                                         begin, end),
         cmocka_unit_test_setup_teardown(a_full_table_forgets_the_stream_that_was_not_used_for_longest, begin,
                                         end),
+        cmocka_unit_test(other_sites_with_a_node_are_another_version),
         cmocka_unit_test_setup_teardown(a_total_needs_a_clock_and_a_former_sample, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -314,7 +314,10 @@ static bool take_kafka(const struct cli_arguments *arguments)
     static struct config_aggregator config;
     static struct conf_report mistakes;
     const char *path = cli_option_or(arguments, CONFIG, NULL);
-    bool good = path == NULL || hr_is_ok(config_load_kafka(path, &config, &mistakes));
+    static struct config_aggregator of_sites;
+    bool good = path == NULL || (hr_is_ok(config_load_kafka(path, &config, &mistakes)) &&
+                                 hr_is_ok(config_load_sites(path, &of_sites, &mistakes)));
+    cli_normalizers_sites(&of_sites);
     const struct config_kafka_sink *kafka = &config.sinks.kafka;
     for (uint32_t i = 0; good && i < kafka->n_properties; i++) {
         good = cli_kafka_put(&properties, VERB, kafka->properties[i].key, kafka->properties[i].value);

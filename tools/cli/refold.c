@@ -53,10 +53,22 @@ static void init_iso(struct norm_iso_normalizer *iso)
     norm_iso_init(iso, &config);
 }
 
-/* Sites are those of an aggregator's configuration, and no part of what is compared. */
+static struct norm_site sites[CONFIG_MAX_SITES];
+static size_t n_sites;
+
+void cli_normalizers_sites(const struct config_aggregator *config)
+{
+    for (n_sites = 0; n_sites < config->n_sites; n_sites++) {
+        const struct config_site *site = &config->sites[n_sites];
+        sites[n_sites] = norm_site_of(config_site_collector(site), site->name, config_site_iso_code(site),
+                                      site->node, config_site_fuel(site));
+    }
+}
+
 static void init_plant(struct norm_telemetry *plant)
 {
-    const struct norm_telemetry_config config = {.memory = calloc(1, norm_telemetry_memory_bytes())};
+    const struct norm_telemetry_config config = {
+        .sites = sites, .n_sites = n_sites, .memory = calloc(1, norm_telemetry_memory_bytes())};
     if (config.memory == NULL) {
         (void)fputs("headrace: no memory\n", stderr);
         exit(CLI_FAILED);

@@ -6,11 +6,16 @@
 #ifndef CLI_REFOLD_H
 #define CLI_REFOLD_H
 
+#include "aggregator/config/config.h"
 #include "aggregator/core/fold.h"
 #include "aggregator/normalize/norm.h"
 #include "tools/cli/findings.h"
 
 enum { CLI_REFOLD_MAX_SINKS = 4, CLI_REFOLD_N_NORMALIZERS = 4 };
+
+/* Before the first call of cli_normalizers: the sites of plants, whose totals depend on it. The configuration
+ * is kept. */
+void cli_normalizers_sites(const struct config_aggregator *config);
 
 /* The normalizers of this build, as headrace-aggregator has them; static, one thread. Ends the program with
  * CLI_FAILED and says why when the time zones can't be read, or there is no memory. */

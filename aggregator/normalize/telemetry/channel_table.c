@@ -92,21 +92,29 @@ static struct norm_channel *add_entry(struct norm_channels *channels, struct nor
 
 /* ---- what channels are ---- */
 
-static uint64_t add_hash(uint64_t hash, const void *bytes, size_t len_bytes)
+static uint64_t add_number(uint64_t hash, uint32_t number)
 {
-    for (size_t i = 0; i < len_bytes; i++) {
-        hash = (hash ^ ((const uint8_t *)bytes)[i]) * UINT64_C(0x100000001B3);
+    return (hash ^ number) * UINT64_C(0x100000001B3);
+}
+
+/* With its NUL, so that texts don't run into each other. */
+static uint64_t add_text(uint64_t hash, const char *text)
+{
+    size_t len = strlen(text);
+    for (size_t i = 0; i <= len; i++) {
+        hash = add_number(hash, (uint8_t)text[i]);
     }
     return hash;
 }
 
 static uint64_t identity_of(const struct edge_channel *what)
 {
-    const uint32_t numbers[] = {what->model, (uint32_t)what->scale, what->kind, what->width_bits};
-    uint64_t hash = add_hash(UINT64_C(0xCBF29CE484222325), numbers, sizeof numbers);
-    hash = add_hash(hash, what->device, strlen(what->device) + 1);
-    hash = add_hash(hash, what->point, strlen(what->point) + 1);
-    hash = add_hash(hash, what->unit, strlen(what->unit) + 1);
+    uint64_t hash = add_number(UINT64_C(0xCBF29CE484222325), what->model);
+    hash = add_number(hash, (uint32_t)what->scale);
+    hash = add_number(add_number(hash, what->kind), what->width_bits);
+    hash = add_text(hash, what->device);
+    hash = add_text(hash, what->point);
+    hash = add_text(hash, what->unit);
     return hash == 0 ? 1 : hash;
 }
 

@@ -3,7 +3,6 @@
 
 static const struct norm_field fields[NORM_TELEMETRY_FIELD_COUNT] = {
     NORM_COMMON_FIELDS,
-    [NORM_TELEMETRY_SITE] = {"site", NORM_STRING, true, NULL},
     [NORM_TELEMETRY_DEVICE] = {"device", NORM_STRING, false, NULL},
     [NORM_TELEMETRY_MODEL] = {"model", NORM_LONG, true, NULL},
     [NORM_TELEMETRY_MODEL_NAME] = {"model_name", NORM_STRING, true, NULL},
@@ -19,6 +18,7 @@ static const struct norm_field fields[NORM_TELEMETRY_FIELD_COUNT] = {
     [NORM_TELEMETRY_DEAD_BAND] = {"dead_band", NORM_DOUBLE, true, NULL},
     [NORM_TELEMETRY_RAW_VALUE] = {"raw_value", NORM_LONG, false, NULL},
     [NORM_TELEMETRY_SCALE] = {"scale", NORM_LONG, false, NULL},
+    [NORM_TELEMETRY_SITE] = {"site", NORM_STRING, true, NULL},
 };
 
 const struct norm_schema norm_telemetry_schema = {
@@ -27,4 +27,5 @@ const struct norm_schema norm_telemetry_schema = {
     .version = 1,
     .fields = fields,
     .n_fields = NORM_TELEMETRY_FIELD_COUNT,
+    .n_aside = 1,
 };

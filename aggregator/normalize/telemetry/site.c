@@ -47,6 +47,44 @@ static void put_subject(const struct norm_site *site, enum technology technology
     memcpy(out + len, fuel, fuel_len + 1);
 }
 
+struct norm_site norm_site_of(uint64_t collector, const char *name, const char *iso_code, const char *node,
+                              const char *inverter_fuel)
+{
+    struct norm_site site = {
+        .collector = collector, .name = name, .node = node, .inverter_fuel = inverter_fuel};
+    for (enum norm_iso iso = NORM_CAISO; iso_code != NULL && iso < NORM_ISO_COUNT; iso++) {
+        if (strcmp(norm_iso_code(iso), iso_code) == 0) {
+            site.iso = iso;
+            site.has_node = true;
+        }
+    }
+    HR_ASSERT(site.has_node == (iso_code != NULL));
+    return site;
+}
+
+static uint32_t add_text(uint32_t hash, const char *text)
+{
+    for (size_t i = 0; i <= strlen(text); i++) {
+        hash = (hash ^ (uint8_t)text[i]) * UINT32_C(16777619);
+    }
+    return hash;
+}
+
+uint32_t norm_site_version(const struct norm_site *sites, size_t n_sites)
+{
+    uint32_t version = 0;
+    for (size_t i = 0; i < n_sites; i++) {
+        if (sites[i].has_node) {
+            uint32_t hash = UINT32_C(2166136261) ^ (uint32_t)sites[i].collector ^
+                            (uint32_t)(sites[i].collector >> 32) * UINT32_C(31);
+            hash = add_text(hash, norm_iso_code(sites[i].iso));
+            hash = add_text(add_text(hash, sites[i].node), sites[i].inverter_fuel);
+            version ^= add_text(hash, sites[i].name); /* their order says nothing */
+        }
+    }
+    return version >> 8;
+}
+
 struct adding {
     struct norm_site_total totals[N_TECHNOLOGIES];
     int64_t milliwatts[N_TECHNOLOGIES];

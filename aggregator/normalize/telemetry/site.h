@@ -35,6 +35,14 @@ struct norm_site_total {
     uint32_t n_other; /* channels whose last sample is not good */
 };
 
+/* The site; all texts are kept. iso_code: as norm_iso_code, NULL: it has no node. Asserts that it is one. */
+struct norm_site norm_site_of(uint64_t collector, const char *name, const char *iso_code, const char *node,
+                              const char *inverter_fuel);
+
+/* A number that differs, but for a chance of 1 in 16 million, when other totals come of the sites; 0: none.
+ */
+uint32_t norm_site_version(const struct norm_site *sites, size_t n_sites);
+
 /* Fills out with the technologies that have a channel of active power; returns how many. */
 size_t norm_site_totals(const struct norm_site *site, struct norm_channels *channels,
                         const struct norm_input *input, struct norm_site_total out[NORM_SITE_TECHNOLOGIES]);

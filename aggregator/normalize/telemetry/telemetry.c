@@ -10,7 +10,8 @@
 #define PRODUCER "headrace/plant/1"
 #define FEED     "plant_telemetry"
 
-enum { VERSION = 1, TEXT_CHARS = 128 };
+/* Which totals there are is configured: behind the first 100 versions stands by what. */
+enum { VERSION = 1, MOST_VERSIONS = 100, TEXT_CHARS = 128 };
 
 /* A record on its way to events. */
 struct delivery {
@@ -292,13 +293,14 @@ void norm_telemetry_init(struct norm_telemetry *telemetry, const struct norm_tel
     memset(telemetry, 0, sizeof *telemetry);
     telemetry->config = *config;
     telemetry->channels = config->memory;
-    telemetry->normalizer = (struct normalizer){.source = "plant",
-                                                .version = VERSION,
-                                                .schemas = schemas,
-                                                .n_schemas = HR_ARRAY_LEN(schemas),
-                                                .takes = telemetry_takes,
-                                                .batch = telemetry_batch,
-                                                .record = telemetry_record,
-                                                .needs_from = telemetry_needs_from,
-                                                .ctx = telemetry};
+    telemetry->normalizer = (struct normalizer){
+        .source = "plant",
+        .version = VERSION + MOST_VERSIONS * norm_site_version(config->sites, config->n_sites),
+        .schemas = schemas,
+        .n_schemas = HR_ARRAY_LEN(schemas),
+        .takes = telemetry_takes,
+        .batch = telemetry_batch,
+        .record = telemetry_record,
+        .needs_from = telemetry_needs_from,
+        .ctx = telemetry};
 }

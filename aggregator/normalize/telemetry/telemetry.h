@@ -41,14 +41,14 @@ struct norm_telemetry {
 /* Some 130 MB of address space, of which each channel touches its half KB. */
 size_t norm_telemetry_memory_bytes(void);
 
-/* Fills telemetry->normalizer, source "plant". The configuration is copied. */
+/* Fills telemetry->normalizer, source "plant". The configuration is copied. Its version is another one with
+ * other sites that have a node, since what comes of a batch is. */
 void norm_telemetry_init(struct norm_telemetry *telemetry, const struct norm_telemetry_config *config);
 
 /* ---- for its files and tests ---- */
 
 enum norm_telemetry_field {
-    NORM_TELEMETRY_SITE = NORM_COMMON_COUNT,
-    NORM_TELEMETRY_DEVICE,
+    NORM_TELEMETRY_DEVICE = NORM_COMMON_COUNT,
     NORM_TELEMETRY_MODEL,
     NORM_TELEMETRY_MODEL_NAME,
     NORM_TELEMETRY_POINT,
@@ -63,6 +63,7 @@ enum norm_telemetry_field {
     NORM_TELEMETRY_DEAD_BAND,
     NORM_TELEMETRY_RAW_VALUE,
     NORM_TELEMETRY_SCALE,
+    NORM_TELEMETRY_SITE, /* aside: where a collector stands is configuration, and not said by it */
     NORM_TELEMETRY_FIELD_COUNT,
 };
 

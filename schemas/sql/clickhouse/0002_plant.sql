@@ -20,7 +20,6 @@ CREATE TABLE IF NOT EXISTS plant_telemetry
     boot_id        Int64,
     uptime_ms      Int64,
     revision       Int64,
-    site           LowCardinality(Nullable(String)),
     device         LowCardinality(String),
     model          Nullable(Int64),
     model_name     LowCardinality(Nullable(String)),
@@ -35,7 +34,8 @@ CREATE TABLE IF NOT EXISTS plant_telemetry
     delta_kind     LowCardinality(Nullable(String)),
     dead_band      Nullable(Float64),
     raw_value      Int64,
-    scale          Int64
+    scale          Int64,
+    site           LowCardinality(Nullable(String))
 )
 ENGINE = ReplacingMergeTree(revision)
 PARTITION BY toYYYYMM(received_at)
