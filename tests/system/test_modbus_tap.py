@@ -161,8 +161,14 @@ class Faults(Taps):
         hasty = "timeout: 400ms, retries: 0, failures: 1, open: 1s, open_max: 2s"
         devices = lambda name: [f"name: {name}-{unit}, unit: {unit}, groups: [power], {hasty if unit in self.BROKEN else PATIENT}"
                                 for unit in range(3, 14)]
-        path = plant_file(self.folder, ["name: power, points: [103.A, 103.W, 103.WH], interval: 500ms, report: each"],
+        (self.folder / "meter.yaml").write_text(
+            "registers:\n- {name: volts, address: 40077, scale: -1, unit: V}\n- {name: power, address: 40088, type: int16, scale: 1, unit: W}\n"
+            "- {name: events, address: 40175, type: uint32, kind: bitfield, symbols: \"0=a;31=b\"}\n")
+        path = plant_file(self.folder, ["name: power, points: [103.A, 103.W, 103.WH], interval: 500ms, report: each",
+                                        "name: mapped, points: [volts, events], interval: 1s, report: each",
+                                        "name: rare, points: [\"*\"], interval: 500ms, dead_band: 60000, silence: 24h"],
                           [(tcp(self.tcp_plant), devices("tcp")),
+                           (tcp(self.tcp_plant), [f"name: meter, unit: 1, map: meter.yaml, groups: [mapped, rare], {PATIENT}"]),
                            (f"transport: rtu, path: {self.rtu_plant.path}, baud: 115200, quiet: 20ms", devices("rtu"))])
         self.collect(path, "seal: {max_age: 1s}\n", to=self.aggregator.coaps_tcp)
 
@@ -178,7 +184,7 @@ class Faults(Taps):
         self.aggregator.start()
         self.configure()
         self.collector.start()
-        wait_for("each device to be found", lambda: len(self.n_events("plant_device_found")) == 22)
+        wait_for("each device to be found", lambda: len(self.n_events("plant_device_found")) == 23)
         self.wait_samples(300)
         self.set_faults({**self.BROKEN, **self.ODD})
         broken = {f"{line}-{unit}" for line in ("tcp", "rtu") for unit in self.BROKEN}
@@ -190,9 +196,23 @@ class Faults(Taps):
         wait_for("them to be back", lambda: broken <= set(self.n_events("plant_device_back")))
         self.wait_samples(300)
         _, _, telemetry = self.finish()
+        self.check_map(telemetry)
         for line in "tcp", "rtu":
             self.check_line(telemetry, line)
         print({q: sum(s.quality == q for s in telemetry.samples) for q in range(5)}, "samples by quality", flush=True)
+
+    def check_map(self, telemetry):
+        """A device by a register map: what its file says is in the dictionary, and what does not change is said once."""
+        channels = {c.point: c for _, c in telemetry.channels if c.device == "meter"}
+        self.assertEqual({c.model for c in channels.values()}, {0})
+        said = lambda point: tuple(channels[point])[4:]
+        self.assertEqual(said("volts"), ("V", -1, 1, 0, 1000, 0, 0, ""))
+        self.assertEqual(said("power"), ("W", 1, 1, 0, 500, 86400000, 60000, ""))
+        self.assertEqual(said("events"), ("", 0, 4, 0, 1000, 0, 0, "0=a;31=b"))
+        self.assertEqual([s.quality for s in telemetry.of("meter", "power")], [GOOD])
+        self.assertGreater(len(telemetry.of("meter", "volts")), 1)
+        for sample in telemetry.of("meter", "volts"):
+            self.assertTrue(2000 < sample.value < 2500, sample)
 
     def check_line(self, telemetry, line):
         qualities = lambda unit: [s.quality for s in telemetry.of(f"{line}-{unit}", "W")]
