@@ -23,5 +23,7 @@ bool app_admin(void *ctx, const struct http_request *request, struct http_reply 
 
 /* The part of it under /devices and /audit; false: the path is none of these. */
 bool app_admin_devices(struct app *app, const struct http_request *request, struct http_reply *reply);
+/* admin_claims.c: the provisioning ceremony */
+bool app_admin_claims(struct app *app, const struct http_request *request, struct http_reply *reply);
 
 #endif

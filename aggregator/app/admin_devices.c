@@ -314,7 +314,7 @@ bool app_admin_devices(struct app *app, const struct http_request *request, stru
     uint64_t after = 0;
     bool is_audit = take_word(&path, "/audit");
     if (!is_audit && !take_word(&path, "/devices")) {
-        return false;
+        return app_admin_claims(app, request, reply);
     }
     if (request->peer.role == HTTP_ROLE_NONE) {
         return app_reply_error(reply, APP_FORBIDDEN, "in plain the registry is shown to this machine alone");

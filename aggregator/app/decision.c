@@ -18,6 +18,9 @@ struct app_decision {
     struct agg_decision decision;
     char actor[LEDGER_NAME_MAX_CHARS + 1];
     char reason[LEDGER_NAME_MAX_CHARS + 1];
+    bool is_enrolling; /* then these two count */
+    struct agg_enrolling enrolling;
+    struct agg_enrolled enrolled;
 };
 
 static void let_go(struct app_decision *decision)
@@ -29,31 +32,23 @@ static void let_go(struct app_decision *decision)
     }
 }
 
-static struct app_decision *make(const struct agg_decision *from)
+static struct app_decision *make(void)
 {
     struct app_decision *decision = calloc(1, sizeof *decision);
     if (decision == NULL) {
         return NULL;
     }
     decision->item = (struct app_item){.kind = APP_ITEM_DECISION, .owner = decision};
-    decision->decision = *from;
-    (void)snprintf(decision->actor, sizeof decision->actor, "%s", from->actor);
-    (void)snprintf(decision->reason, sizeof decision->reason, "%s", from->reason);
-    decision->decision.actor = decision->actor;
-    decision->decision.reason = decision->reason;
     atomic_store(&decision->n_holders, 2);
     (void)pthread_mutex_init(&decision->lock, NULL);
     app_cond_init(&decision->answered);
     return decision;
 }
 
-struct hr_status app_decision_ask(struct app_inbox *inbox, const struct agg_decision *wanted,
-                                  uint32_t wait_ms, struct agg_decided *out)
+/* Hands it over and waits; `keep` takes the answer. It belongs to nobody afterwards. */
+static struct hr_status ask(struct app_inbox *inbox, struct app_decision *decision, uint32_t wait_ms,
+                            void (*keep)(const struct app_decision *decision, void *out), void *out)
 {
-    struct app_decision *decision = make(wanted);
-    if (decision == NULL) {
-        return hr_status_of(HR_AGAIN);
-    }
     struct hr_status status = app_inbox_put(inbox, &decision->item);
     if (!hr_is_ok(status)) {
         atomic_store(&decision->n_holders, 1); /* it was not handed over */
@@ -68,11 +63,48 @@ struct hr_status app_decision_ask(struct app_inbox *inbox, const struct agg_deci
     }
     status = decision->is_answered ? decision->status : hr_status_of(HR_IO);
     if (hr_is_ok(status) || hr_is(status, HR_DENIED)) {
-        *out = decision->decided;
+        keep(decision, out);
     }
     (void)pthread_mutex_unlock(&decision->lock);
     let_go(decision);
     return status;
+}
+
+static void keep_decided(const struct app_decision *decision, void *out)
+{
+    *(struct agg_decided *)out = decision->decided;
+}
+
+struct hr_status app_decision_ask(struct app_inbox *inbox, const struct agg_decision *wanted,
+                                  uint32_t wait_ms, struct agg_decided *out)
+{
+    struct app_decision *decision = make();
+    if (decision == NULL) {
+        return hr_status_of(HR_AGAIN);
+    }
+    decision->decision = *wanted;
+    (void)snprintf(decision->actor, sizeof decision->actor, "%s", wanted->actor);
+    (void)snprintf(decision->reason, sizeof decision->reason, "%s", wanted->reason);
+    decision->decision.actor = decision->actor;
+    decision->decision.reason = decision->reason;
+    return ask(inbox, decision, wait_ms, keep_decided, out);
+}
+
+static void keep_enrolled(const struct app_decision *decision, void *out)
+{
+    *(struct agg_enrolled *)out = decision->enrolled;
+}
+
+struct hr_status app_enrolling_ask(struct app_inbox *inbox, const struct agg_enrolling *wanted,
+                                   uint32_t wait_ms, struct agg_enrolled *out)
+{
+    struct app_decision *decision = make();
+    if (decision == NULL) {
+        return hr_status_of(HR_AGAIN);
+    }
+    decision->is_enrolling = true;
+    decision->enrolling = *wanted;
+    return ask(inbox, decision, wait_ms, keep_enrolled, out);
 }
 
 static void answer(struct app_decision *decision)
@@ -86,7 +118,8 @@ static void answer(struct app_decision *decision)
 
 bool app_decision_make(struct app_decision *decision, struct agg_core *core)
 {
-    decision->status = agg_decide(core, &decision->decision, &decision->decided);
+    decision->status = decision->is_enrolling ? agg_enrol(core, &decision->enrolling, &decision->enrolled)
+                                              : agg_decide(core, &decision->decision, &decision->decided);
     bool waits = agg_group_waiting(core) > 0;
     if (!waits) {
         answer(decision);

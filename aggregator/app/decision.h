@@ -7,6 +7,7 @@
 
 #include "aggregator/app/inbox.h"
 #include "aggregator/core/admit.h"
+#include "aggregator/core/enrol.h"
 
 enum { APP_DECISION_WHY_CHARS = 160, APP_OPERATOR_MAX_CHARS = 48 };
 
@@ -33,6 +34,10 @@ struct app_decision;
  * HR_IO: nobody answered in wait_ms; it may still be made. [http thread] */
 HR_MUST_USE struct hr_status app_decision_ask(struct app_inbox *inbox, const struct agg_decision *decision,
                                               uint32_t wait_ms, struct agg_decided *out);
+
+/* The same of a request of the provisioning ceremony; codes and out as agg_enrol and as above. */
+HR_MUST_USE struct hr_status app_enrolling_ask(struct app_inbox *inbox, const struct agg_enrolling *wanted,
+                                               uint32_t wait_ms, struct agg_enrolled *out);
 
 /* ---- core thread ---- */
 /* Takes the decision to the core, which has no open group. False: it changes nothing, and was answered.

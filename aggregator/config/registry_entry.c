@@ -33,6 +33,9 @@ const char *config_registry_state_name(enum ledger_device_state state)
     if (state == LEDGER_DEVICE_ROTATING) {
         return "rotating"; /* a matter between the device and the ledger: no entry can say it */
     }
+    if (state == LEDGER_DEVICE_CLAIMED) {
+        return "claimed"; /* of the ceremony alone: no file says it */
+    }
     return (size_t)state < HR_ARRAY_LEN(state_names) - 1 ? state_names[state] : "?";
 }
 

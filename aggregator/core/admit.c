@@ -72,6 +72,7 @@ static enum wire_ack_status refusal(const struct agg_core *core, const struct ag
     switch (device->state.entry.state) {
     case LEDGER_DEVICE_REVOKED:
     case LEDGER_DEVICE_RETIRED:
+    case LEDGER_DEVICE_CLAIMED: /* what comes is of hardware that was replaced */
         return WIRE_ACK_REVOKED;
     case LEDGER_DEVICE_QUARANTINED:
         return WIRE_ACK_QUARANTINED;

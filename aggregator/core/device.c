@@ -46,8 +46,8 @@ bool agg_admits(const struct agg_core *core, uint64_t device_id)
 void agg_refresh_session_state(struct agg_device *device)
 {
     enum ledger_device_state state = device->state.entry.state;
-    bool may_connect =
-        device->state.is_known && state != LEDGER_DEVICE_REVOKED && state != LEDGER_DEVICE_RETIRED;
+    bool may_connect = device->state.is_known && state != LEDGER_DEVICE_REVOKED &&
+                       state != LEDGER_DEVICE_RETIRED && state != LEDGER_DEVICE_CLAIMED;
     atomic_store_explicit(&device->may_connect, may_connect, memory_order_relaxed);
 }
 

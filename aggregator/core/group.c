@@ -87,7 +87,8 @@ void agg_answer_head(struct agg_core *core, const struct agg_device *device, str
         status = WIRE_ACK_UNKNOWN_DEVICE;
         device = NULL;
     } else if (device->state.entry.state == LEDGER_DEVICE_REVOKED ||
-               device->state.entry.state == LEDGER_DEVICE_RETIRED) {
+               device->state.entry.state == LEDGER_DEVICE_RETIRED ||
+               device->state.entry.state == LEDGER_DEVICE_CLAIMED) {
         status = WIRE_ACK_REVOKED;
     } else if (device->state.entry.state == LEDGER_DEVICE_QUARANTINED) {
         status = WIRE_ACK_QUARANTINED;
@@ -154,7 +155,9 @@ const struct ledger_commit *agg_group_take(struct agg_core *core)
                                            .anchors = group->anchors,
                                            .n_anchors = group->n_anchors,
                                            .audits = group->audits,
-                                           .n_audits = group->n_audits};
+                                           .n_audits = group->n_audits,
+                                           .enrolments = group->enrolments,
+                                           .n_enrolments = group->n_enrolments};
     return &group->change;
 }
 
@@ -176,7 +179,7 @@ static void close_undo(struct agg_core *core, bool is_committed)
         group->pending_counts[i] = 0;
     }
     group->n_undo = group->n_batches = group->n_streams = group->n_losses = 0;
-    group->n_conflicts = group->n_anchors = group->n_audits = 0;
+    group->n_conflicts = group->n_anchors = group->n_audits = group->n_enrolments = 0;
 }
 
 static void answer_waiting(struct agg_core *core, bool is_committed)

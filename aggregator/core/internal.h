@@ -72,7 +72,8 @@ struct agg_group {
     bool is_taken; /* between take and settle */
     struct ledger_commit change;
     uint64_t pending_counts[AGG_N_COUNTERS]; /* added when the group has committed */
-    uint32_t n_undo, n_batches, n_streams, n_losses, n_conflicts, n_anchors, n_audits, n_waiting;
+    uint32_t n_undo, n_batches, n_streams, n_losses, n_conflicts, n_anchors, n_audits, n_enrolments,
+        n_waiting;
     struct agg_undo undo[GROUP_MAX_DEVICES];
     struct ledger_batch batches[LEDGER_COMMIT_MAX_BATCHES];
     struct ledger_stream streams[GROUP_MAX_STREAMS];
@@ -81,6 +82,7 @@ struct agg_group {
     struct ledger_conflict conflicts[GROUP_MAX_CONFLICTS];
     struct ledger_anchor anchors[GROUP_MAX_ANCHORS];
     struct ledger_audit audits[GROUP_MAX_AUDITS];
+    struct ledger_enrolment enrolments[1];
     struct agg_waiting waiting[GROUP_MAX_ANSWERS];
 };
 

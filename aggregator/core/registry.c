@@ -106,7 +106,8 @@ void agg_announce(struct agg_core *core, const struct agg_device *device, enum a
     static const char *const names[] = {
         [LEDGER_DEVICE_ENROLLED] = "enrolled",       [LEDGER_DEVICE_ACTIVE] = "active",
         [LEDGER_DEVICE_QUARANTINED] = "quarantined", [LEDGER_DEVICE_REVOKED] = "revoked",
-        [LEDGER_DEVICE_RETIRED] = "retired",         [LEDGER_DEVICE_ROTATING] = "rotating"};
+        [LEDGER_DEVICE_RETIRED] = "retired",         [LEDGER_DEVICE_CLAIMED] = "claimed",
+        [LEDGER_DEVICE_ROTATING] = "rotating"};
     struct agg_event event = {.kind = kind,
                               .device_id = device->device_id,
                               .n = device->state.entry.revision,
@@ -120,7 +121,8 @@ static void audit_entry(struct agg_core *core, const struct agg_device *device,
     static const char *const actions[] = {
         [LEDGER_DEVICE_ENROLLED] = "released",       [LEDGER_DEVICE_ACTIVE] = "released",
         [LEDGER_DEVICE_QUARANTINED] = "quarantined", [LEDGER_DEVICE_REVOKED] = "revoked",
-        [LEDGER_DEVICE_RETIRED] = "retired",         [LEDGER_DEVICE_ROTATING] = "rotating"};
+        [LEDGER_DEVICE_RETIRED] = "retired",         [LEDGER_DEVICE_CLAIMED] = "claimed",
+        [LEDGER_DEVICE_ROTATING] = "rotating"};
     const struct ledger_device *now = &device->state.entry;
     bool is_decided = before != NULL && before->state != now->state;
     const char *action = before == NULL ? "registered" : is_decided ? actions[now->state] : "changed";

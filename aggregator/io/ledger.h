@@ -19,6 +19,8 @@ enum {
     LEDGER_NAME_MAX_CHARS = 63,
     LEDGER_DEVICE_MAX_KEYS = 8,
     LEDGER_AUDIT_MAX_CHARS = 15, /* of an action */
+    LEDGER_NONCE_BYTES = 16,
+    LEDGER_CERTIFICATE_MAX_BYTES = 640,
 };
 
 struct ledger_batch {
@@ -50,8 +52,11 @@ enum ledger_device_state {
     LEDGER_DEVICE_QUARANTINED = 2,
     LEDGER_DEVICE_REVOKED = 3,
     LEDGER_DEVICE_RETIRED = 4,
+    LEDGER_DEVICE_CLAIMED = 5,  /* its hardware is known, and has no identity yet */
     LEDGER_DEVICE_ROTATING = 6, /* active, and nothing has come under its newest record key yet */
 };
+
+#define LEDGER_DEVICE_STATE_LAST LEDGER_DEVICE_ROTATING
 
 /* A record key is valid for batches (stream, seq) from `from` on and before `to`, compared as pairs. */
 struct ledger_key {
@@ -74,6 +79,21 @@ struct ledger_device {
     struct ledger_key keys[LEDGER_DEVICE_MAX_KEYS];
     char reason[LEDGER_NAME_MAX_CHARS + 1]; /* why the state is what it is */
     bool wants_key;                         /* somebody asked for a new record key, and none has come */
+};
+
+/* What the ceremony of provisioning knows of a device (PROTOCOL 2.3). A serial is one device's, and a device
+ * has one. */
+struct ledger_enrolment {
+    uint64_t device_id;
+    char serial[LEDGER_NAME_MAX_CHARS + 1];
+    char site[LEDGER_NAME_MAX_CHARS + 1];
+    uint8_t nonce[LEDGER_NONCE_BYTES];
+    uint16_t epoch;                      /* of the record key that this hardware makes */
+    uint32_t first_stream;               /* of this hardware; 0: its own choice */
+    uint16_t spki_len_bytes;             /* 0: not certified yet */
+    uint8_t spki[LEDGER_SPKI_MAX_BYTES]; /* of its transport key */
+    uint16_t certificate_len_bytes;
+    uint8_t certificate[LEDGER_CERTIFICATE_MAX_BYTES]; /* DER */
 };
 
 /* A device was changed: by whom, when, from what to what, and why. Stored in the transaction that makes the
@@ -141,6 +161,8 @@ struct ledger_commit {
     size_t n_anchors;
     const struct ledger_audit *audits; /* their ids are not looked at */
     size_t n_audits;
+    const struct ledger_enrolment *enrolments; /* new state of each that changes */
+    size_t n_enrolments;
 };
 
 /* What retention may take: the oldest batches, up to the first that one of these keeps. */
@@ -231,6 +253,11 @@ struct ledger {
     HR_MUST_USE struct hr_status (*list_audits)(void *ctx, uint64_t device_id, const struct ledger_page *page,
                                                 void (*each)(void *each_ctx, const struct ledger_audit *row),
                                                 void *each_ctx);
+    /* What was committed about a serial, or (serial is NULL) about a device. HR_NOT_FOUND: nothing, or a
+     * ledger of an older schema. HR_IO: it can't be read now. NULL: this ledger keeps none. [any thread; as
+     * the lists] */
+    HR_MUST_USE struct hr_status (*find_enrolment)(void *ctx, const char *serial, uint64_t device_id,
+                                                   struct ledger_enrolment *out);
     /* A hint of how far publishing got, per sink name; may be behind, is never trusted. [reader thread] */
     HR_MUST_USE struct hr_status (*set_hint)(void *ctx, const char *sink, uint64_t next_leaf);
     HR_MUST_USE struct hr_status (*get_hint)(void *ctx, const char *sink, uint64_t *next_leaf);

@@ -19,6 +19,9 @@ struct board_info {
 };
 extern const struct board_info board_info;
 
+/* The program as it stands in flash: code, constants and initial values. [any] */
+struct hr_bytes board_firmware(void);
+
 /* A fault is one of the core's or a failed assertion; the console said which before the reset. */
 enum board_reset { BOARD_RESET_POWER, BOARD_RESET_SOFTWARE, BOARD_RESET_WATCHDOG, BOARD_RESET_FAULT };
 

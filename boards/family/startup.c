@@ -35,6 +35,15 @@ struct vectors {
 };
 
 extern const struct vectors board_vectors;
+
+struct hr_bytes board_firmware(void)
+{
+    /* Vectors stand first, initial values last. */
+    const uint8_t *begin = (const uint8_t *)&board_vectors;
+    const uint8_t *end = (const uint8_t *)(board_data_source + (board_data_end - board_data_start));
+    return hr_bytes_of(begin, (size_t)(end - begin));
+}
+
 __attribute__((section(".vectors.core"), used)) const struct vectors board_vectors = {
     .stack = board_stack_high,
     .handlers =

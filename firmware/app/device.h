@@ -9,6 +9,7 @@
 
 #include "boards/family/board.h"
 #include "firmware/app/identity.h"
+#include "firmware/app/provisioner.h"
 #include "firmware/app/shell.h"
 #include "firmware/core/collector.h"
 #include "firmware/net/client.h"
@@ -54,6 +55,7 @@ struct app_device {
     struct app_device_counts counts;
     struct app_shell shell;
     struct app_identity identity;
+    struct fw_ceremony ceremony;       /* of the identity in the memory; its stage is stats */
     struct port_flash_part spool_part; /* of the memory */
     struct fw_spool spool;
     struct fw_spool_report report;
@@ -66,6 +68,8 @@ struct app_device {
     uint8_t envelope[WIRE_MCU_ENVELOPE_MAX_BYTES];
     struct edge_stats stats; /* the shell's scratch */
 };
+_Static_assert(sizeof(struct edge_stats) >= FW_CEREMONY_STAGE_BYTES,
+               "a field of the ceremony fits the scratch");
 
 /* Says hello, reads the memory, and starts what can be started. board_start was called before. */
 void app_device_start(struct app_device *device);

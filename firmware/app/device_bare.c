@@ -122,7 +122,7 @@ static enum app_trouble open_spool(struct app_device *device)
         .sectors = device->sectors,
         .stage = device->stage,
         .stage_bytes = sizeof device->stage,
-        .first_stream = 0,
+        .first_stream = device->identity.store.image.first_stream,
     };
     struct fw_spool_report *report = &device->report;
     struct hr_status status = fw_spool_open(&device->spool, &config, report);
@@ -221,6 +221,9 @@ static void start_device(struct app_device *device)
     device->trouble = memory != NULL ? app_identity_load(&device->identity, memory) : APP_NO_MEMORY;
     if (device->identity.is_known && !was_known) {
         say_identity(&device->identity);
+    }
+    if (device->identity.store.is_known) {
+        app_shell_start_ceremony(device);
     }
     if (device->trouble != APP_FINE) {
         if (device->trouble == APP_NO_MEMORY) {

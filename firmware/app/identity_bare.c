@@ -19,7 +19,10 @@ static const struct words words_of[] = {
     [APP_FINE] = {"fine", ""},
     [APP_NO_MEMORY] = {"no_memory",
                        "the non-volatile memory does not answer: is it fitted? it is tried again"},
-    [APP_NO_IMAGE] = {"not_provisioned", "write an image that `headrace device enrol --board` makes"},
+    [APP_NO_IMAGE] =
+        {"not_provisioned",
+         "a factory's memory: say `headrace device provision` to this console. Blank: write one, or "
+         "an image that `headrace device enrol --board` makes"},
     [APP_IMAGE_DAMAGED] = {"image_damaged", "both copies of the identity fail their check: write it again"},
     [APP_IMAGE_UNKNOWN] = {"image_unknown",
                            "this firmware does not know the image's format: update one of them"},
@@ -79,10 +82,7 @@ static enum app_trouble read_image(struct app_identity *identity, const struct p
     if (trouble == APP_FINE) {
         trouble = trouble_of(fw_identity_store_settle(store));
     }
-    if (trouble == APP_FINE && store->image.state != IMAGE_ENROLLED) {
-        trouble = APP_NO_IMAGE;
-    }
-    identity->is_known = trouble == APP_FINE;
+    identity->is_known = trouble == APP_FINE && store->image.state == IMAGE_ENROLLED;
     return trouble;
 }
 
@@ -131,6 +131,9 @@ enum app_trouble app_identity_load(struct app_identity *identity, const struct p
     enum app_trouble trouble = read_image(identity, memory);
     if (trouble == APP_FINE) {
         trouble = take_seed(memory);
+    }
+    if (trouble == APP_FINE && !identity->is_known) {
+        return APP_NO_IMAGE; /* a factory's: the ceremony may go on */
     }
     return trouble == APP_FINE ? load_keys(identity) : trouble;
 }

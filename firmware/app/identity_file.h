@@ -18,7 +18,7 @@
 struct app_identity_file {
     struct fw_identity_store store;
     struct port_flash_file file;
-    struct app_provisioner provisioner;
+    struct fw_ceremony ceremony;
     const struct port_log *log;
     int listening_fd;
     int caller_fd; /* -1: nobody calls */

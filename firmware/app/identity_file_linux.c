@@ -113,7 +113,7 @@ static void hang_up(struct app_identity_file *identity)
 }
 
 /* An answer fits the socket's buffer many times over: who does not read gets no more. */
-static void say(void *ctx, const char *text)
+void app_provisioner_say(void *ctx, const char *text)
 {
     struct app_identity_file *identity = ctx;
     const size_t n_chars = strlen(text);
@@ -132,8 +132,9 @@ static void say(void *ctx, const char *text)
     identity->n_answer = 0;
 }
 
-static void digest_of_program(uint8_t out[WIRE_DIGEST_BYTES])
+void app_provisioner_digest(void *ctx, uint8_t out[WIRE_DIGEST_BYTES])
 {
+    (void)ctx;
     struct stat status;
     memset(out, 0, WIRE_DIGEST_BYTES);
     const int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
@@ -171,9 +172,9 @@ static void end_line(struct app_identity_file *identity)
 {
     identity->line[identity->n_chars] = '\0';
     if (identity->is_overlong) {
-        say(identity, "! word the line is too long\n");
-    } else if (!fw_ceremony_line(&identity->provisioner.ceremony, identity->line)) {
-        say(identity, "! word it takes lines that begin with prov\n");
+        app_provisioner_say(identity, "! word the line is too long\n");
+    } else if (!fw_ceremony_line(&identity->ceremony, identity->line)) {
+        app_provisioner_say(identity, "! word it takes lines that begin with prov\n");
     }
     identity->n_chars = 0;
     identity->is_overlong = false;
@@ -225,12 +226,10 @@ size_t app_identity_file_fds(const struct app_identity_file *identity, struct po
 struct hr_status app_identity_file_open(struct app_identity_file *identity, const struct app_identity *config,
                                         const struct port_log *log)
 {
-    uint8_t digest[WIRE_DIGEST_BYTES];
     identity->log = log;
     identity->listening_fd = identity->caller_fd = -1;
     HR_TRY(open_file(identity, config));
-    digest_of_program(digest);
-    app_provisioner_init(&identity->provisioner, &identity->store, identity->stage, digest, say, identity);
+    app_provisioner_init(&identity->ceremony, &identity->store, identity->stage, identity);
     HR_TRY(listen_at(identity, config->directory));
     const struct image_identity *image = &identity->store.image;
     PORT_LOG(log, PORT_LOG_INFO, "identity", {"serial", image->serial != NULL ? image->serial : "", 0},

@@ -60,21 +60,19 @@ static bool is_address(void *ctx, const char *uri)
     return hr_is_ok(net_address_parse(uri, &address));
 }
 
-void app_provisioner_init(struct app_provisioner *provisioner, struct fw_identity_store *store,
-                          uint8_t stage[FW_CEREMONY_STAGE_BYTES], const uint8_t digest[WIRE_DIGEST_BYTES],
-                          void (*say)(void *ctx, const char *text), void *ctx)
+static const struct fw_ceremony_ports ports = {.sample = sample,
+                                               .new_key = new_key,
+                                               .public_key = public_key,
+                                               .sign = sign,
+                                               .check = check,
+                                               .is_address = is_address,
+                                               .say = app_provisioner_say,
+                                               .hash = crypto_hash,
+                                               .firmware = APP_VERSION,
+                                               .digest = app_provisioner_digest};
+
+void app_provisioner_init(struct fw_ceremony *ceremony, struct fw_identity_store *store,
+                          uint8_t stage[FW_CEREMONY_STAGE_BYTES], void *ctx)
 {
-    memcpy(provisioner->digest, digest, sizeof provisioner->digest);
-    provisioner->ports = (struct fw_ceremony_ports){.sample = sample,
-                                                    .new_key = new_key,
-                                                    .public_key = public_key,
-                                                    .sign = sign,
-                                                    .check = check,
-                                                    .is_address = is_address,
-                                                    .say = say,
-                                                    .ctx = ctx,
-                                                    .hash = crypto_hash(),
-                                                    .firmware = APP_VERSION,
-                                                    .digest = provisioner->digest};
-    fw_ceremony_init(&provisioner->ceremony, &provisioner->ports, store, stage);
+    fw_ceremony_init(ceremony, &ports, ctx, store, stage);
 }

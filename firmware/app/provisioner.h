@@ -7,16 +7,12 @@
 
 #include "firmware/core/ceremony.h"
 
-struct app_provisioner {
-    struct fw_ceremony ceremony;
-    struct fw_ceremony_ports ports;
-    uint8_t digest[WIRE_DIGEST_BYTES];
-};
+/* Store and stage are kept; ctx is what the two functions below get. */
+void app_provisioner_init(struct fw_ceremony *ceremony, struct fw_identity_store *store,
+                          uint8_t stage[FW_CEREMONY_STAGE_BYTES], void *ctx);
 
-/* `digest` is the SHA-256 of the firmware; `say` and its ctx as struct fw_ceremony_ports has them. Store and
- * stage are kept. */
-void app_provisioner_init(struct app_provisioner *provisioner, struct fw_identity_store *store,
-                          uint8_t stage[FW_CEREMONY_STAGE_BYTES], const uint8_t digest[WIRE_DIGEST_BYTES],
-                          void (*say)(void *ctx, const char *text), void *ctx);
+/* ---- of the platform: identity_file_linux.c, shell_bare.c ---- */
+void app_provisioner_say(void *ctx, const char *text);
+void app_provisioner_digest(void *ctx, uint8_t out[WIRE_DIGEST_BYTES]);
 
 #endif

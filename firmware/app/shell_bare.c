@@ -151,6 +151,40 @@ static void run_help(struct app_device *device)
     }
 }
 
+/* ---- the ceremony ---- */
+
+void app_provisioner_say(void *ctx, const char *text)
+{
+    (void)ctx;
+    app_console_text(text[0] == '\n' ? "\r\n" : text);
+}
+
+void app_provisioner_digest(void *ctx, uint8_t out[WIRE_DIGEST_BYTES])
+{
+    const struct hr_bytes firmware = board_firmware();
+    (void)ctx;
+    wire_sha256(crypto_hash(), &firmware, 1, out);
+}
+
+void app_shell_start_ceremony(struct app_device *device)
+{
+    app_provisioner_init(&device->ceremony, &device->identity.store, (uint8_t *)&device->stats, device);
+    device->shell.has_ceremony = true;
+}
+
+/* True: the line was the ceremony's. A device that got its identity, or lost sight of it, begins anew. */
+static bool run_ceremony(struct app_shell *shell, struct app_device *device)
+{
+    struct fw_ceremony *ceremony = &device->ceremony;
+    if (!shell->has_ceremony || !fw_ceremony_line(ceremony, shell->line)) {
+        return false;
+    }
+    if (ceremony->may_deliver || !device->identity.store.is_known) {
+        app_device_reboot(device);
+    }
+    return true;
+}
+
 /* ---- lines ---- */
 
 static void run_line(struct app_shell *shell, struct app_device *device)
@@ -179,7 +213,7 @@ static void end_line(struct app_shell *shell, struct app_device *device)
     if (shell->overlong) {
         shell->refused++;
         APP_SAY("too_long", {"max_chars", NULL, APP_SHELL_LINE_MAX_CHARS});
-    } else if (shell->n_chars != 0) {
+    } else if (shell->n_chars != 0 && !run_ceremony(shell, device)) {
         run_line(shell, device);
     }
     shell->n_chars = 0;

@@ -23,10 +23,10 @@ bool fw_random_is_healthy(const uint8_t sample[FW_CEREMONY_SAMPLE_BYTES])
     return healthy;
 }
 
-void fw_ceremony_init(struct fw_ceremony *ceremony, const struct fw_ceremony_ports *ports,
+void fw_ceremony_init(struct fw_ceremony *ceremony, const struct fw_ceremony_ports *ports, void *ctx,
                       struct fw_identity_store *store, uint8_t stage[FW_CEREMONY_STAGE_BYTES])
 {
-    *ceremony = (struct fw_ceremony){.ports = ports, .store = store, .stage = stage};
+    *ceremony = (struct fw_ceremony){.ports = ports, .ctx = ctx, .store = store, .stage = stage};
 }
 
 /* ---- keys ---- */
@@ -36,14 +36,14 @@ static bool make_key(struct fw_ceremony *ceremony, uint8_t key[IMAGE_KEY_MAX_BYT
 {
     const struct fw_ceremony_ports *ports = ceremony->ports;
     uint8_t sample[FW_CEREMONY_SAMPLE_BYTES];
-    const bool healthy = hr_is_ok(ports->sample(ports->ctx, sample)) && fw_random_is_healthy(sample);
+    const bool healthy = hr_is_ok(ports->sample(ceremony->ctx, sample)) && fw_random_is_healthy(sample);
     hr_wipe(sample, sizeof sample);
     if (!healthy) {
         return fw_refuse(ceremony, "random",
                          "the source of random numbers does not work: no key is made with it");
     }
     size_t len_bytes = 0;
-    if (!hr_is_ok(ports->new_key(ports->ctx, key, &len_bytes))) {
+    if (!hr_is_ok(ports->new_key(ceremony->ctx, key, &len_bytes))) {
         return fw_refuse(ceremony, "key", "a key could not be made");
     }
     *out = hr_bytes_of(key, len_bytes);
@@ -54,7 +54,7 @@ static bool make_key(struct fw_ceremony *ceremony, uint8_t key[IMAGE_KEY_MAX_BYT
 static bool public_of(struct fw_ceremony *ceremony, struct hr_bytes key, uint8_t spki[FW_SPKI_BYTES])
 {
     const struct fw_ceremony_ports *ports = ceremony->ports;
-    return hr_is_ok(ports->public_key(ports->ctx, key, spki)) ||
+    return hr_is_ok(ports->public_key(ceremony->ctx, key, spki)) ||
            fw_refuse(ceremony, "key", "the key in the memory can't be used");
 }
 
@@ -62,7 +62,7 @@ static bool sign_with(struct fw_ceremony *ceremony, struct hr_bytes key, struct 
                       uint8_t signature[WIRE_SIGNATURE_BYTES])
 {
     const struct fw_ceremony_ports *ports = ceremony->ports;
-    return hr_is_ok(ports->sign(ports->ctx, key, message, signature)) ||
+    return hr_is_ok(ports->sign(ceremony->ctx, key, message, signature)) ||
            fw_refuse(ceremony, "key", "the key in the memory can't sign");
 }
 
@@ -70,7 +70,7 @@ static void digest_of_spki(const struct fw_ceremony *ceremony, const uint8_t spk
                            uint8_t out[WIRE_DIGEST_BYTES])
 {
     const struct hr_bytes part = hr_bytes_of(spki, FW_SPKI_BYTES);
-    wire_sha256(ceremony->ports->hash, &part, 1, out);
+    wire_sha256(ceremony->ports->hash(), &part, 1, out);
 }
 
 /* ---- the steps ---- */
@@ -85,7 +85,7 @@ static void say_digest_of(struct fw_ceremony *ceremony, const char *key, struct 
     uint8_t spki[FW_SPKI_BYTES];
     uint8_t digest[WIRE_DIGEST_BYTES];
     const struct fw_ceremony_ports *ports = ceremony->ports;
-    if (of.len_bytes != 0 && hr_is_ok(ports->public_key(ports->ctx, of, spki))) {
+    if (of.len_bytes != 0 && hr_is_ok(ports->public_key(ceremony->ctx, of, spki))) {
         digest_of_spki(ceremony, spki, digest);
         fw_say_hex(ceremony, key, digest, sizeof digest);
     }
@@ -172,6 +172,7 @@ bool fw_step_proof(struct fw_ceremony *ceremony, char *words[])
     static const char domain[] = "edge.enrol.v1";
     const struct image_identity *image = &ceremony->store->image;
     uint8_t message[FW_PROOF_MAX_BYTES];
+    uint8_t firmware[WIRE_DIGEST_BYTES];
     uint8_t nonce[FW_CEREMONY_NONCE_BYTES];
     uint8_t spki[FW_SPKI_BYTES];
     uint8_t digest[WIRE_DIGEST_BYTES];
@@ -186,19 +187,20 @@ bool fw_step_proof(struct fw_ceremony *ceremony, char *words[])
         return false;
     }
     digest_of_spki(ceremony, spki, digest);
+    ceremony->ports->digest(ceremony->ctx, firmware);
     struct hr_writer writer = hr_writer_over(message, sizeof message);
     hr_write_raw(&writer, domain, sizeof domain - 1);
     hr_write_raw(&writer, nonce, sizeof nonce);
     hr_write_u8(&writer, (uint8_t)strlen(image->serial));
     hr_write_raw(&writer, image->serial, strlen(image->serial));
-    hr_write_raw(&writer, ceremony->ports->digest, WIRE_DIGEST_BYTES);
+    hr_write_raw(&writer, firmware, WIRE_DIGEST_BYTES);
     hr_write_raw(&writer, digest, sizeof digest);
     HR_ASSERT(hr_writer_ok(&writer));
     if (!sign_with(ceremony, image->transport_key, hr_bytes_of(message, writer.at), signature)) {
         return false;
     }
     fw_say(ceremony, "= proof");
-    fw_say_hex(ceremony, "firmware", ceremony->ports->digest, WIRE_DIGEST_BYTES);
+    fw_say_hex(ceremony, "firmware", firmware, WIRE_DIGEST_BYTES);
     fw_say_hex(ceremony, "proof", signature, sizeof signature);
     fw_say(ceremony, "\n");
     return true;
@@ -226,7 +228,7 @@ bool fw_step_install(struct fw_ceremony *ceremony, char *words[])
     if (!public_of(ceremony, next.transport_key, spki)) {
         return false;
     }
-    struct hr_status status = ports->check(ports->ctx, &next, spki);
+    struct hr_status status = ports->check(ceremony->ctx, &next, spki);
     if (hr_is(status, HR_DENIED)) {
         return fw_refuse(ceremony, "foreign", "the certificate is of another key than this device's");
     }
@@ -257,30 +259,36 @@ static size_t bootstrap_of(const struct fw_ceremony *ceremony, const uint8_t non
     return writer.at;
 }
 
+/* What a bootstrap is made of; it stands in the stage, since a board's stack has no room for it. */
+struct bootstrap {
+    uint8_t transport[FW_SPKI_BYTES];
+    uint8_t record[FW_SPKI_BYTES];
+    uint8_t message[FW_BOOTSTRAP_BYTES];
+    uint8_t by_transport[WIRE_SIGNATURE_BYTES];
+    uint8_t by_record[WIRE_SIGNATURE_BYTES];
+};
+_Static_assert(sizeof(struct bootstrap) <= FW_CEREMONY_STAGE_BYTES, "it stands in the stage");
+
 static bool say_bootstrap(struct fw_ceremony *ceremony, const uint8_t nonce[FW_CEREMONY_NONCE_BYTES])
 {
     const struct image_identity *image = &ceremony->store->image;
-    uint8_t transport[FW_SPKI_BYTES];
-    uint8_t record[FW_SPKI_BYTES];
-    uint8_t by_transport[WIRE_SIGNATURE_BYTES];
-    uint8_t by_record[WIRE_SIGNATURE_BYTES];
-    if (!public_of(ceremony, image->transport_key, transport) ||
-        !public_of(ceremony, image->record_key, record)) {
+    struct bootstrap *made = (struct bootstrap *)ceremony->stage; /* bytes, of any alignment */
+    ceremony->staged_bytes = 0;
+    if (!public_of(ceremony, image->transport_key, made->transport) ||
+        !public_of(ceremony, image->record_key, made->record)) {
         return false;
     }
-    uint8_t *bytes = ceremony->stage;
-    ceremony->staged_bytes = 0;
-    const struct hr_bytes message =
-        hr_bytes_of(bytes, bootstrap_of(ceremony, nonce, transport, record, bytes));
-    if (!sign_with(ceremony, image->transport_key, message, by_transport) ||
-        !sign_with(ceremony, image->record_key, message, by_record)) {
+    const struct hr_bytes message = hr_bytes_of(
+        made->message, bootstrap_of(ceremony, nonce, made->transport, made->record, made->message));
+    if (!sign_with(ceremony, image->transport_key, message, made->by_transport) ||
+        !sign_with(ceremony, image->record_key, message, made->by_record)) {
         return false;
     }
     fw_say(ceremony, "= record");
     fw_say_number(ceremony, "epoch", image->key_epoch);
-    fw_say_hex(ceremony, "key", record, sizeof record);
-    fw_say_hex(ceremony, "signature", by_transport, sizeof by_transport);
-    fw_say_hex(ceremony, "proof", by_record, sizeof by_record);
+    fw_say_hex(ceremony, "key", made->record, sizeof made->record);
+    fw_say_hex(ceremony, "signature", made->by_transport, sizeof made->by_transport);
+    fw_say_hex(ceremony, "proof", made->by_record, sizeof made->by_record);
     fw_say(ceremony, "\n");
     return true;
 }

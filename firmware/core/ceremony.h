@@ -27,7 +27,7 @@
 #include "proto/wire/hash.h"
 
 enum {
-    FW_CEREMONY_LINE_MAX_CHARS = 159, /* of what it takes */
+    FW_CEREMONY_LINE_MAX_CHARS = 79, /* of what it takes */
     FW_CEREMONY_STAGE_BYTES = IMAGE_CERTIFICATE_MAX_BYTES,
     FW_CEREMONY_NONCE_BYTES = 16,
     FW_CEREMONY_SAMPLE_BYTES = 64,
@@ -50,21 +50,22 @@ struct fw_ceremony_ports {
     bool (*is_address)(void *ctx, const char *uri);
     /* A piece of an answer; "\n" ends it. */
     void (*say)(void *ctx, const char *text);
-    void *ctx;
-    const struct wire_hash *hash;
-    const char *firmware;  /* its version, one word */
-    const uint8_t *digest; /* SHA-256 of the firmware */
+    const struct wire_hash *(*hash)(void);
+    const char *firmware; /* its version, one word */
+    /* SHA-256 of the firmware. */
+    void (*digest)(void *ctx, uint8_t out[WIRE_DIGEST_BYTES]);
 };
 
 struct fw_ceremony {
     const struct fw_ceremony_ports *ports; /* kept */
+    void *ctx;                             /* of the ports */
     struct fw_identity_store *store;       /* kept; open and settled */
     uint8_t *stage;                        /* FW_CEREMONY_STAGE_BYTES */
     uint16_t staged_bytes;
     bool may_deliver; /* the identity became one that delivers: the program starts with it */
 };
 
-void fw_ceremony_init(struct fw_ceremony *ceremony, const struct fw_ceremony_ports *ports,
+void fw_ceremony_init(struct fw_ceremony *ceremony, const struct fw_ceremony_ports *ports, void *ctx,
                       struct fw_identity_store *store, uint8_t stage[FW_CEREMONY_STAGE_BYTES]);
 
 /* Takes one line, without its end, and says one answer. The words are borrowed and changed. True: it was one

@@ -10,7 +10,7 @@
 
 void fw_say(struct fw_ceremony *ceremony, const char *text)
 {
-    ceremony->ports->say(ceremony->ports->ctx, text);
+    ceremony->ports->say(ceremony->ctx, text);
 }
 
 static void say_key(struct fw_ceremony *ceremony, const char *key)
@@ -161,7 +161,7 @@ static bool keep_of_list(struct fw_ceremony *ceremony, struct image_identity *ne
         const struct fw_ceremony_ports *ports = ceremony->ports;
         next->aggregators[i] = text_of(ceremony);
         next->n_aggregators = (uint8_t)(i + 1);
-        return ports->is_address(ports->ctx, next->aggregators[i]);
+        return ports->is_address(ceremony->ctx, next->aggregators[i]);
     }
     return false;
 }

@@ -112,11 +112,53 @@ static void audit_entries_are_read_back_in_order(void **state)
     }
 }
 
+static void is_same_enrolment(const struct ledger_enrolment *got, const struct ledger_enrolment *want)
+{
+    assert_true(got->device_id == want->device_id);
+    assert_string_equal(got->serial, want->serial);
+    assert_string_equal(got->site, want->site);
+    assert_memory_equal(got->nonce, want->nonce, sizeof want->nonce);
+    assert_int_equal(got->epoch, want->epoch);
+    assert_int_equal(got->first_stream, want->first_stream);
+    assert_int_equal(got->spki_len_bytes, want->spki_len_bytes);
+    assert_memory_equal(got->spki, want->spki, want->spki_len_bytes);
+    assert_int_equal(got->certificate_len_bytes, want->certificate_len_bytes);
+    assert_memory_equal(got->certificate, want->certificate, want->certificate_len_bytes);
+}
+
+static void an_enrolment_is_found_by_serial_and_by_device(void **state)
+{
+    (void)state;
+    const struct ledger *ledger = &ledger_lab.ledger;
+    static struct ledger_enrolment row = {.device_id = 7, .serial = "SN-1", .site = "lower lock", .epoch = 1};
+    static struct ledger_enrolment got;
+    memset(row.nonce, 0x11, sizeof row.nonce);
+    struct ledger_commit change = {.enrolments = &row, .n_enrolments = 1};
+    assert_code(ledger->find_enrolment(ledger->ctx, "SN-1", 0, &got), HR_NOT_FOUND);
+    assert_ok(ledger->commit(ledger->ctx, &change));
+    assert_ok(ledger->find_enrolment(ledger->ctx, "SN-1", 0, &got));
+    is_same_enrolment(&got, &row);
+    /* Certified, on other hardware. */
+    row = (struct ledger_enrolment){
+        .device_id = 7, .serial = "SN-2", .site = "it's \"here\"", .epoch = UINT16_MAX, .first_stream = 9};
+    memset(row.nonce, 0x22, sizeof row.nonce);
+    memset(row.spki, 0x33, row.spki_len_bytes = sizeof row.spki);
+    memset(row.certificate, 0x44, row.certificate_len_bytes = sizeof row.certificate);
+    assert_ok(ledger->commit(ledger->ctx, &change));
+    ledger_lab_reopen();
+    assert_ok(ledger->find_enrolment(ledger->ctx, NULL, 7, &got));
+    is_same_enrolment(&got, &row);
+    assert_code(ledger->find_enrolment(ledger->ctx, "SN-1", 0, &got), HR_NOT_FOUND);
+    assert_code(ledger->find_enrolment(ledger->ctx, NULL, 8, &got), HR_NOT_FOUND);
+    assert_ok(ledger->find_enrolment(ledger->ctx, "SN-2", 0, &got));
+}
+
 int ledger_suite_run_registry(void)
 {
     const struct CMUnitTest tests[] = {
         SUITE_TEST(devices_are_listed_by_page),
         SUITE_TEST(audit_entries_are_read_back_in_order),
+        SUITE_TEST(an_enrolment_is_found_by_serial_and_by_device),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,3 +22,6 @@ foreach(board qemu_mps2_an385 qemu_lm3s6965)
 endforeach()
 # The flash is the same code on both; the sweep takes the board whose memory shows every store.
 hr_board_test(test_board_cuts qemu_mps2_an385 test_board_power 7 EveryOperation)
+foreach(board qemu_mps2_an385 qemu_lm3s6965)
+  hr_board_test(test_board_provision ${board} test_board_provision 3)
+endforeach()

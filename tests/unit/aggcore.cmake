@@ -33,3 +33,4 @@ hr_test(test_publish_ahead LABEL unit SOURCES unit/test_publish_ahead.c support/
         DEPENDS agg_core agg_normalize agg_schema agg_ledger_sqlite hr_test_batches)
 hr_test(test_publish_past LABEL unit SOURCES unit/test_publish_past.c
         DEPENDS agg_core agg_normalize agg_schema hr_test_batches)
+hr_test(test_admit_enrol LABEL unit SOURCES unit/test_admit_enrol.c DEPENDS hr_test_core agg_verify fw_crypto)

@@ -12,7 +12,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-enum { TIMEOUT_S = 60, REQUEST_MAX_BYTES = 2048 };
+enum { TIMEOUT_S = 60, REQUEST_MAX_BYTES = 8192 };
 
 bool cli_admin_parse(const char *url, struct cli_admin *out)
 {

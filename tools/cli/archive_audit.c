@@ -39,8 +39,8 @@ bool cli_get_audit(struct hr_bytes body, struct ledger_audit *out)
     hr_read_raw(&in, out->old_key, sizeof out->old_key);
     hr_read_raw(&in, out->new_key, sizeof out->new_key);
     good = good && cli_get_text(&in, out->reason, sizeof out->reason);
-    return good && cli_row_is_done(&in) && out->old_state <= LEDGER_DEVICE_ROTATING &&
-           new_state <= LEDGER_DEVICE_ROTATING;
+    return good && cli_row_is_done(&in) && out->old_state <= LEDGER_DEVICE_STATE_LAST &&
+           new_state <= LEDGER_DEVICE_STATE_LAST;
 }
 
 struct audit_page {

@@ -157,7 +157,7 @@ bool cli_get_device(struct hr_bytes body, struct ledger_device *out)
     out->revision = hr_read_u32(&in);
     good = good && cli_get_text(&in, out->reason, sizeof out->reason);
     out->n_keys = hr_read_u8(&in);
-    good = good && out->n_keys <= LEDGER_DEVICE_MAX_KEYS && out->state <= LEDGER_DEVICE_ROTATING;
+    good = good && out->n_keys <= LEDGER_DEVICE_MAX_KEYS && out->state <= LEDGER_DEVICE_STATE_LAST;
     for (uint32_t i = 0; good && i < out->n_keys; i++) {
         good = get_key(&in, &out->keys[i]);
     }

@@ -28,5 +28,9 @@ struct cli_certified {
 HR_MUST_USE struct hr_status cli_authority_certify(const char *directory, const char *issuer_name,
                                                    const struct cli_certificate *wanted,
                                                    struct cli_certified *out);
+/* A certificate of a public key that somebody else has; the caller frees it. */
+HR_MUST_USE struct hr_status cli_authority_sign(const char *directory, const char *issuer_name,
+                                                const struct cli_certificate *wanted, EVP_PKEY *subject_key,
+                                                X509 **out);
 
 #endif

@@ -76,19 +76,42 @@ static struct hr_status certify(const struct cli_certificate *wanted, const stru
     return status;
 }
 
+/* Free with close_issuer in any case. */
+static struct hr_status open_issuer(const char *directory, const char *issuer_name, struct cli_issuer *out)
+{
+    struct pair at;
+    HR_TRY(pair_at(directory, issuer_name, &at));
+    HR_TRY(cli_certificate_read(at.certificate.text, &out->certificate));
+    return cli_key_read(at.key.text, &out->key);
+}
+
+static void close_issuer(struct cli_issuer *issuer)
+{
+    EVP_PKEY_free(issuer->key);
+    X509_free(issuer->certificate);
+}
+
 struct hr_status cli_authority_certify(const char *directory, const char *issuer_name,
                                        const struct cli_certificate *wanted, struct cli_certified *out)
 {
-    struct pair at;
     struct cli_issuer issuer = {0};
-    HR_TRY(pair_at(directory, issuer_name, &at));
-    HR_TRY(cli_certificate_read(at.certificate.text, &issuer.certificate));
-    struct hr_status status = cli_key_read(at.key.text, &issuer.key);
+    struct hr_status status = open_issuer(directory, issuer_name, &issuer);
     if (hr_is_ok(status)) {
         status = certify(wanted, &issuer, out);
     }
-    EVP_PKEY_free(issuer.key);
-    X509_free(issuer.certificate);
+    close_issuer(&issuer);
+    return status;
+}
+
+struct hr_status cli_authority_sign(const char *directory, const char *issuer_name,
+                                    const struct cli_certificate *wanted, EVP_PKEY *subject_key, X509 **out)
+{
+    struct cli_issuer issuer = {0};
+    struct hr_status status = open_issuer(directory, issuer_name, &issuer);
+    if (hr_is_ok(status)) {
+        status = cli_certificate_issue(wanted, subject_key, &issuer, out);
+    }
+    close_issuer(&issuer);
     return status;
 }
 

@@ -105,6 +105,15 @@ int cli_device(int argc, char **argv)
     if (strcmp(verb, "enrol") == 0) {
         return cli_device_enrol(argc - 1, argv + 1);
     }
+    if (strcmp(verb, "factory") == 0) {
+        return cli_device_factory(argc - 1, argv + 1);
+    }
+    if (strcmp(verb, "claim") == 0) {
+        return cli_device_claim(argc - 1, argv + 1);
+    }
+    if (strcmp(verb, "provision") == 0 || strcmp(verb, "replace") == 0) {
+        return cli_device_provision(argc - 1, argv + 1, strcmp(verb, "replace") == 0);
+    }
     if (strcmp(verb, "list") == 0) {
         return cli_device_list(argc - 1, argv + 1);
     }
@@ -123,6 +132,12 @@ int cli_device(int argc, char **argv)
     }
     (void)fputs(
         "usage: headrace device enrol --ca DIR --registry DIR --out DIR --name NAME [--board BOARD] [...]\n"
+        "       headrace device factory --board BOARD --serial SERIAL --out DIR\n"
+        "       headrace device claim --serial SERIAL --name NAME [--site TEXT] [...]\n"
+        "       headrace device provision --console PORT|--socket PATH --dir DIR --aggregator URI "
+        "--server-name NAME [...]\n"
+        "       headrace device replace DEVICE_ID --console PORT|--socket PATH --dir DIR --aggregator URI "
+        "--server-name NAME [...]\n"
         "       headrace device list [--state STATE] [--name TEXT] [--json]\n"
         "       headrace device show DEVICE_ID --admin URL|--config YAML\n"
         "       headrace device show MEMORY\n"

@@ -129,6 +129,14 @@ static enum cli_exit print_image(const struct cli_board_image *image)
     const struct image_regions *regions = &identity->regions;
     (void)printf("%-12s %s  sequence %" PRIu32 "  %" PRIu32 " of %d copies check\n", "image", identity->board,
                  identity->sequence, image->n_copies, IMAGE_COPIES);
+    if (identity->serial != NULL) {
+        (void)printf("%-12s %s\n", "serial", identity->serial);
+    }
+    if (identity->state != IMAGE_ENROLLED) {
+        (void)printf("%-12s %s: `headrace device provision` goes on\n", "state",
+                     identity->state == IMAGE_FACTORY ? "factory" : "certified");
+        return image->n_seeds > 0 ? CLI_OK : CLI_FAILED;
+    }
     (void)printf("%-12s %" PRIu64 "  %016" PRIx64 "  name %s  site %s\n", "device", identity->device_id,
                  identity->device_id, identity->name, identity->site == NULL ? "-" : identity->site);
     (void)printf("%-12s %s\n", "console", identity->console_locked ? "locked" : "unlocked");

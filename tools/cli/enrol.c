@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { DEVICE_DAYS = 10 * 365, ENTRY_MAX_BYTES = 8192 };
+enum { ENTRY_MAX_BYTES = 8192 };
 
 struct hr_status cli_entry_path(const char *registry, uint64_t device_id, struct cli_path *out)
 {
@@ -81,12 +81,19 @@ void cli_entry_tell(const struct cli_path *path, const struct ledger_device *dev
                  device->device_id, device->name, (unsigned)cli_entry_newest_epoch(device));
 }
 
+const char *cli_device_common_name(uint64_t device_id, char out[CLI_DEVICE_NAME_CHARS])
+{
+    (void)snprintf(out, CLI_DEVICE_NAME_CHARS, "headrace-device-%016" PRIx64, device_id);
+    return out;
+}
+
 struct hr_status cli_enrol_transport(const struct cli_enrolment *enrolment, struct cli_certified *out)
 {
-    char common_name[40];
-    (void)snprintf(common_name, sizeof(common_name), "headrace-device-%016" PRIx64, enrolment->device_id);
-    const struct cli_certificate wanted = {
-        .role = CLI_ROLE_DEVICE, .common_name = common_name, .days = DEVICE_DAYS};
+    char common_name[CLI_DEVICE_NAME_CHARS];
+    const struct cli_certificate wanted = {.role = CLI_ROLE_DEVICE,
+                                           .common_name =
+                                               cli_device_common_name(enrolment->device_id, common_name),
+                                           .days = CLI_DEVICE_DAYS};
     return cli_authority_certify(enrolment->authority, CLI_ISSUER_DEVICES, &wanted, out);
 }
 

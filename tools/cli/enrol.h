@@ -48,10 +48,20 @@ HR_MUST_USE struct hr_status cli_entry_with_key(const struct cli_enrolment *enro
 uint16_t cli_entry_newest_epoch(const struct ledger_device *device);
 void cli_entry_tell(const struct cli_path *path, const struct ledger_device *device);
 
+enum { CLI_DEVICE_DAYS = 10 * 365, CLI_DEVICE_NAME_CHARS = 40 };
+
+/* The subject of a device's certificates. Returns out. */
+const char *cli_device_common_name(uint64_t device_id, char out[CLI_DEVICE_NAME_CHARS]);
+
 /* A transport key with its certificate, and the certificate of who signs aggregators. */
 HR_MUST_USE struct hr_status cli_enrol_transport(const struct cli_enrolment *enrolment,
                                                  struct cli_certified *out);
 HR_MUST_USE struct hr_status cli_enrol_trusted(const struct cli_enrolment *enrolment, X509 **out);
+
+/* A board's memory with that identity, a seed, and an empty spool. */
+HR_MUST_USE struct hr_status cli_board_memory_write(const struct image_board *board,
+                                                    const struct image_identity *identity,
+                                                    const struct cli_path *path, bool force);
 
 HR_MUST_USE struct hr_status cli_enrol_write(const struct cli_path *path, struct hr_bytes content,
                                              bool secret, bool force);

@@ -84,44 +84,27 @@ static struct hr_bytes der_bytes(const struct cli_der *der)
     return hr_bytes_of(der->bytes, der->len_bytes);
 }
 
-static struct hr_status encode_identity(const struct cli_enrolment *enrolment,
-                                        const struct board_secrets *secrets, uint16_t epoch,
-                                        uint8_t out[IMAGE_IDENTITY_MAX_BYTES], size_t *len_bytes)
+static struct hr_status encode(const struct image_identity *identity, uint8_t out[IMAGE_IDENTITY_MAX_BYTES],
+                               size_t *len_bytes)
 {
-    struct image_identity identity = enrolment->wanted;
-    identity.sequence = epoch; /* it rises with each provisioning */
-    identity.board = enrolment->board->name;
-    identity.device_id = enrolment->device_id;
-    identity.name = enrolment->name;
-    identity.key_epoch = epoch;
-    identity.record_key = der_bytes(&secrets->record_key);
-    identity.transport_key = der_bytes(&secrets->transport_key);
-    identity.certificate = der_bytes(&secrets->certificate);
-    identity.ca[identity.n_ca++] = der_bytes(&secrets->trusted);
-    for (size_t i = 0; i < enrolment->n_aggregators; i++) {
-        identity.aggregators[identity.n_aggregators++] = enrolment->aggregators[i];
-    }
-    identity.server_name = enrolment->server_name;
-    struct hr_status status = image_identity_encode(&identity, out, IMAGE_IDENTITY_MAX_BYTES, len_bytes);
+    struct hr_status status = image_identity_encode(identity, out, IMAGE_IDENTITY_MAX_BYTES, len_bytes);
     if (!hr_is_ok(status)) {
-        (void)fprintf(
-            stderr,
-            "headrace device enrol: certificates of %zu and %zu bytes, names and addresses don't fit "
-            "an identity page (%d bytes, each certificate at most %d)\n",
-            secrets->certificate.len_bytes, secrets->trusted.len_bytes, IMAGE_IDENTITY_MAX_BYTES,
-            IMAGE_CERTIFICATE_MAX_BYTES);
+        (void)fprintf(stderr,
+                      "headrace: certificates of %zu and %zu bytes, names and addresses don't fit "
+                      "an identity page (%d bytes, each certificate at most %d)\n",
+                      identity->certificate.len_bytes, identity->ca[0].len_bytes, IMAGE_IDENTITY_MAX_BYTES,
+                      IMAGE_CERTIFICATE_MAX_BYTES);
     }
     return status;
 }
 
 /* Erased memory with both copies of the identity and the first seed; the spool is begun by the firmware. */
-static struct hr_status fill_memory(const struct cli_enrolment *enrolment,
-                                    const struct board_secrets *secrets, uint16_t epoch, uint8_t *memory)
+static struct hr_status fill_memory(const struct image_board *board, const struct image_identity *identity,
+                                    uint8_t *memory)
 {
-    const struct image_board *board = enrolment->board;
     uint8_t page[IMAGE_IDENTITY_MAX_BYTES];
     size_t len_bytes = 0;
-    struct hr_status status = encode_identity(enrolment, secrets, epoch, page, &len_bytes);
+    struct hr_status status = encode(identity, page, &len_bytes);
     if (hr_is_ok(status)) {
         memset(memory, 0xFF, board->file_bytes);
         for (uint32_t copy = 0; copy < IMAGE_COPIES; copy++) {
@@ -140,22 +123,43 @@ static struct hr_status fill_memory(const struct cli_enrolment *enrolment,
     return status;
 }
 
-static struct hr_status write_memory(const struct cli_enrolment *enrolment, const struct board_files *files,
-                                     const struct board_secrets *secrets, uint16_t epoch)
+struct hr_status cli_board_memory_write(const struct image_board *board,
+                                        const struct image_identity *identity, const struct cli_path *path,
+                                        bool force)
 {
-    size_t len_bytes = enrolment->board->file_bytes;
+    size_t len_bytes = board->file_bytes;
     uint8_t *memory = malloc(len_bytes);
     if (memory == NULL) {
         perror("headrace");
         return hr_status_of(HR_IO);
     }
-    struct hr_status status = fill_memory(enrolment, secrets, epoch, memory);
+    struct hr_status status = fill_memory(board, identity, memory);
     if (hr_is_ok(status)) {
-        status = cli_enrol_write(&files->memory, hr_bytes_of(memory, len_bytes), true, enrolment->force);
+        status = cli_enrol_write(path, hr_bytes_of(memory, len_bytes), true, force);
     }
     OPENSSL_cleanse(memory, len_bytes);
     free(memory);
     return status;
+}
+
+static struct hr_status write_memory(const struct cli_enrolment *enrolment, const struct board_files *files,
+                                     const struct board_secrets *secrets, uint16_t epoch)
+{
+    struct image_identity identity = enrolment->wanted;
+    identity.sequence = epoch; /* it rises with each provisioning */
+    identity.board = enrolment->board->name;
+    identity.device_id = enrolment->device_id;
+    identity.name = enrolment->name;
+    identity.key_epoch = epoch;
+    identity.record_key = der_bytes(&secrets->record_key);
+    identity.transport_key = der_bytes(&secrets->transport_key);
+    identity.certificate = der_bytes(&secrets->certificate);
+    identity.ca[identity.n_ca++] = der_bytes(&secrets->trusted);
+    for (size_t i = 0; i < enrolment->n_aggregators; i++) {
+        identity.aggregators[identity.n_aggregators++] = enrolment->aggregators[i];
+    }
+    identity.server_name = enrolment->server_name;
+    return cli_board_memory_write(enrolment->board, &identity, &files->memory, enrolment->force);
 }
 
 static struct hr_status make_and_write(const struct cli_enrolment *enrolment, const struct board_files *files,

@@ -16,6 +16,10 @@ int cli_device_list(int argc, char **argv);
 int cli_device_rotate(int argc, char **argv);
 /* `device show` of a device in the registry, where the other one looks into a file. */
 int cli_device_registered(int argc, char **argv);
+/* Hardware becomes a device (provision.h); is_replace: `device replace`. */
+int cli_device_factory(int argc, char **argv);
+int cli_device_claim(int argc, char **argv);
+int cli_device_provision(int argc, char **argv, bool is_replace);
 /* By a running aggregator; needs_yes: it can't be undone. */
 int cli_device_decide_online(int argc, char **argv, const char *decision, bool needs_yes);
 

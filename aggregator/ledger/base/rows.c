@@ -55,3 +55,19 @@ void ledger_device_rows_end(struct ledger_device_rows *rows)
         rows->each(rows->each_ctx, &rows->device);
     }
 }
+
+void ledger_enrolment_bytes(struct ledger_enrolment *out, struct hr_bytes nonce, struct hr_bytes spki,
+                            struct hr_bytes certificate)
+{
+    if (nonce.len_bytes == sizeof out->nonce) {
+        memcpy(out->nonce, nonce.data, nonce.len_bytes);
+    }
+    if (spki.len_bytes != 0 && spki.len_bytes <= sizeof out->spki) {
+        memcpy(out->spki, spki.data, spki.len_bytes);
+        out->spki_len_bytes = (uint16_t)spki.len_bytes;
+    }
+    if (certificate.len_bytes != 0 && certificate.len_bytes <= sizeof out->certificate) {
+        memcpy(out->certificate, certificate.data, certificate.len_bytes);
+        out->certificate_len_bytes = (uint16_t)certificate.len_bytes;
+    }
+}

@@ -39,4 +39,8 @@ void ledger_device_rows_add(struct ledger_device_rows *rows, const struct ledger
 /* After the last row. */
 void ledger_device_rows_end(struct ledger_device_rows *rows);
 
+/* Fills nonce, key and certificate; what has another length than they may have is empty. */
+void ledger_enrolment_bytes(struct ledger_enrolment *out, struct hr_bytes nonce, struct hr_bytes spki,
+                            struct hr_bytes certificate);
+
 #endif

@@ -51,6 +51,11 @@ static const struct ledger_pg_statement statements[] = {
                " excluded.source)"},
     {"audit", "INSERT INTO audit (device, at_ms, actor, action, old_state, new_state, revision, old_key,"
               " new_key, reason) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"},
+    {"enrolment",
+     "INSERT INTO enrolment (device, serial, site, nonce, epoch, first_stream, spki, certificate)"
+     " VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (device) DO UPDATE SET (serial, site, nonce,"
+     " epoch, first_stream, spki, certificate) = (excluded.serial, excluded.site, excluded.nonce,"
+     " excluded.epoch, excluded.first_stream, excluded.spki, excluded.certificate)"},
     {"hint", "INSERT INTO hint (sink, next_leaf) VALUES ($1, $2)"
              " ON CONFLICT (sink) DO UPDATE SET next_leaf = excluded.next_leaf"},
 };
@@ -271,6 +276,20 @@ static void send_audit(struct ledger_pg_pipeline *pipeline, const struct ledger_
     ledger_pg_pipeline_send(pipeline, "audit", &params);
 }
 
+static void send_enrolment(struct ledger_pg_pipeline *pipeline, const struct ledger_enrolment *row)
+{
+    struct ledger_pg_params params = {.n = 0};
+    ledger_pg_put_u64(&params, row->device_id);
+    ledger_pg_put_text(&params, row->serial);
+    ledger_pg_put_text(&params, row->site);
+    ledger_pg_put_bytes(&params, hr_bytes_of(row->nonce, sizeof row->nonce));
+    ledger_pg_put_u64(&params, row->epoch);
+    ledger_pg_put_u64(&params, row->first_stream);
+    ledger_pg_put_bytes(&params, hr_bytes_of(row->spki, row->spki_len_bytes));
+    ledger_pg_put_bytes(&params, hr_bytes_of(row->certificate, row->certificate_len_bytes));
+    ledger_pg_pipeline_send(pipeline, "enrolment", &params);
+}
+
 static void send_hints(struct ledger_postgres *ledger, struct ledger_pg_pipeline *pipeline)
 {
     struct ledger_hint hints[LEDGER_MAX_SINKS];
@@ -315,6 +334,9 @@ struct hr_status ledger_pg_send_change(struct ledger_postgres *ledger, struct le
     }
     for (size_t i = 0; i < change->n_audits; i++) {
         send_audit(pipeline, &change->audits[i]);
+    }
+    for (size_t i = 0; i < change->n_enrolments; i++) {
+        send_enrolment(pipeline, &change->enrolments[i]);
     }
     send_hints(ledger, pipeline);
     ledger_pg_pipeline_send(pipeline, "commit", &none);

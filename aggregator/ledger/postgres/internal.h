@@ -20,6 +20,7 @@ enum {
     LEDGER_PG_LOCK_MS = 2000,     /* after this long a session that sits on the head is ended */
     LEDGER_PG_OLDEST_SERVER = 140000,
     LEDGER_PG_AUDIT_VERSION = 3, /* of the schema that has audit entries */
+    LEDGER_PG_ENROLMENT_VERSION = 4,
 };
 
 extern const struct ledger_migrations ledger_postgres_migrations;
@@ -37,6 +38,7 @@ struct ledger_postgres {
     uint32_t commit_timeout_ms;
     bool is_writer; /* false: opened for reading only */
     bool has_audit; /* a reader of an older schema has none */
+    bool has_enrolment;
 
     struct ledger_pg_link writer;     /* of the writer thread */
     struct ledger_pg_link reader;     /* under reader_lock; connected when it is needed */

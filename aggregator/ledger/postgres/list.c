@@ -228,8 +228,45 @@ static struct hr_status list_audits(void *ctx, uint64_t device_id, const struct 
     return list(ctx, sql, &params, visit_audit, &visit);
 }
 
+struct finding {
+    struct ledger_enrolment *out;
+    bool is_found;
+};
+
+static void visit_enrolment(void *ctx, const PGresult *result, int row)
+{
+    struct finding *finding = ctx;
+    struct ledger_enrolment *out = finding->out;
+    *out = (struct ledger_enrolment){.device_id = ledger_pg_u64(result, row, 0),
+                                     .epoch = (uint16_t)ledger_pg_u32(result, row, 4),
+                                     .first_stream = ledger_pg_u32(result, row, 5)};
+    ledger_pg_text(result, row, 1, out->serial, sizeof out->serial);
+    ledger_pg_text(result, row, 2, out->site, sizeof out->site);
+    ledger_enrolment_bytes(out, ledger_pg_bytes(result, row, 3), ledger_pg_bytes(result, row, 6),
+                           ledger_pg_bytes(result, row, 7));
+    finding->is_found = true;
+}
+
+static struct hr_status find_enrolment(void *ctx, const char *serial, uint64_t device_id,
+                                       struct ledger_enrolment *out)
+{
+    struct finding finding = {.out = out};
+    struct ledger_pg_params params = {.n = 0};
+    if (!((const struct ledger_postgres *)ctx)->has_enrolment) {
+        return hr_status_of(HR_NOT_FOUND);
+    }
+    ledger_pg_put_u64(&params, device_id);
+    ledger_pg_put_text(&params, serial != NULL ? serial : "");
+    HR_TRY(list(ctx,
+                "SELECT device, serial, site, nonce, epoch, first_stream, spki, certificate FROM enrolment"
+                " WHERE ($2::text <> '' AND serial = $2::text) OR ($2::text = '' AND device = $1::bigint)",
+                &params, visit_enrolment, &finding));
+    return hr_status_of(finding.is_found ? HR_OK : HR_NOT_FOUND);
+}
+
 void ledger_pg_fill_lists(struct ledger *out)
 {
+    out->find_enrolment = find_enrolment;
     out->load_streams = load_streams;
     out->load_devices = load_devices;
     out->conflicts = list_conflicts;

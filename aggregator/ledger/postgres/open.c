@@ -90,6 +90,7 @@ static struct hr_status open_writer(struct ledger_postgres *ledger)
 {
     ledger->is_writer = true;
     ledger->has_audit = true;
+    ledger->has_enrolment = true;
     ledger_pg_name_writer(ledger);
     HR_TRY(ledger_pg_take_over(ledger, ledger_pg_now_ms() + ledger->commit_timeout_ms));
     return ledger_pg_keep_reader(ledger, ledger->target.connect_timeout_ms);
@@ -106,6 +107,7 @@ static struct hr_status open_reader(struct ledger_postgres *ledger)
         return hr_status_of(HR_CORRUPT);
     }
     ledger->has_audit = version >= LEDGER_PG_AUDIT_VERSION;
+    ledger->has_enrolment = version >= LEDGER_PG_ENROLMENT_VERSION;
     PGresult *result = NULL;
     struct ledger_pg_answer answer =
         ledger_pg_query(&ledger->reader, "SELECT origin FROM log_head", NULL, deadline_ms, &result);

@@ -27,6 +27,11 @@ static const char *const write_sql[N_WRITES] = {
     [WRITE_AUDIT] =
         "INSERT INTO audit (device, at_ms, actor, action, old_state, new_state, revision, old_key,"
         " new_key, reason) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+    [WRITE_ENROLMENT] =
+        "INSERT INTO enrolment (device, serial, site, nonce, epoch, first_stream, spki, certificate)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (device) DO UPDATE SET (serial, site, nonce,"
+        " epoch, first_stream, spki, certificate) = (excluded.serial, excluded.site, excluded.nonce,"
+        " excluded.epoch, excluded.first_stream, excluded.spki, excluded.certificate)",
     [WRITE_HINT] = "INSERT OR REPLACE INTO hint (sink, next_leaf) VALUES (?1, ?2)",
     [WRITE_FIND_DIGEST] = "SELECT digest FROM batch WHERE device = ?1 AND stream = ?2 AND seq = ?3",
     [WRITE_FIND_COVERED] = "SELECT 1 FROM stream_state, log_head WHERE device = ?1 AND stream = ?2"
@@ -226,6 +231,7 @@ static struct hr_status write_change(struct ledger_sqlite *ledger, const struct 
     HR_TRY(write_losses(ledger, change));
     HR_TRY(write_anchors(ledger, change, *first_leaf));
     HR_TRY(ledger_write_audits(ledger, change));
+    HR_TRY(ledger_write_enrolments(ledger, change));
     return write_hints(ledger);
 }
 

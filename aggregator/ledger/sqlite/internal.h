@@ -24,6 +24,7 @@ enum {
     LEDGER_FOLDER_MAX_CHARS = 511,
     LEDGER_FEEDS_VERSION = 2, /* of the schema that has feeds */
     LEDGER_AUDIT_VERSION = 3, /* of the schema that has audit entries */
+    LEDGER_ENROLMENT_VERSION = 4,
 };
 
 extern const struct ledger_migrations ledger_sqlite_migrations;
@@ -42,6 +43,7 @@ enum ledger_write {
     WRITE_LOSS,
     WRITE_ANCHOR,
     WRITE_AUDIT,
+    WRITE_ENROLMENT,
     WRITE_HINT,
     WRITE_FIND_DIGEST,
     WRITE_FIND_COVERED,
@@ -87,6 +89,7 @@ struct ledger_sqlite {
     bool is_broken; /* a commit of unknown outcome: the file is not touched any more */
     bool has_feeds; /* a reader of an older schema has none */
     bool has_audit; /* likewise */
+    bool has_enrolment;
     int lock_fd;
     char origin[LEDGER_ORIGIN_CHARS + 1];
     const struct ledger_birth *birth; /* while it is opened */
@@ -207,6 +210,11 @@ HR_MUST_USE struct hr_status ledger_is_writer(void *ctx);
 /* In a body: stores the audit entries of a change. */
 HR_MUST_USE struct hr_status ledger_write_audits(const struct ledger_sqlite *ledger,
                                                  const struct ledger_commit *change);
+/* ---- enrolment.c ---- */
+HR_MUST_USE struct hr_status ledger_write_enrolments(const struct ledger_sqlite *ledger,
+                                                     const struct ledger_commit *change);
+HR_MUST_USE struct hr_status ledger_find_enrolment(void *ctx, const char *serial, uint64_t device_id,
+                                                   struct ledger_enrolment *out);
 HR_MUST_USE struct hr_status
 ledger_list_devices(void *ctx, const struct ledger_page *page,
                     void (*each)(void *each_ctx, const struct ledger_device *device), void *each_ctx);

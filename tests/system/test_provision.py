@@ -1,0 +1,238 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""A gateway gets its identity from `headrace device claim` and `device provision` alone, and delivers; whatever is
+interrupted is completed by saying it again, and there is one identity; what is wrong is told with what to do next."""
+import json
+import re
+import socket
+import subprocess
+import unittest
+
+import harness
+from harness import SERVER_NAME, Process, free_port, program, wait_for
+from nmea_oracle import checksum
+
+SENTENCE = "AIVDM,1,1,,A,15M67FC000G?ufbE`FepT@3n00Sa,0"
+
+
+class Gateway:
+    """A collector whose identity is a directory that the ceremony fills."""
+
+    def __init__(self, folder, serial):
+        self.folder = folder / serial
+        self.folder.mkdir()
+        self.identity = self.folder / "identity"
+        self.socket = self.identity / "provision.sock"
+        self.config = self.folder / "collector.yaml"
+        self.port = free_port()
+        self.config.write_text(
+            f"identity:\n  directory: {self.identity}\n  serial: {serial}\n"
+            f"spool:\n  path: {self.folder}/spool\n  size: 1MiB\n  sector: 64KiB\n"
+            "seal:\n  max_age: 200ms\n"
+            f"taps:\n  - {{type: ais, source: udp, host: 127.0.0.1, port: {self.port}}}\n")
+        self.serial = serial
+        self.process = None
+        self.starts = 0
+
+    def start(self):
+        self.starts += 1
+        self.process = Process([program("headrace-collector"), "--config", self.config],
+                               self.folder / f"log.{self.starts}.jsonl")
+        wait_for("the gateway to listen or to end", lambda: self.answers() or not self.process.alive())
+        if not self.process.alive():
+            raise AssertionError("\n".join(self.process.lines))
+        return self
+
+    def answers(self):
+        try:
+            return self.say("prov hello")
+        except OSError:
+            return None
+
+    def say(self, line):
+        """The answer to a line of the ceremony."""
+        with socket.socket(socket.AF_UNIX) as caller:
+            caller.settimeout(60)
+            caller.connect(str(self.socket))
+            caller.sendall(line.encode() + b"\n")
+            return caller.makefile().readline().strip()
+
+    def fields(self):
+        return dict(word.split("=", 1) for word in self.say("prov hello").split()[2:])
+
+    def feed(self):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as feeder:
+            feeder.sendto(f"!{SENTENCE}*{checksum(SENTENCE.encode()):02X}\r\n".encode(), ("127.0.0.1", self.port))
+
+    def kill(self):
+        self.process.kill()
+
+    def close(self):
+        if self.process is not None:
+            self.process.close()
+
+
+class ProvisionTest(harness.SystemTest):
+    def begin(self, serial="GW-7001"):
+        self.site = harness.Site(self.folder)
+        self.aggregator = self.own(harness.Aggregator(self.site))
+        self.aggregator.start()
+        self.gateway = self.own(Gateway(self.folder, serial))
+        self.gateway.start()
+
+    def headrace(self, *words, expect=0):
+        return self.site.headrace("device", *words, "--config", self.aggregator.config, expect=expect)
+
+    def claim(self, serial, name="harbour-gw7", *more, expect=0):
+        return self.headrace("claim", "--serial", serial, "--name", name, "--site", "lower lock", *more, expect=expect)
+
+    def words(self, verb, gateway, *more):
+        return (*verb, "--socket", gateway.socket, "--dir", self.site.ca, "--aggregator", self.aggregator.coaps_tcp,
+                "--server-name", SERVER_NAME, "--wait", "120", *more)
+
+    def provision(self, gateway, *more, expect=0):
+        return self.headrace(*self.words(["provision"], gateway, *more), expect=expect)
+
+    def shown(self, device):
+        return json.loads(self.headrace("show", device, "--json").stdout)["devices"][0]
+
+    def batches(self, device):
+        return self.aggregator.query("SELECT count(*) FROM batch WHERE device = ?", device)[0][0]
+
+    def assert_delivers(self, gateway, device):
+        before = self.batches(device)
+
+        def delivered():
+            gateway.feed()
+            return self.batches(device) > before
+        wait_for("a batch of what was fed", delivered)
+
+    def test_a_gateway_is_provisioned_from_factory_state_by_the_tool_alone(self):
+        self.begin()
+        gateway = self.gateway
+        self.assertEqual(gateway.fields()["state"], "factory")
+        refused = self.provision(gateway, expect=1).stderr
+        self.assertIn("headrace device claim", refused)
+        told = self.claim("GW-7001", "harbour-gw7", "--dry-run").stdout
+        self.assertIn("nothing was changed", told)
+        self.assertEqual(self.claim("GW-7001").stdout, "GW-7001 is device 1, harbour-gw7: claimed\n")
+        self.assertEqual(self.claim("GW-7001").stdout, "GW-7001 is device 1, harbour-gw7: claimed\n")
+        self.assertIn("another name", self.claim("GW-7001", "somebody-else", expect=1).stderr)
+        self.assertEqual(self.shown("1")["state"], "claimed")
+        self.assertIn("P2 to P6, P7, P8, P9 would follow", self.provision(gateway, "--dry-run").stdout)
+        self.assertEqual(gateway.fields()["state"], "factory")
+
+        done = self.provision(gateway)
+        steps = re.findall(r"^(P\d)", done.stdout, re.M)
+        self.assertEqual(sorted(set(steps)), [f"P{i}" for i in range(1, 10)])
+        fields = gateway.fields()
+        self.assertEqual((fields["state"], fields["locked"], fields["device"], fields["epoch"]),
+                         ("enrolled", "1", "1", "1"))
+        self.assertEqual(self.shown("1")["state"], "active")
+        self.assertEqual(self.shown("1")["key"], fields["record"])
+        self.assert_delivers(gateway, 1)
+        for line in ("prov begin", "prov csr", "prov record 2 " + 32 * "0", "prov part 0 00", "prov lock"):
+            self.assertTrue(gateway.say(line).startswith("! locked "), line)
+        rows = json.loads(self.site.headrace("audit", "1", "--json", "--config", self.aggregator.config).stdout)
+        self.assertEqual([(r["action"], r["before"], r["after"]) for r in rows],
+                         [("claimed", "", "claimed"), ("certified", "claimed", "enrolled"),
+                          ("key_registered", "enrolled", "enrolled"), ("activated", "enrolled", "active")])
+        # Said again, nothing is done; started again, it delivers.
+        again = self.provision(gateway).stdout
+        self.assertIn("P9", again)
+        self.assertNotIn("P4", again)
+        self.assertEqual(len(json.loads(self.site.headrace("audit", "1", "--json", "--config",
+                                                           self.aggregator.config).stdout)), len(rows))
+        gateway.kill()
+        gateway.start()
+        self.assert_delivers(gateway, 1)
+        self.assertEqual(gateway.fields()["key"], fields["key"])
+        self.check_replace()
+
+    def check_replace(self):
+        """Other hardware takes the device's place: same number, next epoch, next stream; the old one is shut out."""
+        new = self.own(Gateway(self.folder, "GW-7002"))
+        new.start()
+        words = self.words(["replace", "1"], new)
+        self.assertIn("--yes", self.headrace(*words, expect=3).stderr)
+        self.assertIn("P2 to P6", self.headrace(*words, "--dry-run").stdout)
+        self.assertEqual(self.shown("1")["state"], "active")
+        self.headrace(*words, "--yes")
+        fields = new.fields()
+        self.assertEqual((fields["device"], fields["epoch"], fields["locked"]), ("1", "2", "1"))
+        self.assert_delivers(new, 1)
+        streams = self.aggregator.query("SELECT DISTINCT stream FROM batch WHERE device = 1 ORDER BY stream")
+        self.assertEqual(len(streams), 2)
+
+        def of_old():
+            return self.aggregator.query("SELECT count(*) FROM batch WHERE device = 1 AND stream = ?", streams[0][0])
+        before = of_old()
+        self.gateway.feed()
+        self.assert_delivers(new, 1)
+        self.assertEqual(of_old(), before)
+
+    def test_what_is_wrong_is_told_with_what_to_do(self):
+        self.begin()
+        gateway = self.gateway
+        self.claim("GW-7001")
+        wrong = self.provision(gateway, "--serial", "GW-9999", expect=1).stderr
+        self.assertIn("is GW-7001, not GW-9999: move the cable", wrong)
+        gone = self.headrace("provision", "--console", f"tcp://127.0.0.1:{free_port()}", "--dir", self.site.ca,
+                             "--aggregator", "coaps://a", "--server-name", "a", expect=1).stderr
+        self.assertIn("is the device on, the cable in", gone)
+        gateway.kill()
+        self.assertIn("is the device on, the cable in", self.provision(gateway, expect=1).stderr)
+        gateway.start()
+        self.aggregator.stop()
+        away = self.provision(gateway, expect=1).stderr
+        self.assertIn("no aggregator answers", away)
+        self.assertIn("say it again", away)
+        self.aggregator.start()
+        self.provision(gateway)
+        self.assertEqual(self.shown("1")["state"], "active")
+
+    def interrupt(self, step):
+        """Runs the tool up to the line that tells the step, and kills it there."""
+        words = [program("headrace"), "device", *self.words(["provision"], self.gateway), "--config",
+                 self.aggregator.config]
+        tool = subprocess.Popen([str(w) for w in words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        try:
+            for line in tool.stdout:
+                if line.startswith(step):
+                    tool.kill()
+                    return
+        finally:
+            tool.kill()
+            tool.stdout.close()
+            tool.wait()
+
+    def test_interrupted_at_each_step_it_ends_in_one_identity(self):
+        self.begin("GW-1")
+        n_interruptions = 0
+        for number, step in enumerate(("P2", "P3", "P4", "P6", "P7"), start=1):
+            if number > 1:
+                self.gateway.close()
+                self.gateway = self.own(Gateway(self.folder, f"GW-{number}"))
+                self.gateway.start()
+            self.claim(f"GW-{number}", f"gw{number}")
+            # The tool dies at the step; then the device, or the aggregator.
+            self.interrupt(step)
+            key = self.gateway.fields().get("key")
+            if number % 2:
+                self.gateway.kill()
+                self.gateway.start()
+            else:
+                self.aggregator.kill()
+                self.aggregator.start()
+            n_interruptions += 2
+            self.provision(self.gateway)
+            fields = self.gateway.fields()
+            self.assertEqual((fields["device"], fields["locked"], fields["key"]), (str(number), "1", key))
+            self.assertEqual(self.shown(str(number))["state"], "active")
+        devices = json.loads(self.headrace("list", "--json").stdout)
+        self.assertEqual(len(devices), 5)
+        print(f"{n_interruptions} interruptions, {len(devices)} devices")
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
