@@ -170,7 +170,8 @@ struct hr_status agg_enrol_record_key(struct agg_enrol_work *work)
                                .spki_len_bytes = LEDGER_SPKI_MAX_BYTES,
                                .from_stream = work->out->enrolment.first_stream,
                                .to_stream = UINT32_MAX,
-                               .to_seq = UINT32_MAX};
+                               .to_seq = UINT32_MAX,
+                               .since_utc_ms = work->core->ports.clock.utc_ms(work->core->ports.clock.ctx)};
     memcpy(key->spki, request->record_spki, sizeof key->spki);
     entry->revision++;
     work->core->ports.key_added(work->core->ports.ctx, entry->device_id, key);

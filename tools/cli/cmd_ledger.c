@@ -54,7 +54,7 @@ static const char *state_name(enum ledger_device_state state)
         [LEDGER_DEVICE_QUARANTINED] = "quarantined", [LEDGER_DEVICE_REVOKED] = "revoked",
         [LEDGER_DEVICE_RETIRED] = "retired",         [LEDGER_DEVICE_CLAIMED] = "claimed",
         [LEDGER_DEVICE_ROTATING] = "rotating"};
-    return (size_t)state < HR_ARRAY_LEN(names) && names[state] != NULL ? names[state] : "unknown";
+    return (size_t)state < HR_ARRAY_LEN(names) ? names[state] : "unknown";
 }
 
 /* Begins a row of a JSON list. */
