@@ -149,7 +149,7 @@ static void the_bound_of_the_file_is_a_full_disk(void **state)
 {
     (void)state;
     struct ledger_sqlite_config with = config();
-    with.max_bytes = (uint64_t)320 * 1024;
+    with.max_bytes = (uint64_t)384 * 1024;
     struct ledger ledger;
     assert_ok(ledger_sqlite_open(&with, &ledger));
     uint32_t n = 0;
@@ -158,7 +158,7 @@ static void the_bound_of_the_file_is_a_full_disk(void **state)
         status = commit_one(&ledger, ++n);
     }
     assert_int_equal(status.code, HR_FULL);
-    assert_in_range(n, 50, 320);
+    assert_in_range(n, 50, 384);
     assert_int_equal(size_of(&ledger), n);
     assert_int_equal(stored_cum(&ledger), n - 1);
     ledger.close(ledger.ctx);

@@ -189,8 +189,8 @@ static void what_is_no_plain_member_is_refused(void **state)
         assert_code(http_json_next(&json, &member), HR_MALFORMED);
         assert_code(http_json_next(&json, &member), HR_MALFORMED);
     }
-    char many[300];
-    (void)snprintf(many, sizeof many, "{\"a\":\"%0128d\"}", 0);
+    char many[HTTP_JSON_TEXT_MAX_CHARS + 16];
+    (void)snprintf(many, sizeof many, "{\"a\":\"%0*d\"}", HTTP_JSON_TEXT_MAX_CHARS + 1, 0);
     struct http_json json = http_json_over(hr_bytes_of(many, strlen(many)));
     struct http_json_member member;
     assert_code(http_json_next(&json, &member), HR_MALFORMED);
