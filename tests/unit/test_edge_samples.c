@@ -136,8 +136,9 @@ static void batch_of_89_samples_costs_less_than_ten_bytes_a_sample(void **state)
         most_bytes = bytes > most_bytes ? bytes : most_bytes;
     }
     (void)printf("%.2f bytes a sample at most, of them %.2f for signature, headers and ack\n",
-                 (double)most_bytes / N_SAMPLES,
-                 (double)(WIRE_PREFIX_BYTES + 2 * PACKET_BYTES + ACK_BYTES) / N_SAMPLES);
+                 (double)most_bytes / (double)N_SAMPLES,
+                 (double)((int)WIRE_PREFIX_BYTES + 2 * (int)PACKET_BYTES + (int)ACK_BYTES) /
+                     (double)N_SAMPLES);
     assert_true(most_bytes < (size_t)10 * N_SAMPLES);
     assert_true(made.len_bytes <= 1024); /* a microcontroller sends it whole */
 }
