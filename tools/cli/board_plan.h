@@ -12,10 +12,9 @@ struct cli_plan_page {
     size_t len_bytes;
 };
 
-/* Reads and compiles the file for the board; `sequence` goes into the page. Every mistake is told on stderr
- * as file:line:key: message; then HR_MALFORMED, or HR_NOT_FOUND or HR_IO for the file. */
-HR_MUST_USE struct hr_status cli_plan_compile(const char *path, const char *board, uint32_t sequence,
-                                              struct cli_plan_page *out);
+/* Reads and compiles the file for the board. Every mistake is told on stderr as file:line:key: message; then
+ * HR_MALFORMED, or HR_NOT_FOUND or HR_IO for the file. */
+HR_MUST_USE struct hr_status cli_plan_compile(const char *path, const char *board, struct cli_plan_page *out);
 
 /* Prints the plan that stands behind the spool of these regions in the file that is open at fd, a line for
  * its front and one for each unit; nothing when there is none. */
