@@ -45,7 +45,7 @@ struct source_trust {
     void *ctx;
 };
 
-/* Certificates for another transport key of a device (proto/SPEC.md 4.10). */
+/* Certificates for another transport key of a device (proto/SPEC.md 4.11). */
 struct source_renewal {
     /* A request (PKCS#10) of the device that the session's certificate names. HR_OK: *certificate, in DER,
      * borrowed until the next call. HR_AGAIN: it is being made, or too many are; ask again. HR_DENIED: not

@@ -45,6 +45,9 @@ static bool use_pair(struct app_renew *renew, enum app_renew_use which, const ch
     if (!hr_is_ok(crypto_certificates_check(path, &fault)) ||
         !hr_is_ok(crypto_key_pair_check(path, path, &fault))) {
         PORT_LOG(renew->log, PORT_LOG_ERROR, "transport_key_unusable", {"reason", fault.text, 0});
+        if (which == APP_RENEW_NEXT) {
+            (void)unlink(path); /* nothing can be done with it, and it would stand in the way of another */
+        }
         return false;
     }
     use(renew, which, path, path);
@@ -59,6 +62,17 @@ static void choose(struct app_renew *renew)
         return;
     }
     use(renew, APP_RENEW_CONFIGURED, renew->config->identity.certificate, renew->config->identity.key);
+}
+
+/* A key that has its certificate waits no more, and who asked for it has got it. */
+static void tidy(const struct app_renew *renew)
+{
+    char path[APP_RENEW_PATH_CHARS];
+    path_of(renew, NEXT_KEY, path);
+    (void)unlink(path);
+    path_of(renew, ASKED, path);
+    (void)unlink(path);
+    (void)app_keep_sync(renew->config->renewal_folder);
 }
 
 /* next.pem has opened a session: it is the current one from here on. */
@@ -175,14 +189,13 @@ static struct hr_status request(void *ctx, struct hr_bytes *out)
     return hr_ok();
 }
 
-/* The pair is kept before what it replaces goes: a cut in between asks once more for the same key. */
+/* The pair is kept before what it replaces goes; app_renew_open tidies up behind a cut in between. */
 static struct hr_status keep(struct app_renew *renew, const char *key_pem, struct hr_bytes certificate)
 {
     char pair[PAIR_MAX_BYTES];
-    char path[APP_RENEW_PATH_CHARS];
     size_t key_len = strlen(key_pem);
     size_t len = 0;
-    memcpy(pair, key_pem, key_len);
+    (void)snprintf(pair, sizeof pair, "%s", key_pem);
     struct hr_status status =
         crypto_certificate_pem(certificate, pair + key_len, sizeof pair - key_len, &len);
     if (hr_is_ok(status)) {
@@ -190,11 +203,7 @@ static struct hr_status keep(struct app_renew *renew, const char *key_pem, struc
     }
     explicit_bzero(pair, sizeof pair);
     HR_TRY(status);
-    path_of(renew, NEXT_KEY, path);
-    (void)unlink(path);
-    path_of(renew, ASKED, path);
-    (void)unlink(path);
-    (void)app_keep_sync(renew->config->renewal_folder);
+    tidy(renew);
     return hr_ok();
 }
 
@@ -224,8 +233,11 @@ void app_renew_open(struct app_renew *renew, const struct app_config *config, co
     renew->log = log;
     if (config->renewal_folder[0] == '\0') {
         use(renew, APP_RENEW_CONFIGURED, config->identity.certificate, config->identity.key);
-    } else {
-        choose(renew);
+        return;
+    }
+    choose(renew);
+    if (renew->use == APP_RENEW_NEXT) {
+        tidy(renew);
     }
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The trust bundle that a device follows (proto/trust/trust.h, proto/SPEC.md section 12): two copies, the one
+ * The trust bundle that a device follows (proto/trust/trust.h, proto/SPEC.md section 13): two copies, the one
  * not in use written first and read back, so that a cut at any moment leaves the bundle of before or the next
  * one. Which authorities a session is opened with is the platform's: it is told by `adopt`.
  *

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Has a certificate made for another transport key when the platform says that it is time (proto/SPEC.md
- * 4.10). The aggregator's time decides, which came over a session that it is known by: a device whose own
+ * 4.11). The aggregator's time decides, which came over a session that it is known by: a device whose own
  * clock is wrong by years renews when it should. */
 #include "firmware/core/uplink_internal.h"
 #include "proto/wire/ack.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Fetches the next trust bundle when an ack hints at one (proto/SPEC.md 4.9): in pieces, between the posts,
+ * Fetches the next trust bundle when an ack hints at one (proto/SPEC.md 4.10): in pieces, between the posts,
  * into room that nothing else needs. A session that it came over goes on with what it was opened with, so it
  * is ended when another bundle is adopted. */
 #include "firmware/core/uplink_internal.h"

@@ -95,8 +95,8 @@ uint64_t crypto_certificate_ends_s(const char *path)
     uint64_t ends_s = 0;
     if (mbedtls_x509_crt_parse_file(&parsed, path) == 0) {
         const mbedtls_x509_time *end = &parsed.valid_to;
-        int64_t seconds =
-            days_of(end->year, end->mon, end->day) * 86400 + end->hour * 3600 + end->min * 60 + end->sec;
+        int64_t seconds = days_of(end->year, end->mon, end->day) * 86400 + (int64_t)end->hour * 3600 +
+                          (int64_t)end->min * 60 + end->sec;
         ends_s = seconds > 0 ? (uint64_t)seconds : 1;
     }
     mbedtls_x509_crt_free(&parsed);

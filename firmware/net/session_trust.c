@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a device asks for besides its batches: trust bundles and certificates (proto/SPEC.md 4.9, 4.10). */
+ * What a device asks for besides its batches: trust bundles and certificates (proto/SPEC.md 4.10, 4.11). */
 #include "firmware/net/session.h"
 
 #include "proto/base/cursor.h"

@@ -2,7 +2,7 @@
  *
  * The trust bundle: which authorities sign aggregators, by which names aggregators go, and who signs the next
  * bundle. `headrace ca bundle` makes it, an aggregator hands it out, a device follows it from one version to
- * the next. proto/SPEC.md section 12 has every byte. Bytes read are doubted in trust_decode, once; that they
+ * the next. proto/SPEC.md section 13 has every byte. Bytes read are doubted in trust_decode, once; that they
  * are whose they should be, trust_check_first and trust_check_next say. [any] */
 #ifndef TRUST_TRUST_H
 #define TRUST_TRUST_H

@@ -235,10 +235,13 @@ class CollectorTest(Renewals):
         collector.process.wait_event("transport_key_changed")
         self.assertEqual(self.spki(self.keys / "current.pem"), self.spki(waiting))
         collector.process.kill()
-        # The pair is there, and the key beside it still: the pair is used, and the key is that of the next time.
+        # The pair is there, and beside it still the key and who asked: it is done, and not done again with that key.
         (self.keys / "current.pem").rename(self.keys / "next.pem")
+        (self.keys / "next.key").write_text(waiting.read_text())
+        (self.keys / "renew").touch()
         collector.start()
         collector.process.wait_event("transport_key_changed")
+        self.assertEqual([path.name for path in self.keys.iterdir()], ["current.pem"])
         self.delivers(collector)
         collector.process.kill()
         # A pair that nobody believes: the one before it is used.
@@ -260,6 +263,7 @@ class CollectorTest(Renewals):
         collector.start()
         collector.process.wait_event("transport_key_unusable")
         self.delivers(collector)
+        self.assertFalse((self.keys / "next.pem").exists())
 
 
 if __name__ == "__main__":

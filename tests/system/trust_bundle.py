@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Trust bundles after proto/SPEC.md section 12, written a second time and from the text alone. Run by itself it prints
+"""Trust bundles after proto/SPEC.md section 13, written a second time and from the text alone. Run by itself it prints
 tests/vectors/trust.txt."""
 import hashlib
 import struct
@@ -76,7 +76,7 @@ def vectors():
 
 
 if __name__ == "__main__":
-    print("# Trust bundles (proto/SPEC.md section 12), by tests/system/trust_bundle.py, which shares nothing with ours; what is in\n"
+    print("# Trust bundles (proto/SPEC.md section 13), by tests/system/trust_bundle.py, which shares nothing with ours; what is in\n"
           "# them stands there and in tests/unit/test_trust.c. digest_one is what the first signer signs of `first`.")
     for name, data in vectors():
         print(f"{name:<20} {data.hex()}")

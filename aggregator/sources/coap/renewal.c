@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * POST /sren (proto/SPEC.md 4.10). Whoever has to wait for a certificate is told to ask again, with the same
+ * POST /sren (proto/SPEC.md 4.11). Whoever has to wait for a certificate is told to ask again, with the same
  * request: so nothing waits here, and a repeated request is one that is answered again. */
 #include "aggregator/sources/coap/internal.h"
 

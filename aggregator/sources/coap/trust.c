@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Trust bundles in pieces (proto/SPEC.md 4.9). A piece is an answer of its own, so that nothing has to be
+ * Trust bundles in pieces (proto/SPEC.md 4.10). A piece is an answer of its own, so that nothing has to be
  * kept between two requests, and a repeated one is answered again. */
 #include "aggregator/sources/coap/internal.h"
 
