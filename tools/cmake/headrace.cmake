@@ -80,8 +80,12 @@ endfunction()
 function(hr_budget name)
   set(tools elf.py size stack indirect.toml)
   list(TRANSFORM tools PREPEND ${CMAKE_SOURCE_DIR}/tools/boards/)
+  set(hooks)
+  if(HEADRACE_FAULTS)
+    set(hooks --hook-bytes 1280)
+  endif()
   add_custom_command(TARGET ${name} POST_BUILD
-    COMMAND ${CMAKE_SOURCE_DIR}/tools/boards/size ${HEADRACE_BOARD} $<TARGET_FILE:${name}> --check
+    COMMAND ${CMAKE_SOURCE_DIR}/tools/boards/size ${HEADRACE_BOARD} $<TARGET_FILE:${name}> --check ${hooks}
     COMMAND ${CMAKE_SOURCE_DIR}/tools/boards/stack ${HEADRACE_BOARD} $<TARGET_FILE:${name}> --check VERBATIM)
   set_property(TARGET ${name} APPEND PROPERTY LINK_DEPENDS
     ${CMAKE_SOURCE_DIR}/boards/${HEADRACE_BOARD}/budget.json ${tools})
