@@ -14,8 +14,8 @@ static bool hardware_proves_itself(const struct agg_enrol_work *work)
     static const char domain[] = "edge.enrol.v1";
     const struct agg_enrolling *request = work->request;
     const struct ledger_enrolment *known = &work->out->enrolment;
-    uint8_t
-        message[sizeof domain - 1 + LEDGER_NONCE_BYTES + 1 + LEDGER_NAME_MAX_CHARS + 2 * WIRE_DIGEST_BYTES];
+    uint8_t message[sizeof domain - 1 + LEDGER_NONCE_BYTES + 1 + LEDGER_NAME_MAX_CHARS +
+                    (size_t)2 * WIRE_DIGEST_BYTES];
     uint8_t digest[WIRE_DIGEST_BYTES];
     const struct hr_bytes spki = hr_bytes_of(request->wanted.spki, request->wanted.spki_len_bytes);
     wire_sha256(work->core->ports.hash, &spki, 1, digest);

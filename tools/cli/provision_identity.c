@@ -7,6 +7,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { BODY_CHARS = 4096, HEX_MAX_BYTES = 1024, PART_BYTES = 32, PATH_CHARS = 256 };
@@ -15,13 +16,12 @@ enum { BODY_CHARS = 4096, HEX_MAX_BYTES = 1024, PART_BYTES = 32, PATH_CHARS = 25
 static size_t bytes_of(const char *hex, uint8_t *out, size_t capacity_bytes)
 {
     size_t n = 0;
-    unsigned byte = 0;
     while (hex[2 * n] != '\0' && hex[2 * n + 1] != '\0' && n < capacity_bytes) {
         char pair[3] = {hex[2 * n], hex[2 * n + 1], '\0'};
-        if (strspn(pair, "0123456789abcdef") != 2 || sscanf(pair, "%2x", &byte) != 1) {
+        if (strspn(pair, "0123456789abcdef") != 2) {
             return 0;
         }
-        out[n++] = (uint8_t)byte;
+        out[n++] = (uint8_t)strtoul(pair, NULL, 16);
     }
     return hex[2 * n] == '\0' ? n : 0;
 }
