@@ -165,15 +165,21 @@ static void set_step(struct fleet *fleet, struct fleet_device *device, enum flee
 /* False: it is no line of such a file. */
 static bool take_line(struct fleet *fleet, const char *line)
 {
-    uint64_t device_id = 0;
-    uint32_t old_epoch = 0;
-    char word[16] = "";
-    if (sscanf(line, "%" SCNu64 " %15s %" SCNu32, &device_id, word, &old_epoch) != 3) {
+    char *rest = NULL;
+    char *end = NULL;
+    uint64_t device_id = strtoull(line, &rest, 10);
+    size_t word_chars = rest[0] == ' ' ? strcspn(rest + 1, " ") : 0;
+    const char *word = rest + 1;
+    if (word_chars == 0 || word[word_chars] != ' ') {
+        return false;
+    }
+    uint32_t old_epoch = (uint32_t)strtoul(word + word_chars, &end, 10);
+    if (end == word + word_chars || *end != '\n') {
         return false;
     }
     struct fleet_device *device = find(fleet, device_id);
     for (int step = FLEET_ASKED; step < FLEET_N_STEPS; step++) {
-        if (strcmp(words[step], word) != 0) {
+        if (strlen(words[step]) != word_chars || strncmp(words[step], word, word_chars) != 0) {
             continue;
         }
         if (device != NULL) {
@@ -189,11 +195,10 @@ bool cli_fleet_remember(struct fleet *fleet, const char *path)
 {
     char line[LINE_CHARS];
     fleet->state = fopen(path, "a+e");
-    if (fleet->state == NULL) {
+    if (fleet->state == NULL || fseek(fleet->state, 0, SEEK_SET) != 0) {
         (void)fprintf(stderr, "headrace %s: %s: %s\n", fleet->verb, path, strerror(errno));
         return false;
     }
-    rewind(fleet->state);
     bool is_new = fgets(line, sizeof line, fleet->state) == NULL;
     line[is_new ? 0 : strcspn(line, "\n")] = '\0';
     bool is_good = is_new || strcmp(line, head) == 0;
