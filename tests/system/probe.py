@@ -47,7 +47,7 @@ class Probe:
 
     def send_head(self, query, path="h"):
         token = self._token()
-        self._command(f"get {token} {query} {path}")
+        self._command(f"get {token} {query}" + (f" {path}" if path != "h" else ""))
         return token
 
     def send_path(self, method, path):
