@@ -240,7 +240,7 @@ bool fw_step_install(struct fw_ceremony *ceremony, char *words[])
     return fw_replace(ceremony, &next) && fw_done(ceremony, "install");
 }
 
-/* SPEC section 13.3: both keys sign it. */
+/* SPEC section 12.3: both keys sign it. */
 static size_t bootstrap_of(const struct fw_ceremony *ceremony, const uint8_t nonce[FW_CEREMONY_NONCE_BYTES],
                            const uint8_t transport[FW_SPKI_BYTES], const uint8_t record[FW_SPKI_BYTES],
                            uint8_t out[FW_BOOTSTRAP_BYTES])

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * How a device gets its identity (PROTOCOL 2.3; proto/SPEC.md section 13): a pure machine that takes lines of
+ * How a device gets its identity (PROTOCOL 2.3; proto/SPEC.md section 12): a pure machine that takes lines of
  * text and answers each with one line. A board has it behind its console, a gateway behind a local socket.
  * Every step can be repeated and gives the same again, so that whoever lost an answer asks once more; what a
  * step made is durable before its answer is said. The device makes its keys itself, and they never leave it.
