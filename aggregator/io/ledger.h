@@ -71,14 +71,14 @@ struct ledger_key {
 
 struct ledger_device {
     uint64_t device_id;
-    char name[LEDGER_NAME_MAX_CHARS + 1];
-    char tenant[LEDGER_NAME_MAX_CHARS + 1];
+    struct ledger_key keys[LEDGER_DEVICE_MAX_KEYS];
     enum ledger_device_state state;
     uint32_t revision; /* of the registry entry; a lower or equal one never overwrites */
     uint16_t n_keys;
-    struct ledger_key keys[LEDGER_DEVICE_MAX_KEYS];
+    bool wants_key; /* somebody asked for a new record key, and none has come */
+    char name[LEDGER_NAME_MAX_CHARS + 1];
+    char tenant[LEDGER_NAME_MAX_CHARS + 1];
     char reason[LEDGER_NAME_MAX_CHARS + 1]; /* why the state is what it is */
-    bool wants_key;                         /* somebody asked for a new record key, and none has come */
 };
 
 /* What the ceremony of provisioning knows of a device (PROTOCOL 2.3). A serial is one device's, and a device

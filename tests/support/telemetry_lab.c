@@ -142,8 +142,9 @@ const char *telemetry_lab_text(uint32_t index, const char *field)
     }
     (void)snprintf(wanted, sizeof wanted, "|%s=", field);
     const char *at = strstr(line, wanted);
-    assert_true(at != NULL && at < strchr(line, '\n'));
-    at += strlen(wanted);
+    bool is_found = at != NULL && at < strchr(line, '\n');
+    assert_true(is_found);
+    at = is_found ? at + strlen(wanted) : "";
     size_t len = strcspn(at, "|");
     assert_true(len < sizeof out);
     memcpy(out, at, len);

@@ -91,11 +91,11 @@ static void find_scales(struct compiled *out)
 
 static void compile(const struct plan_file *file, struct compiled *out)
 {
-    for (uint8_t i = 0; i < file->n_units; i++) {
+    for (uint32_t i = 0; i < file->n_units; i++) {
         const struct plan_map *map = cli_plan_file_map(file, file->units[i].map);
         out->units[i] = unit_of(&file->units[i]);
         for (uint32_t j = 0; j < map->n_points; j++) {
-            insert(out, point_of(map, &map->points[j], i), &map->points[j]);
+            insert(out, point_of(map, &map->points[j], (uint8_t)i), &map->points[j]);
         }
     }
     find_scales(out);

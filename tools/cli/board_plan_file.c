@@ -52,8 +52,8 @@ static void check_point(const void *section, struct conf_place *place)
     if (point->address + n_registers > UINT16_MAX + 1u) {
         conf_complain(place, "address", "its %u registers reach beyond 65535", n_registers);
     }
-    if (point->scale < -IMAGE_PLAN_SCALE_MOST || point->scale > IMAGE_PLAN_SCALE_MOST ||
-        point->scale - (int)point->scale != 0.0) {
+    const double most = (double)(int)IMAGE_PLAN_SCALE_MOST;
+    if (point->scale < -most || point->scale > most || point->scale - (int)point->scale != 0.0) {
         conf_complain(place, "scale", "a power of ten, from -%d to %d", IMAGE_PLAN_SCALE_MOST,
                       IMAGE_PLAN_SCALE_MOST);
     }

@@ -96,7 +96,7 @@ static void put_point(struct writer *writer, const struct tap_sunspec_item *item
         return;
     }
     if (item->type == TAP_SUNSPEC_STRING) {
-        const size_t n_letters = draw(writer) % (2U * item->n_registers) + 1;
+        const size_t n_letters = draw(writer) % ((uint64_t)2 * item->n_registers) + 1;
         for (size_t i = 0; i < n_letters; i++) {
             const uint16_t letter = (uint16_t)(FIRST_LETTER + draw(writer) % LETTERS);
             registers[i / 2] = (uint16_t)(registers[i / 2] | letter << (i % 2 == 0 ? 8 : 0));
@@ -118,7 +118,7 @@ static uint16_t begin_group(struct writer *writer, const struct tap_sunspec_item
 
 static void put_points(struct writer *writer, const struct tap_sunspec_model *model)
 {
-    uint16_t left[TAP_SUNSPEC_DEPTH_MAX];
+    uint16_t left[TAP_SUNSPEC_DEPTH_MAX] = {0};
     size_t depth = 0;
     size_t i = 0;
     while (i < model->n_items) {
@@ -128,10 +128,11 @@ static void put_points(struct writer *writer, const struct tap_sunspec_model *mo
             left[depth++] = begin_group(writer, item);
         } else if (item->type != TAP_SUNSPEC_END) {
             put_point(writer, item);
-        } else if (--left[depth - 1] > 0) {
-            i = item->pair; /* where the group begins; its first point is next */
         } else {
-            depth--;
+            HR_ASSERT(depth > 0);
+            bool is_again = --left[depth - 1] > 0;
+            i = is_again ? item->pair : i; /* where the group begins; its first point is next */
+            depth -= is_again ? 0 : 1;
         }
         i++;
     }
