@@ -377,7 +377,7 @@ class Files(Feeds):
     def test_the_command_line_and_the_api_say_what_is_wrong(self):
         self.begin()
         status = json.loads(self.feeds("status", "--feed", AIS, "--json").stdout)
-        self.assertRegex(status["normalizers"], r"^ais/1 iso/2\+z[0-9a-f]{8}\+r[0-9a-f]{8} device/1 revisions/1080h$")
+        self.assertRegex(status["normalizers"], r"^ais/1 iso/2\+z[0-9a-f]{8}\+r[0-9a-f]{8} plant/1 device/1 revisions/1080h$")
         self.assertEqual(sum(status["states"].values()), status["partitions"])
         table = self.feeds("list", "--feed", AIS).stdout
         self.assertIn(self.entries()[0]["partition"], table)
