@@ -4,18 +4,23 @@
 arrives once, nothing of either line is lost, and what goes wrong on the bus stays there."""
 import json
 import re
+import struct
 import subprocess
 import sys
 import unittest
 
 import nmea_oracle
 from boards import BOARD, DEADLINE_S, Board, coaps, enrol_board, fields_of, wait_progress
-from edge_records import read_plant, signed16
 from harness import Aggregator, Site, SystemTest, program, wait_for
 from pipeline import AIS, Batch
 from rtu_bus import Bus
+from samples import Telemetry
 from test_board import fleet
 from test_sim_sunspec import Plant
+
+def signed16(register):
+    return struct.unpack(">h", struct.pack(">H", register))[0]
+
 
 MESSAGES = 300
 LINE_MESSAGES = 300
@@ -139,7 +144,11 @@ class BusTest(SystemTest):
         return self.own(Board(device.folder, device.memory)).start(*options)
 
     def samples(self):
-        return read_plant(self.batches())[1]
+        return Telemetry(self.batches()).samples
+
+    def of(self, device, point):
+        """(value, quality) of a point's samples."""
+        return [(s.value, s.quality) for s in Telemetry(self.batches()).of(device, point)]
 
 
 class FullLine(BusTest):
@@ -156,7 +165,7 @@ class FullLine(BusTest):
         board.close()
         self.assertEqual((status["device"]["serial_bytes"], status["device"]["serial_dropped"]), (len(data), 0))
         self.assertEqual((status["modbus"]["bus_dropped"], bus.bad_requests), (0, 0))
-        got = [v for e, v, _ in self.samples() if e["point"] == "energy"]
+        got = [s.value for s in self.samples() if s.channel.point == "energy"]
         self.assertEqual(got, [r[0] << 16 | r[1] for a, r in bus.answers[1] if a == 100][:len(got)])
         print(f"{len(data)} B of a full line and {status['modbus']['answers']} answers of the bus in "
               f"{status['status']['uptime_ms']} ms of the board, longest turn {status['device']['longest_turn_ms']} ms", flush=True)
@@ -203,8 +212,8 @@ class BusBesideAis(BusTest):
 
     def has_arrived(self):
         samples = self.samples()
-        n = lambda device, point: sum(s[0]["device"] == device and s[0]["point"] == point for s in samples)
-        qualities = {s[0]["device"]: s[2] for s in samples}
+        n = lambda device, point: sum((s.channel.device, s.channel.point) == (device, point) for s in samples)
+        qualities = {s.channel.device: s.quality for s in samples}
         return n("meter", "energy") >= POLLS and n("inverter", "W") >= POLLS and n("noisy", "value") and all(
             qualities.get(name) == want for name, want in WANT_QUALITY.items())
 
@@ -212,25 +221,24 @@ class BusBesideAis(BusTest):
         device = self.enrol(SIMULATED)
         plant = self.own(Plant(self.folder, "--rtu", "--count", "--hour", 12))
         board = self.power_on(device, "--bus", f"device:{plant.path}")
-        of = lambda name, point: [(v, q) for e, v, q in self.samples() if (e["device"], e["point"]) == (name, point)]
         arrives = lambda what, check: wait_progress(what, check, lambda: len(self.batches()))
-        arrives("energy of both", lambda: min(len(of(name, "WH")) for name in ("inverter 3", "inverter 4")) >= 5)
+        arrives("energy of both", lambda: min(len(self.of(name, "WH")) for name in ("inverter 3", "inverter 4")) >= 5)
         self.assertEqual(plant.command("4 bad_crc"), "ok")
-        n_before = len(of("inverter 3", "WH"))
-        arrives("what is wrong with one", lambda: (COMMS_ERROR in {q for _, q in of("inverter 4", "WH")}))
-        arrives("more of the other", lambda: len(of("inverter 3", "WH")) >= n_before + 5)
+        n_before = len(self.of("inverter 3", "WH"))
+        arrives("what is wrong with one", lambda: (COMMS_ERROR in {q for _, q in self.of("inverter 4", "WH")}))
+        arrives("more of the other", lambda: len(self.of("inverter 3", "WH")) >= n_before + 5)
         self.assertEqual(plant.command("4 none"), "ok")
-        arrives("that it has come back", lambda: of("inverter 4", "WH")[-1][1] == GOOD)
+        arrives("that it has come back", lambda: self.of("inverter 4", "WH")[-1][1] == GOOD)
         self.assertGreater(board.status()["modbus"]["bad_crc"], 0)
         board.close()
         # Its energy is how often it has answered before: none was missed, none came twice. An accumulator of 0 is none.
-        energy = of("inverter 3", "WH")
+        energy = self.of("inverter 3", "WH")
         self.assertEqual(energy, [(0, NOT_IMPLEMENTED), *((n, GOOD) for n in range(1, len(energy)))])
-        told, samples = read_plant(self.batches())
-        self.assertEqual({(e["device"], e["point"], e["scale"], e["unit"]) for e in told.values()},
+        plant = Telemetry(self.batches())
+        self.assertEqual({(c.device, c.point, c.scale, c.unit) for _, c in plant.channels},
                          {*((f"inverter {n}", "WH", 0, "Wh") for n in (3, 4)), ("meter", "PhV", -1, "V")})
-        self.assertTrue(all(2250 < v < 2350 for v, _ in of("meter", "PhV")))
-        print(f"{len(samples)} samples of a simulated plant", flush=True)
+        self.assertTrue(all(2250 < v < 2350 for v, _ in self.of("meter", "PhV")))
+        print(f"{len(plant.samples)} samples of a simulated plant", flush=True)
 
     def test_a_board_says_what_plan_it_has_found_and_collects_without_one(self):
         device = self.enrol(PLAN)
@@ -282,10 +290,9 @@ class BusBesideAis(BusTest):
               f"{status['device']['longest_turn_ms']} ms", flush=True)
 
     def check_samples(self, bus):
-        told, samples = read_plant(self.batches())
-        self.assertEqual({(e["device"], e["point"], e["model"], e["unit"], e["kind"], e["width_bits"]) for e in told.values()},
-                         WANT_CHANNELS)
-        of = lambda device, point: [(v, e["scale"], q) for e, v, q in samples if (e["device"], e["point"]) == (device, point)]
+        plant = Telemetry(self.batches())
+        self.assertEqual({(c.device, c.point, c.model, c.unit, c.kind, c.width_bits) for _, c in plant.channels}, WANT_CHANNELS)
+        of = lambda device, point: [(s.value, s.channel.scale, s.quality) for s in plant.of(device, point)]
         # What the board has read: a beginning of what was answered, each answer once and in order.
         want = {("meter", "serial number"): [(r[0] << 16 | r[1], 0, 0) for a, r in bus.answers[1] if a == 10],
                 ("meter", "temperature"): [(signed16(r[2]), -1, 0) for a, r in bus.answers[1] if a == 10],
@@ -301,7 +308,7 @@ class BusBesideAis(BusTest):
         for name, quality in WANT_QUALITY.items():
             self.assertEqual({q for _, _, q in of(name, "value")} - {STALE}, {quality}, name)
         self.assertEqual(set(of("noisy", "value")), {(4711, 0, GOOD)})
-        print(f"{len(samples)} samples of {len(told)} channels, each once", flush=True)
+        print(f"{len(plant.samples)} samples of {len({c.number for _, c in plant.channels})} channels, each once", flush=True)
 
     def check_ais(self, data):
         sent = [(m[0], *m[2:]) for m in nmea_oracle.Log(data).messages]
