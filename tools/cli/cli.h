@@ -25,7 +25,8 @@ int cli_verify(int argc, char **argv);
 int cli_tail(int argc, char **argv);
 int cli_topics(int argc, char **argv);
 int cli_schemas(int argc, char **argv);
-int cli_feeds_test(int argc, char **argv); /* `headrace feeds test` */
+int cli_feeds_test(int argc, char **argv);   /* `headrace feeds test` */
+int cli_feeds_places(int argc, char **argv); /* `headrace feeds places` */
 int cli_sim_ais(int argc, char **argv);
 int cli_sim_iso(int argc, char **argv);
 int cli_sim_sunspec(int argc, char **argv);
