@@ -18,12 +18,16 @@ struct verb {
 static const struct verb verbs[] = {
     {{"ca"},
      cli_ca,
-     "init|server|operator",
-     "Make the certificate authority; certificates of servers and operators."},
+     "init|server|operator|revoke|issuer|bundle",
+     "Make the authority; certificates of servers and operators; what devices trust."},
     {{"device"},
      cli_device,
-     "enrol|list|show|rotate|quarantine|release|revoke|retire",
-     "Enrol a device; look into the registry; decide about a device."},
+     "claim|provision|replace|factory|enrol",
+     "Lead a device, or another one in its place, to its identity."},
+    {{"device"},
+     cli_device,
+     "list|show|rotate|quarantine|release|revoke|retire",
+     "Look into the registry; decide about a device."},
     {{"rotate"}, cli_rotate, "--all [--rate N/min]", "New record keys for a fleet, some a minute."},
     {{"audit"}, cli_audit, "[DEVICE_ID]", "Who changed what of a device, when and why."},
     {{"feeds", "lint"}, cli_feeds_lint, "[FILE ...]", "Check the files that say what is polled."},
@@ -38,8 +42,8 @@ static const struct verb verbs[] = {
      "Keep hubs, zones and nodes as documents tell them; print them."},
     {{"ledger"},
      cli_ledger,
-     "inspect FILE | --config YAML",
-     "Look into an aggregator's ledger, also while it runs."},
+     "inspect|fsck|export|rebuild",
+     "Look into an aggregator's ledger, also while it runs; prove it; move it."},
     {{"feeds"},
      cli_feeds,
      "list|status|watermark|replay",
@@ -74,7 +78,7 @@ static void print_help(FILE *out)
         char line[80];
         (void)snprintf(line, sizeof(line), "%s%s%s %s", verb->words[0], verb->words[1] != NULL ? " " : "",
                        verb->words[1] != NULL ? verb->words[1] : "", verb->usage);
-        (void)fprintf(out, "  %-50s %s\n", line, verb->help);
+        (void)fprintf(out, "  %-57s %s\n", line, verb->help);
     }
     (void)fputs(
         "\n`headrace VERB --help` says more. Exit codes: 0 good, 1 a check said no or it could not be done,\n"
