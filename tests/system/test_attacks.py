@@ -11,6 +11,7 @@ import shutil
 import sqlite3
 import sys
 import threading
+import time
 import unittest
 
 import wire
@@ -21,6 +22,7 @@ from proxies import UdpProxy
 from test_collector import sentence
 
 AIS = bytes(21)
+SETTLED_S = 3
 DATA_TYPES = (23, 25)  # of DTLS records, with and without a connection id
 EVENT_FORK, EVENT_AGGREGATOR_AHEAD = 1, 3
 HELLOS, FLOODERS = 20000, 200
@@ -140,9 +142,10 @@ class Attacks(SystemTest):
         relay = self.own(Forger(self.aggregator.port, random.Random(7)))
         collector = self.collector(f"coaps://127.0.0.1:{relay.port}", 3000, more="seal: {max_bytes: 1000}\n")
         collector.start()
-        before = collector.wait_status("a session to be given up", lambda s: relay.forging == "answers" and
-                                       s["state"] != "sending" and s["next_record_seq"] >= 3000)["acked_batches"]
-        self.assertGreater(before, 0)
+        wait_for("answers to be forged", lambda: relay.counts["forged_answers"] > 0)
+        settled = time.time() + SETTLED_S  # what was true has been heard by then, and a status is written each second
+        before = collector.wait_status("a status of since then", lambda s: s["acked_batches"] > 0 and s["next_record_seq"] >= 3000
+                                       and collector.status_path.stat().st_mtime > settled)["acked_batches"]
         at = relay.counts["forged_answers"]
         wait_for("answers to be forged", lambda: relay.counts["forged_answers"] > at, 180)
         self.assertEqual(collector.status()["acked_batches"], before, "nothing is freed for a forged answer")
