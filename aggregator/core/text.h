@@ -6,6 +6,7 @@
 #define AGG_TEXT_H
 
 #include "proto/base/assert.h"
+#include "proto/base/decimal.h"
 
 #include <stdint.h>
 #include <string.h>
@@ -21,14 +22,8 @@ static inline void agg_text_add(char *out, size_t capacity, const char *text)
 
 static inline void agg_text_add_number(char *out, size_t capacity, uint64_t number)
 {
-    char digits[21];
-    size_t at = sizeof digits - 1;
-    digits[at] = '\0';
-    do {
-        digits[--at] = (char)('0' + number % 10);
-        number /= 10;
-    } while (number > 0);
-    agg_text_add(out, capacity, digits + at);
+    char digits[HR_DECIMAL_CHARS];
+    agg_text_add(out, capacity, hr_decimal(number, digits));
 }
 
 #endif

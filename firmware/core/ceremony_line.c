@@ -3,6 +3,7 @@
  * The words of a ceremony's line, and the fields that come by parts. */
 #include "firmware/core/ceremony_internal.h"
 #include "proto/base/assert.h"
+#include "proto/base/decimal.h"
 
 #include <string.h>
 
@@ -22,15 +23,9 @@ static void say_key(struct fw_ceremony *ceremony, const char *key)
 
 void fw_say_number(struct fw_ceremony *ceremony, const char *key, uint64_t number)
 {
-    char digits[21];
-    size_t at = sizeof digits - 1;
-    digits[at] = '\0';
-    do {
-        digits[--at] = (char)('0' + number % 10);
-        number /= 10;
-    } while (number != 0);
+    char digits[HR_DECIMAL_CHARS];
     say_key(ceremony, key);
-    fw_say(ceremony, digits + at);
+    fw_say(ceremony, hr_decimal(number, digits));
 }
 
 void fw_say_hex(struct fw_ceremony *ceremony, const char *key, const uint8_t *bytes, size_t len_bytes)

@@ -2,6 +2,7 @@
 #include "proto/base/assert.h"
 #include "proto/edge/internal.h"
 #include "proto/edge/record.h"
+#include "tests/support/edge_made.h"
 #include "tests/support/test_assert.h"
 #include "tests/support/test_cmocka.h"
 #include "tests/support/test_vectors.h"
@@ -109,25 +110,6 @@ static struct edge_record stats(void)
     return record;
 }
 
-static struct edge_record channel(void)
-{
-    struct edge_record record = {.dt_ms = 12, .kind = EDGE_CHANNEL};
-    record.as.channel = (struct edge_channel){
-        .channel = 65535,
-        .device = "inverter-3",
-        .model = 160,
-        .point = "module[2].DCWH",
-        .unit = "Wh",
-        .scale = -2,
-        .kind = EDGE_CHANNEL_ACCUMULATOR,
-        .width_bits = 32,
-        .interval_ms = 1000,
-        .silence_ms = 60000,
-        .dead_band = 5,
-    };
-    return record;
-}
-
 static struct edge_record channel_of_register_map(void)
 {
     struct edge_record record = {.kind = EDGE_CHANNEL};
@@ -136,17 +118,6 @@ static struct edge_record channel_of_register_map(void)
                                               .point = "state",
                                               .kind = EDGE_CHANNEL_ENUMERATION,
                                               .symbols = "0=off;1=on"};
-    return record;
-}
-
-static struct edge_record samples_with_holes(void)
-{
-    struct edge_record record = {.dt_ms = 250, .kind = EDGE_SAMPLES};
-    record.as.samples = (struct edge_samples){.first_channel = 300,
-                                              .n_values = 3,
-                                              .skip = {0, 2, 1000},
-                                              .quality = {0, EDGE_QUALITY_COMMS_ERROR, 0},
-                                              .value = {-1, INT64_MIN, INT64_MAX}};
     return record;
 }
 
@@ -187,9 +158,9 @@ static size_t vector_records(const char *names[32], struct edge_record records[3
          {.kind = EDGE_EVENT,
           .as.event = {4, "horloge d\xC3\xA9r\xC3\xA9gl\xC3\xA9"
                           "e"}}},
-        {"channel", channel()},
+        {"channel", made_channel()},
         {"channel_of_register_map", channel_of_register_map()},
-        {"samples_with_holes", samples_with_holes()},
+        {"samples_with_holes", made_samples_with_holes()},
         {"samples_all_good", samples_all_good()},
     };
     for (; n < HR_ARRAY_LEN(table); n++) {

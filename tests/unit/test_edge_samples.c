@@ -4,41 +4,12 @@
 #include "proto/base/assert.h"
 #include "proto/edge/record.h"
 #include "tests/support/batch_maker.h"
+#include "tests/support/edge_made.h"
 #include "tests/support/test_cmocka.h"
 #include "tests/support/test_random.h"
 
 #include <stdio.h>
 #include <string.h>
-
-static struct edge_record channel(void)
-{
-    struct edge_record record = {.dt_ms = 12, .kind = EDGE_CHANNEL};
-    record.as.channel = (struct edge_channel){
-        .channel = 65535,
-        .device = "inverter-3",
-        .model = 160,
-        .point = "module[2].DCWH",
-        .unit = "Wh",
-        .scale = -2,
-        .kind = EDGE_CHANNEL_ACCUMULATOR,
-        .width_bits = 32,
-        .interval_ms = 1000,
-        .silence_ms = 60000,
-        .dead_band = 5,
-    };
-    return record;
-}
-
-static struct edge_record samples_with_holes(void)
-{
-    struct edge_record record = {.dt_ms = 250, .kind = EDGE_SAMPLES};
-    record.as.samples = (struct edge_samples){.first_channel = 300,
-                                              .n_values = 3,
-                                              .skip = {0, 2, 1000},
-                                              .quality = {0, EDGE_QUALITY_COMMS_ERROR, 0},
-                                              .value = {-1, INT64_MIN, INT64_MAX}};
-    return record;
-}
 
 static void expect_refused(const struct edge_record *record)
 {
@@ -54,7 +25,7 @@ static void channels_and_samples_out_of_their_ranges_are_refused(void **state)
     struct edge_record wrong[19];
     size_t n = 0;
     for (; n < 12; n++) {
-        wrong[n] = channel();
+        wrong[n] = made_channel();
     }
     wrong[0].as.channel.channel = 0;
     wrong[1].as.channel.channel = EDGE_CHANNEL_MAX + 1;
@@ -68,12 +39,12 @@ static void channels_and_samples_out_of_their_ranges_are_refused(void **state)
     wrong[9].as.channel.width_bits = 0;
     wrong[10].as.channel.width_bits = 65;
     wrong[11].as.channel.kind = EDGE_CHANNEL_MEASUREMENT; /* with a width */
-    wrong[n] = channel();
+    wrong[n] = made_channel();
     memset(wrong[n++].as.channel.unit, 'u', sizeof wrong[0].as.channel.unit);
-    wrong[n] = channel();
+    wrong[n] = made_channel();
     wrong[n++].as.channel.symbols[0] = '\n';
     for (; n < HR_ARRAY_LEN(wrong); n++) {
-        wrong[n] = samples_with_holes();
+        wrong[n] = made_samples_with_holes();
     }
     wrong[14].as.samples.first_channel = 0;
     wrong[15].as.samples.n_values = 0;

@@ -3,6 +3,7 @@
 
 #include "aggregator/normalize/iso/anomaly.h"
 #include "proto/base/assert.h"
+#include "proto/base/decimal.h"
 
 #include <string.h>
 
@@ -209,19 +210,15 @@ static void take_anomaly(void *ctx, const struct norm_iso_anomaly *anomaly)
 static void tell_rest(struct delivery *delivery, const char *finding, uint64_t n, const char *what)
 {
     char text[96] = "";
-    char digits[21] = "";
-    size_t at = sizeof digits - 1;
+    char digits[HR_DECIMAL_CHARS];
     if (n == 0) {
         return;
     }
-    do {
-        digits[--at] = (char)('0' + n % 10);
-        n /= 10;
-    } while (n > 0);
-    size_t len = sizeof digits - 1 - at;
+    const char *count = hr_decimal(n, digits);
+    size_t len = strlen(count);
     size_t what_len = strlen(what);
     HR_ASSERT(len + what_len < sizeof text);
-    memcpy(text, digits + at, len);
+    memcpy(text, count, len);
     memcpy(text + len, what, what_len + 1);
     give_anomaly(delivery, finding, 0, text);
 }
