@@ -218,7 +218,7 @@ static void tell_rest(struct delivery *delivery, const char *finding, uint64_t n
     size_t len = strlen(count);
     size_t what_len = strlen(what);
     HR_ASSERT(len + what_len < sizeof text);
-    memcpy(text, count, len);
+    memcpy(text, count, len + 1);
     memcpy(text + len, what, what_len + 1);
     give_anomaly(delivery, finding, 0, text);
 }
