@@ -34,7 +34,8 @@ enum wire_hint {
     WIRE_HINT_ROTATE = 1u << 1,
     WIRE_HINT_CONFIG = 1u << 2,
     WIRE_HINT_SLOW = 1u << 3,
-    WIRE_HINTS_KNOWN = 0x0Fu,
+    WIRE_HINT_RENEW = 1u << 4,
+    WIRE_HINTS_KNOWN = 0x1Fu,
 };
 
 struct wire_ack {

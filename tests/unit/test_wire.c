@@ -393,7 +393,7 @@ static void ack_that_is_not_understood_is_refused_without_a_trace(void **state)
         enum hr_code want;
     } cases[] = {
         {0, 2, HR_NOT_FOUND},   {0, 0, HR_NOT_FOUND},     {1, 16, HR_MALFORMED},
-        {1, 255, HR_MALFORMED}, {28, 0x10, HR_MALFORMED},
+        {1, 255, HR_MALFORMED}, {28, 0x20, HR_MALFORMED},
     };
     struct wire_ack ack = {.cum_seq = 5};
     for (size_t i = 0; i < HR_ARRAY_LEN(cases); i++) {
