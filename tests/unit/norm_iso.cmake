@@ -12,11 +12,13 @@ hr_test(test_norm_iso_bounds LABEL unit SOURCES unit/test_norm_iso_bounds.c DEPE
 hr_test(test_norm_iso_corpus LABEL unit SOURCES unit/test_norm_iso_corpus.c DEPENDS hr_iso_lab)
 hr_test(test_norm_iso_dst LABEL unit SOURCES unit/test_norm_iso_dst.c DEPENDS hr_iso_lab)
 hr_test(test_norm_iso_schema LABEL unit SOURCES unit/test_norm_iso_schema.c DEPENDS hr_iso_lab agg_schema dep::cjson)
-hr_test(test_norm_document LABEL unit SOURCES unit/test_norm_document.c
-        DEPENDS agg_norm_iso hr_test_batches hr_test_support dep::zstd)
+foreach(name test_norm_document test_norm_document_past)
+  hr_test(${name} LABEL unit SOURCES unit/${name}.c support/document_lab.c
+          DEPENDS agg_norm_iso hr_test_batches hr_test_support dep::zstd)
+endforeach()
 hr_test(test_norm_iso_events LABEL unit SOURCES unit/test_norm_iso_events.c
         DEPENDS hr_iso_lab hr_test_batches dep::zstd)
-set_tests_properties(test_norm_document test_norm_iso_events PROPERTIES TIMEOUT 600)
+set_tests_properties(test_norm_document test_norm_document_past test_norm_iso_events PROPERTIES TIMEOUT 600)
 set_tests_properties(test_norm_iso_schema PROPERTIES ENVIRONMENT
                      "LSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/support/lsan_avro.supp:print_suppressions=0")
 set_tests_properties(test_norm_iso_schema test_norm_iso test_norm_iso_bounds test_norm_iso_corpus test_norm_iso_products test_norm_iso_places test_norm_iso_dst test_feed_forms PROPERTIES TIMEOUT 600)
