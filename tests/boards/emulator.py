@@ -24,6 +24,15 @@ DEADLINE_S = float(os.environ.get("HEADRACE_DEADLINE_S", "240"))
 CUT_EXIT_CODE = 88
 
 
+def crc32c(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return crc ^ 0xFFFFFFFF
+
+
 class Stream:
     """A byte stream of the board over a Unix socket that QEMU connects to before the board starts."""
 

@@ -8,22 +8,13 @@ import json
 import struct
 import unittest
 
-from emulator import BOARD, ROOT, BoardTest
+from emulator import BOARD, ROOT, BoardTest, crc32c
 
 PAGE = 4096
 MEMORY_BYTES = json.loads((ROOT / "boards" / BOARD / "qemu.json").read_text())["memory_bytes"]
 VECTOR = dict(line.split() for line in (ROOT / "tests/vectors/signature.txt").read_text().splitlines()
               if not line.startswith("#"))
 SEED = bytes(range(48))
-
-
-def crc32c(data):
-    crc = 0xFFFFFFFF
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
-    return crc ^ 0xFFFFFFFF
 
 
 def seed_page(sequence, seed):

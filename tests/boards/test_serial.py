@@ -5,16 +5,7 @@ import threading
 import time
 import unittest
 
-from emulator import DEADLINE_S, BoardTest
-
-
-def crc32c(data):
-    crc = 0xFFFFFFFF
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
-    return crc ^ 0xFFFFFFFF
+from emulator import DEADLINE_S, BoardTest, crc32c
 
 
 class Serial(BoardTest):

@@ -4,31 +4,20 @@
  * what is lost, and goes on with the rest. */
 #include "firmware/core/spool_internal.h"
 #include "tests/support/spool_lab.h"
+#include "tests/support/test_cmocka.h"
 #include "tests/support/test_hash.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 static struct lab lab;
 static char plan_text[96];
-
-static const struct lab_config small_ring = {
-    .flash =
-        {.kind = SIM_FLASH_NOR, .sector_bytes = 2048, .n_sectors = 6, .program_unit_bytes = 8, .seed = 4},
-    .envelope_max_bytes = 420,
-    .stage_bytes = 128,
-};
 
 static int make_lab(void **state)
 {
     (void)state;
-    lab_make(&lab, &small_ring);
+    lab_make(&lab, &lab_small_ring);
     return lab_open(&lab) ? 0 : 1;
 }
 
@@ -37,11 +26,6 @@ static int free_lab(void **state)
     (void)state;
     lab_free(&lab);
     return 0;
-}
-
-static void assert_status(struct hr_status status, enum hr_code expected)
-{
-    assert_string_equal(hr_code_name(status.code), hr_code_name(expected));
 }
 
 static struct hr_status read_status(uint32_t seq)
@@ -62,7 +46,7 @@ static void make_batches(uint32_t n)
 static struct fw_spool_place place_of(uint32_t seq)
 {
     struct fw_spool_place place;
-    assert_status(fw_spool_find(&lab.spool, lab.stream, seq, &place), HR_OK);
+    assert_ok(fw_spool_find(&lab.spool, lab.stream, seq, &place));
     return place;
 }
 
@@ -81,9 +65,9 @@ static void a_batch_that_rots_is_a_hole_and_its_neighbours_read(void **state)
     lab.holes_expected = true;
     struct fw_spool_place place = place_of(1);
     sim_flash_flip(&lab.flash, address_in(&place, place.start_offset + 48), 3);
-    assert_status(read_status(1), HR_CORRUPT);
-    assert_status(read_status(1), HR_NOT_FOUND);
-    assert_status(fw_spool_pending_loss(&lab.spool, &loss), HR_OK);
+    assert_code(read_status(1), HR_CORRUPT);
+    assert_code(read_status(1), HR_NOT_FOUND);
+    assert_ok(fw_spool_pending_loss(&lab.spool, &loss));
     assert_int_equal(loss.reason, EDGE_LOSS_DAMAGED);
     assert_int_equal(loss.from_seq, 1);
     assert_int_equal(loss.to_seq, 1);
@@ -101,8 +85,8 @@ static void a_batch_whose_seal_rots_is_known_from_the_next_one(void **state)
     lab.holes_expected = true;
     struct fw_spool_place place = place_of(1);
     sim_flash_flip(&lab.flash, address_in(&place, place.seal.offset + 20), 0);
-    assert_status(read_status(1), HR_CORRUPT);
-    assert_status(fw_spool_pending_loss(&lab.spool, &loss), HR_OK);
+    assert_code(read_status(1), HR_CORRUPT);
+    assert_ok(fw_spool_pending_loss(&lab.spool, &loss));
     assert_int_equal(loss.first_record_seq, 5);
     assert_int_equal(loss.n_records, 5);
     assert_memory_equal(loss.last_digest, lab_find(&lab, 1, 1)->digest, sizeof loss.last_digest);
@@ -120,7 +104,7 @@ static void a_sector_whose_header_rots_is_one_hole(void **state)
     const struct fw_spool_sector sector = lab.sectors[place.sector];
     sim_flash_flip(&lab.flash, address_in(&place, 9), 1);
     assert_true(lab_open(&lab));
-    assert_status(fw_spool_pending_loss(&lab.spool, &loss), HR_OK);
+    assert_ok(fw_spool_pending_loss(&lab.spool, &loss));
     assert_int_equal(loss.reason, EDGE_LOSS_DAMAGED);
     assert_int_equal(loss.from_seq, sector.first_batch_seq);
     assert_int_equal(loss.to_seq, sector.first_batch_seq + sector.n_batches - 1);
@@ -135,16 +119,16 @@ static void a_loss_is_pending_again_when_its_carrier_rots(void **state)
     uint32_t carrier_seq;
     make_batches(2);
     lab.holes_expected = true;
-    assert_status(fw_spool_abandon(&lab.spool, 0, EDGE_LOSS_REFUSED), HR_OK);
+    assert_ok(fw_spool_abandon(&lab.spool, 0, EDGE_LOSS_REFUSED));
     make_batches(2);
-    assert_status(fw_spool_loss_carrier(&lab.spool, 0, &carrier_seq), HR_OK);
+    assert_ok(fw_spool_loss_carrier(&lab.spool, 0, &carrier_seq));
     assert_int_equal(carrier_seq, 2);
     struct fw_spool_place place = place_of(carrier_seq);
     sim_flash_flip(&lab.flash, address_in(&place, place.start_offset + 40), 5);
-    assert_status(read_status(carrier_seq), HR_CORRUPT);
-    assert_status(fw_spool_pending_loss(&lab.spool, &loss), HR_OK);
+    assert_code(read_status(carrier_seq), HR_CORRUPT);
+    assert_ok(fw_spool_pending_loss(&lab.spool, &loss));
     assert_int_equal(loss.from_seq, 0);
-    assert_status(fw_spool_loss_carrier(&lab.spool, 0, &carrier_seq), HR_NOT_FOUND);
+    assert_code(fw_spool_loss_carrier(&lab.spool, 0, &carrier_seq), HR_NOT_FOUND);
     lab_drain(&lab);
 }
 
@@ -221,13 +205,13 @@ static void check_damaged(void)
         }
         struct wire_envelope envelope;
         uint8_t digest[WIRE_DIGEST_BYTES];
-        assert_status(wire_envelope_split(hr_bytes_of(bytes, len_bytes), &envelope), HR_OK);
+        assert_ok(wire_envelope_split(hr_bytes_of(bytes, len_bytes), &envelope));
         wire_batch_digest(test_hash(), envelope.header_bytes, digest);
         assert_non_null(batch);
         assert_memory_equal(digest, batch->digest, sizeof digest);
-        assert_status(wire_payload_check(test_hash(), envelope.payload, envelope.header.n_records,
-                                         envelope.header.root),
-                      HR_OK);
+        assert_code(wire_payload_check(test_hash(), envelope.payload, envelope.header.n_records,
+                                       envelope.header.root),
+                    HR_OK);
     }
     for (uint32_t i = 0; i < lab.spool.book.n_gaps; i++) {
         const struct edge_loss *loss = &lab.spool.book.gaps[i].hole.loss;
@@ -238,11 +222,11 @@ static void check_damaged(void)
     }
     /* And it still takes batches. */
     if (fw_spool_is_open(&lab.spool)) {
-        assert_status(fw_spool_seal(&lab.spool, &lab.sign.port, 0), HR_OK);
+        assert_ok(fw_spool_seal(&lab.spool, &lab.sign.port, 0));
     }
-    assert_status(fw_spool_begin(&lab.spool, 99, 0), HR_OK);
-    assert_status(fw_spool_append(&lab.spool, hr_bytes_of("still here", 10)), HR_OK);
-    assert_status(fw_spool_seal(&lab.spool, &lab.sign.port, 0), HR_OK);
+    assert_ok(fw_spool_begin(&lab.spool, 99, 0));
+    assert_ok(fw_spool_append(&lab.spool, hr_bytes_of("still here", 10)));
+    assert_ok(fw_spool_seal(&lab.spool, &lab.sign.port, 0));
     /* A word that can't be read may lie under the new batch. */
     struct hr_status status = read_status(lab_state(&lab).next_batch_seq - 1);
     assert_true(hr_is_ok(status) || (lab.flash.n_unreadable > 0 && hr_is(status, HR_CORRUPT)));
@@ -266,7 +250,7 @@ static void wound_everywhere(uint32_t step_bytes, bool unreadable)
     struct fw_spool_place newest = place_of(lab_state(&lab).next_batch_seq - 1);
     uint32_t spared_from = address_in(&newest, newest.seal.offset);
     uint32_t spared_to = address_in(&newest, newest.seal.end_offset);
-    lab_make(&whole, &small_ring);
+    lab_make(&whole, &lab_small_ring);
     struct sim_flash flash = whole.flash;
     whole = lab;
     whole.flash = flash;
@@ -288,7 +272,7 @@ static void wound_everywhere(uint32_t step_bytes, bool unreadable)
         } else {
             sim_flash_flip(&lab.flash, address, address % 8);
         }
-        assert_status(reopen(), HR_OK);
+        assert_ok(reopen());
         check_damaged();
         n_wounds++;
     }
@@ -375,14 +359,14 @@ static void after_a_failed_sync_nothing_is_written_until_the_next_open(void **st
     assert_true(lab_begin(&lab) && lab_append(&lab, 2));
     sim_flash_plan(&lab.flash, (struct sim_flash_cut){.op = SIM_FLASH_NEVER});
     lab.flash.faults.sync_op = 0;
-    assert_status(fw_spool_seal(&lab.spool, &lab.sign.port, 0), HR_IO);
+    assert_code(fw_spool_seal(&lab.spool, &lab.sign.port, 0), HR_IO);
     assert_int_equal(lab.flash.n_faults_met, 1);
     uint32_t n_ops = lab.flash.n_ops;
-    assert_status(fw_spool_append(&lab.spool, hr_bytes_of("x", 1)), HR_IO);
-    assert_status(fw_spool_seal(&lab.spool, &lab.sign.port, 0), HR_IO);
-    assert_status(fw_spool_abandon(&lab.spool, 0, EDGE_LOSS_REFUSED), HR_IO);
+    assert_code(fw_spool_append(&lab.spool, hr_bytes_of("x", 1)), HR_IO);
+    assert_code(fw_spool_seal(&lab.spool, &lab.sign.port, 0), HR_IO);
+    assert_code(fw_spool_abandon(&lab.spool, 0, EDGE_LOSS_REFUSED), HR_IO);
     assert_int_equal(lab.flash.n_ops, n_ops);
-    assert_status(read_status(0), HR_OK);
+    assert_ok(read_status(0));
     assert_true(lab_open(&lab));
     assert_int_equal(lab_state(&lab).open_records, 2);
     lab_drain(&lab);
@@ -393,7 +377,7 @@ static void a_signer_that_fails_leaves_the_batch_open(void **state)
     (void)state;
     assert_true(lab_begin(&lab) && lab_append(&lab, 3));
     lab.sign.fails = true;
-    assert_status(fw_spool_seal(&lab.spool, &lab.sign.port, 0), HR_IO);
+    assert_code(fw_spool_seal(&lab.spool, &lab.sign.port, 0), HR_IO);
     assert_true(fw_spool_is_open(&lab.spool));
     assert_int_equal(lab_state(&lab).next_batch_seq, 0);
     lab.sign.fails = false;
@@ -407,7 +391,7 @@ static void flash_that_can_not_be_read_at_all_is_not_started_anew(void **state)
     make_batches(2);
     sim_flash_make_unreadable(&lab.flash, 0, 6 * 2048);
     sim_flash_plan(&lab.flash, (struct sim_flash_cut){.op = SIM_FLASH_NEVER});
-    assert_status(reopen(), HR_IO);
+    assert_code(reopen(), HR_IO);
     assert_int_equal(lab.flash.n_ops, 0);
     lab.flash.n_unreadable = 0;
     assert_true(lab_open(&lab));

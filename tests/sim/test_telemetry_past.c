@@ -23,16 +23,7 @@ static const struct norm_site site = {.collector = TELEMETRY_LAB_DEVICE,
 
 static int begin(void **state)
 {
-    telemetry_lab_start();
-    *state = telemetry_lab_reader(&site);
-    return 0;
-}
-
-static int end(void **state)
-{
-    telemetry_lab_close(*state);
-    telemetry_lab_end();
-    return 0;
+    return telemetry_lab_setup(state, &site);
 }
 
 /* A reader that begins at this batch says just what `events` does. */
@@ -318,18 +309,23 @@ static void a_boot_is_looked_for_no_farther_than_it_reaches(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_reader_says_the_same_wherever_it_begins, begin, end),
-        cmocka_unit_test_setup_teardown(a_channel_is_known_for_its_reach_and_no_longer, begin, end),
+        cmocka_unit_test_setup_teardown(a_reader_says_the_same_wherever_it_begins, begin,
+                                        telemetry_lab_teardown),
+        cmocka_unit_test_setup_teardown(a_channel_is_known_for_its_reach_and_no_longer, begin,
+                                        telemetry_lab_teardown),
         cmocka_unit_test_setup_teardown(an_accumulator_goes_on_from_a_value_in_reach_and_from_no_other, begin,
-                                        end),
-        cmocka_unit_test_setup_teardown(a_channel_that_means_something_else_begins_anew, begin, end),
+                                        telemetry_lab_teardown),
+        cmocka_unit_test_setup_teardown(a_channel_that_means_something_else_begins_anew, begin,
+                                        telemetry_lab_teardown),
         cmocka_unit_test_setup_teardown(a_boot_forgets_what_the_one_before_it_called_its_channels, begin,
-                                        end),
+                                        telemetry_lab_teardown),
         cmocka_unit_test_setup_teardown(a_ledger_that_cannot_be_read_gives_nothing_and_is_asked_again, begin,
-                                        end),
-        cmocka_unit_test_setup_teardown(what_needs_from_leaves_is_enough, begin, end),
-        cmocka_unit_test_setup_teardown(a_reader_of_a_stream_without_telemetry_asks_for_nothing, begin, end),
-        cmocka_unit_test_setup_teardown(a_boot_is_looked_for_no_farther_than_it_reaches, begin, end),
+                                        telemetry_lab_teardown),
+        cmocka_unit_test_setup_teardown(what_needs_from_leaves_is_enough, begin, telemetry_lab_teardown),
+        cmocka_unit_test_setup_teardown(a_reader_of_a_stream_without_telemetry_asks_for_nothing, begin,
+                                        telemetry_lab_teardown),
+        cmocka_unit_test_setup_teardown(a_boot_is_looked_for_no_farther_than_it_reaches, begin,
+                                        telemetry_lab_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -31,6 +31,13 @@ struct fw_spool_state lab_state(const struct lab *lab)
     return state;
 }
 
+const struct lab_config lab_small_ring = {
+    .flash =
+        {.kind = SIM_FLASH_NOR, .sector_bytes = 2048, .n_sectors = 6, .program_unit_bytes = 8, .seed = 3},
+    .envelope_max_bytes = 420,
+    .stage_bytes = 128,
+};
+
 void lab_make(struct lab *lab, const struct lab_config *config)
 {
     memset(lab, 0, sizeof *lab);

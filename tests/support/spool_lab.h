@@ -73,6 +73,9 @@ struct lab {
     uint32_t n_checks;
 };
 
+/* Six sectors of 2 KB, which a few batches fill. */
+extern const struct lab_config lab_small_ring;
+
 void lab_make(struct lab *lab, const struct lab_config *config);
 void lab_free(struct lab *lab);
 /* Blank flash, an empty world. */

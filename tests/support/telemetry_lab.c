@@ -196,3 +196,17 @@ struct edge_record telemetry_lab_sample(uint32_t channel, int64_t value, uint8_t
         .first_channel = channel, .n_values = 1, .quality = {quality}, .value = {value}};
     return record;
 }
+
+int telemetry_lab_setup(void **state, const struct norm_site *site)
+{
+    telemetry_lab_start();
+    *state = telemetry_lab_reader(site);
+    return 0;
+}
+
+int telemetry_lab_teardown(void **state)
+{
+    telemetry_lab_close(*state);
+    telemetry_lab_end();
+    return 0;
+}

@@ -34,6 +34,9 @@ extern struct telemetry_lab {
 
 /* Forgets everything and starts a stream in boot 1. */
 void telemetry_lab_start(void);
+/* For cmocka: starts, with *state a reader of that site; ends both. */
+int telemetry_lab_setup(void **state, const struct norm_site *site);
+int telemetry_lab_teardown(void **state);
 /* Seals a batch of these records. */
 void telemetry_lab_seal(const struct edge_record *records, uint16_t n_records);
 void telemetry_lab_end(void);

@@ -14,6 +14,7 @@ import signal
 import socket
 import sqlite3
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -70,6 +71,37 @@ def run(*argv, expect=0, **kwargs):
     if expect is not None and done.returncode != expect:
         raise AssertionError(f"{argv} ended with {done.returncode}\n{done.stdout}\n{done.stderr}")
     return done
+
+
+def install_python(folder, package, requirements):
+    """A folder on the path that holds a package which pip installs by that file beside the tests, unless it is there; None, or a
+    reason why it can't be had."""
+    if not (folder / package).is_dir():
+        done = subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps",
+                               "--target", str(folder), "-r", str(pathlib.Path(__file__).with_name(requirements))],
+                              stderr=subprocess.PIPE, text=True, check=False)
+        if done.returncode != 0:
+            return f"{package} can't be installed: {done.stderr.strip()[-300:]}"
+    sys.path.insert(0, str(folder))
+    return None
+
+
+def issue_expired(issuer, key, subject, extensions, out):
+    """A certificate of 2020 for that key by the issuer (path without .crt and .key)."""
+    with tempfile.TemporaryDirectory() as name:
+        state = pathlib.Path(name)
+        (state / "new").mkdir()
+        (state / "index").write_text("")
+        (state / "serial").write_text("01\n")
+        (state / "conf").write_text(
+            "[ca]\ndefault_ca=x\n[x]\n"
+            f"database={state}/index\nserial={state}/serial\nnew_certs_dir={state}/new\n"
+            "default_md=sha256\npolicy=p\nx509_extensions=e\n[p]\ncommonName=supplied\norganizationalUnitName=optional\n"
+            f"[e]\n{extensions}\n")
+        run("openssl", "req", "-new", "-key", key, "-subj", subject, "-out", state / "request")
+        run("openssl", "ca", "-batch", "-config", state / "conf", "-cert", issuer.with_suffix(".crt"), "-keyfile",
+            issuer.with_suffix(".key"), "-in", state / "request", "-out", out, "-notext",
+            "-startdate", "20200101000000Z", "-enddate", "20210101000000Z")
 
 
 class Process:

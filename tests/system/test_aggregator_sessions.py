@@ -94,21 +94,8 @@ class AdmissionTest(SessionTest):
     def test_an_expired_certificate_is_accepted_and_told(self):
         self.aggregator.start()
         expired = self.device.folder / "expired.crt"
-        request = self.folder / "request.csr"
-        harness.run("openssl", "req", "-new", "-key", self.device.key, "-subj",
-                    f"/CN=headrace-device-{self.device.device_id:016x}", "-out", request)
-        state = self.folder / "openssl-ca"
-        (state / "new").mkdir(parents=True)
-        (state / "index").write_text("")
-        (state / "serial").write_text("01\n")
-        (state / "conf").write_text(
-            "[ca]\ndefault_ca=x\n[x]\n"
-            f"database={state}/index\nserial={state}/serial\nnew_certs_dir={state}/new\n"
-            "default_md=sha256\npolicy=p\nx509_extensions=e\n[p]\ncommonName=supplied\n"
-            "[e]\nkeyUsage=critical,digitalSignature\nextendedKeyUsage=clientAuth\n")
-        harness.run("openssl", "ca", "-batch", "-config", state / "conf", "-cert", self.site.ca / "device-ca.crt",
-                    "-keyfile", self.site.ca / "device-ca.key", "-in", request, "-out", expired, "-notext",
-                    "-startdate", "20200101000000Z", "-enddate", "20210101000000Z")
+        harness.issue_expired(self.site.ca / "device-ca", self.device.key, f"/CN=headrace-device-{self.device.device_id:016x}",
+                              "keyUsage=critical,digitalSignature\nextendedKeyUsage=clientAuth", expired)
         self.commit_next(self.connect(certificate=expired))
         self.assertEqual(self.aggregator.metric("headrace_coap_certificates_expired_total"), 1)
         self.aggregator.process.wait_event("certificate_expired", device_id=self.device.device_id)

@@ -20,7 +20,7 @@ import tempfile
 import threading
 import unittest
 
-from harness import BIN, ROOT, run
+from harness import BIN, ROOT, install_python, run
 from publishing import TOPICS, expected, probe
 
 SQL = ROOT / "schemas/sql/clickhouse"
@@ -70,18 +70,6 @@ class Columns(unittest.TestCase):
         self.assertEqual(len(keys), 2 * len(TABLES))
         for key in keys:
             self.assertLessEqual(set(re.findall(r"\w+", key)) - {"toYYYYMM"}, KEYS)
-
-
-def install_engine():
-    """The engine's folder on the path; a reason when it can't be had."""
-    if not (FOLDER / "chdb").is_dir():
-        done = subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps",
-                               "--target", str(FOLDER), "-r", str(pathlib.Path(__file__).with_name("requirements-clickhouse.txt"))],
-                              stderr=subprocess.PIPE, text=True, check=False)
-        if done.returncode != 0:
-            return f"the engine can't be installed: {done.stderr.strip()[-300:]}"
-    sys.path.insert(0, str(FOLDER))
-    return None
 
 
 class Registry(http.server.BaseHTTPRequestHandler):
@@ -267,7 +255,7 @@ class Engine(unittest.TestCase):
 def main():
     if not any(word.startswith("Columns") for word in sys.argv[1:]):
         why = "the engine takes 534 MB: HEADRACE_LONG=1 installs it" if os.environ.get("HEADRACE_LONG") != "1" else \
-            install_engine()
+            install_python(FOLDER, "chdb", "requirements-clickhouse.txt")
         if why is not None:
             print(f"skipped: {why}")
             return 77

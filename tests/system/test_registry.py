@@ -411,20 +411,8 @@ class OperatorTest(RegistryTest):
         """The identity with a certificate that was valid once."""
         out = self.folder / "expired"
         out.with_suffix(".key").write_bytes(identity.with_suffix(".key").read_bytes())
-        state = self.folder / "openssl-ca"
-        (state / "new").mkdir(parents=True)
-        (state / "index").write_text("")
-        (state / "serial").write_text("01\n")
-        (state / "conf").write_text(
-            "[ca]\ndefault_ca=x\n[x]\n"
-            f"database={state}/index\nserial={state}/serial\nnew_certs_dir={state}/new\n"
-            "default_md=sha256\npolicy=p\nx509_extensions=e\n[p]\ncommonName=supplied\norganizationalUnitName=supplied\n"
-            "[e]\nkeyUsage=critical,digitalSignature\nextendedKeyUsage=clientAuth\n")
-        harness.run("openssl", "req", "-new", "-key", identity.with_suffix(".key"), "-subj", "/OU=viewer/CN=anna", "-out",
-                    state / "request")
-        harness.run("openssl", "ca", "-batch", "-config", state / "conf", "-cert", self.site.ca / "operator-ca.crt", "-keyfile",
-                    self.site.ca / "operator-ca.key", "-in", state / "request", "-out", out.with_suffix(".crt"), "-notext",
-                    "-startdate", "20200101000000Z", "-enddate", "20210101000000Z")
+        harness.issue_expired(self.site.ca / "operator-ca", out.with_suffix(".key"), "/OU=viewer/CN=anna",
+                              "keyUsage=critical,digitalSignature\nextendedKeyUsage=clientAuth", out.with_suffix(".crt"))
         return out
 
     def test_an_authority_of_before_there_were_operators_gets_their_issuer(self):

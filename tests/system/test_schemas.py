@@ -13,10 +13,9 @@ import os
 import pathlib
 import re
 import subprocess
-import sys
 import unittest
 
-from harness import ROOT, Aggregator, Site, SystemTest, program, run, wait_for
+from harness import ROOT, Aggregator, Site, SystemTest, install_python, program, run, wait_for
 from pipeline import AIS, EVENTS, Broker, Collector, seeded, wait_published
 from registry_standin import Registry
 
@@ -25,19 +24,7 @@ ORACLES = pathlib.Path(os.environ.get("HEADRACE_ORACLES", ROOT / "build/oracles"
 N_CHANGED = 300
 
 
-def install_avro():
-    """A reason when the library can't be had."""
-    if not (ORACLES / "avro").is_dir():
-        done = subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps",
-                               "--target", str(ORACLES), "-r", str(pathlib.Path(__file__).with_name("requirements-avro.txt"))],
-                              stderr=subprocess.PIPE, text=True, check=False)
-        if done.returncode != 0:
-            return f"avro can't be installed: {done.stderr.strip()[-300:]}"
-    sys.path.insert(0, str(ORACLES))
-    return None
-
-
-NO_AVRO = install_avro()
+NO_AVRO = install_python(ORACLES, "avro", "requirements-avro.txt")
 if NO_AVRO is None:
     import avro.compatibility
     import avro.io

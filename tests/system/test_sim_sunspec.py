@@ -10,17 +10,9 @@ import time
 import unittest
 
 import harness
+from rtu_bus import crc
 
 BASE = 40000
-
-
-def crc(frame):
-    value = 0xFFFF
-    for octet in frame:
-        value ^= octet
-        for _ in range(8):
-            value = value >> 1 ^ 0xA001 if value & 1 else value >> 1
-    return struct.pack("<H", value)
 
 
 class Plant:

@@ -7,32 +7,21 @@
 #include "proto/image/image.h"
 #include "tests/support/signature_vector.h"
 #include "tests/support/spool_lab.h"
+#include "tests/support/test_cmocka.h"
 #include "tools/cli/cli.h"
 
 #include <openssl/pem.h>
 #include <openssl/x509.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 static struct lab lab;
 static char image_path[] = "/tmp/headrace-image-XXXXXX";
 static char key_path[] = "/tmp/headrace-key-XXXXXX";
 static char output_path[] = "/tmp/headrace-output-XXXXXX";
 static char output[65536];
-
-static const struct lab_config small_ring = {
-    .flash =
-        {.kind = SIM_FLASH_NOR, .sector_bytes = 2048, .n_sectors = 6, .program_unit_bytes = 8, .seed = 5},
-    .envelope_max_bytes = 420,
-    .stage_bytes = 128,
-};
 
 static void write_image(void)
 {
@@ -135,7 +124,7 @@ static uint32_t count_of(const char *text)
 static int make_lab(void **state)
 {
     (void)state;
-    lab_make(&lab, &small_ring);
+    lab_make(&lab, &lab_small_ring);
     return lab_open(&lab) ? 0 : 1;
 }
 

@@ -23,16 +23,7 @@ static const struct norm_site north_field = {.collector = TELEMETRY_LAB_DEVICE,
 
 static int begin(void **state)
 {
-    telemetry_lab_start();
-    *state = telemetry_lab_reader(&north_field);
-    return 0;
-}
-
-static int end(void **state)
-{
-    telemetry_lab_close(*state);
-    telemetry_lab_end();
-    return 0;
+    return telemetry_lab_setup(state, &north_field);
 }
 
 static void a_sample_is_scaled_and_named_as_its_channel_says(void **state)
@@ -405,24 +396,29 @@ static void a_total_needs_a_clock_and_a_former_sample(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_sample_is_scaled_and_named_as_its_channel_says, begin, end),
-        cmocka_unit_test_setup_teardown(each_value_of_a_poll_is_an_event_of_its_channel, begin, end),
+        cmocka_unit_test_setup_teardown(a_sample_is_scaled_and_named_as_its_channel_says, begin,
+                                        telemetry_lab_teardown),
+        cmocka_unit_test_setup_teardown(each_value_of_a_poll_is_an_event_of_its_channel, begin,
+                                        telemetry_lab_teardown),
         cmocka_unit_test_setup_teardown(every_quality_has_its_name_and_only_those_of_a_reading_have_a_value,
-                                        begin, end),
-        cmocka_unit_test_setup_teardown(the_one_sample_of_a_former_collector_is_read_too, begin, end),
+                                        begin, telemetry_lab_teardown),
+        cmocka_unit_test_setup_teardown(the_one_sample_of_a_former_collector_is_read_too, begin,
+                                        telemetry_lab_teardown),
         cmocka_unit_test(values_are_the_nearest_double_at_every_scale),
-        cmocka_unit_test_setup_teardown(an_accumulator_says_how_far_it_went, begin, end),
+        cmocka_unit_test_setup_teardown(an_accumulator_says_how_far_it_went, begin, telemetry_lab_teardown),
         cmocka_unit_test(accumulators_wrap_where_their_width_ends),
-        cmocka_unit_test_setup_teardown(enumerations_and_bitfields_have_names, begin, end),
-        cmocka_unit_test_setup_teardown(a_register_map_brings_its_own_names, begin, end),
+        cmocka_unit_test_setup_teardown(enumerations_and_bitfields_have_names, begin, telemetry_lab_teardown),
+        cmocka_unit_test_setup_teardown(a_register_map_brings_its_own_names, begin, telemetry_lab_teardown),
         cmocka_unit_test(names_of_many_bits_stay_within_their_room),
-        cmocka_unit_test_setup_teardown(a_sample_without_a_dictionary_is_one_finding, begin, end),
+        cmocka_unit_test_setup_teardown(a_sample_without_a_dictionary_is_one_finding, begin,
+                                        telemetry_lab_teardown),
         cmocka_unit_test_setup_teardown(a_site_has_a_total_for_each_technology_at_the_end_of_five_minutes,
-                                        begin, end),
+                                        begin, telemetry_lab_teardown),
         cmocka_unit_test_setup_teardown(a_full_table_forgets_the_stream_that_was_not_used_for_longest, begin,
-                                        end),
+                                        telemetry_lab_teardown),
         cmocka_unit_test(other_sites_with_a_node_are_another_version),
-        cmocka_unit_test_setup_teardown(a_total_needs_a_clock_and_a_former_sample, begin, end),
+        cmocka_unit_test_setup_teardown(a_total_needs_a_clock_and_a_former_sample, begin,
+                                        telemetry_lab_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

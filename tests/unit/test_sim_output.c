@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Where the simulator's lines go, over real sockets on loopback. */
+#include "tests/support/loopback.h"
 #include "tests/support/test_cmocka.h"
 #include "tools/cli/sim_output.h"
 
@@ -13,18 +14,6 @@
 
 static struct cli_sim_output output;
 static volatile sig_atomic_t stop;
-
-static int bound_socket(int type, uint16_t *port)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    socklen_t len = sizeof address;
-    int fd = socket(AF_INET, type, 0);
-    assert_true(fd >= 0);
-    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
-    *port = ntohs(address.sin_port);
-    return fd;
-}
 
 static void parse(const char *scheme, uint16_t port)
 {
@@ -83,7 +72,7 @@ static void a_tcp_peer_that_comes_back_gets_what_the_one_before_did_not(void **s
 {
     (void)state;
     uint16_t port = 0;
-    int listener = bound_socket(SOCK_STREAM, &port);
+    int listener = loopback_socket(SOCK_STREAM, &port);
     assert_int_equal(listen(listener, 4), 0);
     parse("tcp", port);
     assert_ok(cli_sim_output_open(&output, &stop));
@@ -112,7 +101,7 @@ static void waiting_for_a_peer_ends_when_asked_to_stop(void **state)
 {
     (void)state;
     uint16_t port = 0;
-    int not_listening = bound_socket(SOCK_STREAM, &port);
+    int not_listening = loopback_socket(SOCK_STREAM, &port);
     parse("tcp", port);
     stop = 1;
     assert_code(cli_sim_output_open(&output, &stop), HR_CLOSED);
@@ -125,7 +114,7 @@ static void a_port_that_is_taken_is_an_error(void **state)
 {
     (void)state;
     uint16_t port = 0;
-    int taken = bound_socket(SOCK_STREAM, &port);
+    int taken = loopback_socket(SOCK_STREAM, &port);
     assert_int_equal(listen(taken, 1), 0);
     parse("tcp-listen", port);
     assert_code(cli_sim_output_open(&output, &stop), HR_IO);
@@ -138,7 +127,7 @@ static void datagrams_hold_whole_lines_and_fit_a_packet(void **state)
     (void)state;
     enum { LINES = 100 };
     uint16_t port = 0;
-    int receiver = bound_socket(SOCK_DGRAM, &port);
+    int receiver = loopback_socket(SOCK_DGRAM, &port);
     parse("udp", port);
     assert_ok(cli_sim_output_open(&output, &stop));
     for (unsigned i = 0; i < LINES; i++) {

@@ -4,6 +4,7 @@
  * pass by setting the clock forward, and readiness is waited for with poll. */
 #include "firmware/ports/linux/source.h"
 #include "firmware/taps/ais/tap_ais.h"
+#include "tests/support/loopback.h"
 #include "tests/support/test_cmocka.h"
 
 #include <arpa/inet.h>
@@ -107,18 +108,6 @@ static void assert_got(uint8_t stream, const char *text)
 static void write_text(int fd, const char *text)
 {
     assert_int_equal(write(fd, text, strlen(text)), strlen(text));
-}
-
-static int loopback_socket(int type, uint16_t *port)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    socklen_t len = sizeof address;
-    int fd = socket(AF_INET, type, 0);
-    assert_true(fd >= 0);
-    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
-    *port = ntohs(address.sin_port);
-    return fd;
 }
 
 static int connect_to(uint16_t port, int type)

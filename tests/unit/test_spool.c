@@ -8,29 +8,18 @@
 #include "tests/support/signature_vector.h"
 #include "tests/support/spool_lab.h"
 #include "tests/support/test_assert.h"
+#include "tests/support/test_cmocka.h"
 #include "tests/support/test_hash.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 static struct lab lab;
-
-static const struct lab_config small_ring = {
-    .flash =
-        {.kind = SIM_FLASH_NOR, .sector_bytes = 2048, .n_sectors = 6, .program_unit_bytes = 8, .seed = 3},
-    .envelope_max_bytes = 420,
-    .stage_bytes = 128,
-};
 
 static int make_lab(void **state)
 {
     (void)state;
-    lab_make(&lab, &small_ring);
+    lab_make(&lab, &lab_small_ring);
     return lab_open(&lab) ? 0 : 1;
 }
 
@@ -41,17 +30,12 @@ static int free_lab(void **state)
     return 0;
 }
 
-static void assert_status(struct hr_status status, enum hr_code expected)
-{
-    assert_string_equal(hr_code_name(status.code), hr_code_name(expected));
-}
-
 static struct wire_envelope read_envelope(uint32_t seq, uint8_t out[LAB_ENVELOPE_MAX_BYTES])
 {
     struct wire_envelope envelope;
     uint32_t len_bytes = 0;
-    assert_status(fw_spool_read(&lab.spool, seq, out, LAB_ENVELOPE_MAX_BYTES, &len_bytes), HR_OK);
-    assert_status(wire_envelope_split(hr_bytes_of(out, len_bytes), &envelope), HR_OK);
+    assert_ok(fw_spool_read(&lab.spool, seq, out, LAB_ENVELOPE_MAX_BYTES, &len_bytes));
+    assert_ok(wire_envelope_split(hr_bytes_of(out, len_bytes), &envelope));
     return envelope;
 }
 
@@ -72,7 +56,7 @@ static void fill_without_loss(uint32_t n)
 
 static void widen_ring(void)
 {
-    struct lab_config wide = small_ring;
+    struct lab_config wide = lab_small_ring;
     wide.flash.n_sectors = 16;
     lab_free(&lab);
     lab_make(&lab, &wide);
@@ -139,7 +123,7 @@ static void a_spool_of_another_device_or_format_is_refused_and_not_touched(void 
     memcpy(before, lab.flash.cells, sizeof before);
     struct fw_spool_config config = lab.spool.config;
     config.device_id++;
-    assert_status(fw_spool_open(&lab.spool, &config, &report), HR_CORRUPT);
+    assert_code(fw_spool_open(&lab.spool, &config, &report), HR_CORRUPT);
     assert_memory_equal(before, lab.flash.cells, sizeof before);
 
     /* A header of format 2 with the check that it needs. */
@@ -152,7 +136,7 @@ static void a_spool_of_another_device_or_format_is_refused_and_not_touched(void 
         header[len_bytes - 4 + i] = (uint8_t)(crc >> (24 - 8 * i));
     }
     memcpy(before, lab.flash.cells, sizeof before);
-    assert_status(fw_spool_open(&lab.spool, &config, &report), HR_CORRUPT);
+    assert_code(fw_spool_open(&lab.spool, &config, &report), HR_CORRUPT);
     assert_memory_equal(before, lab.flash.cells, sizeof before);
 }
 
@@ -174,11 +158,11 @@ static void a_sealed_batch_reads_back_with_its_place_in_the_chain(void **state)
     assert_int_equal(second.header.flags, 0);
     assert_int_equal(second.header.first_record_seq, 3);
     assert_memory_equal(second.header.prev_digest, digest, sizeof digest);
-    assert_status(wire_payload_check(test_hash(), second.payload, 4, second.header.root), HR_OK);
+    assert_ok(wire_payload_check(test_hash(), second.payload, 4, second.header.root));
     uint8_t tbs[WIRE_TBS_BYTES];
     uint8_t signature[WIRE_SIGNATURE_BYTES];
     wire_tbs(second.header_bytes, lab.sign.port.spki_sha256, tbs);
-    assert_status(lab.sign.port.sign(&lab.sign, hr_bytes_of(tbs, sizeof tbs), signature), HR_OK);
+    assert_ok(lab.sign.port.sign(&lab.sign, hr_bytes_of(tbs, sizeof tbs), signature));
     assert_memory_equal(second.signature_bytes, signature, sizeof signature);
 }
 
@@ -195,19 +179,19 @@ static void a_batch_of_a_real_key_verifies(void **state)
     signature_vector_load(&vector);
     memcpy(der + 7, vector.private_key, 32);
     memcpy(der + 39, curve, sizeof curve);
-    assert_status(crypto_start(), HR_OK);
-    assert_status(crypto_signer_load(&signer, hr_bytes_of(der, sizeof der), 1), HR_OK);
-    assert_status(crypto_verifier_load(&verifier, signer.spki, 1), HR_OK);
+    assert_ok(crypto_start());
+    assert_ok(crypto_signer_load(&signer, hr_bytes_of(der, sizeof der), 1));
+    assert_ok(crypto_verifier_load(&verifier, signer.spki, 1));
 
-    assert_status(fw_spool_begin(&lab.spool, 1, 5), HR_OK);
-    assert_status(fw_spool_append(&lab.spool, hr_bytes_of("record", 6)), HR_OK);
-    assert_status(fw_spool_seal(&lab.spool, &signer.port, 0), HR_OK);
+    assert_ok(fw_spool_begin(&lab.spool, 1, 5));
+    assert_ok(fw_spool_append(&lab.spool, hr_bytes_of("record", 6)));
+    assert_ok(fw_spool_seal(&lab.spool, &signer.port, 0));
     struct wire_envelope envelope = read_envelope(0, bytes);
     uint8_t header[WIRE_HEADER_BYTES];
     memcpy(header, envelope.header_bytes, sizeof header);
-    assert_status(verifier.port.verify(verifier.port.ctx, 1, header, envelope.signature_bytes), HR_OK);
+    assert_ok(verifier.port.verify(verifier.port.ctx, 1, header, envelope.signature_bytes));
     header[80] ^= 1;
-    assert_status(verifier.port.verify(verifier.port.ctx, 1, header, envelope.signature_bytes), HR_DENIED);
+    assert_code(verifier.port.verify(verifier.port.ctx, 1, header, envelope.signature_bytes), HR_DENIED);
     crypto_verifier_unload(&verifier);
     crypto_signer_unload(&signer);
 }
@@ -227,24 +211,24 @@ static void a_record_that_fits_no_batch_is_malformed_and_a_full_batch_is_full(vo
 {
     (void)state;
     static const uint8_t bytes[512];
-    assert_status(fw_spool_begin(&lab.spool, 1, 0), HR_OK);
-    assert_status(fw_spool_append(&lab.spool, hr_bytes_of(bytes, 0)), HR_MALFORMED);
-    assert_status(fw_spool_append(&lab.spool, hr_bytes_of(bytes, sizeof bytes)), HR_MALFORMED);
+    assert_ok(fw_spool_begin(&lab.spool, 1, 0));
+    assert_code(fw_spool_append(&lab.spool, hr_bytes_of(bytes, 0)), HR_MALFORMED);
+    assert_code(fw_spool_append(&lab.spool, hr_bytes_of(bytes, sizeof bytes)), HR_MALFORMED);
     /* The stage of 128 bytes takes 12 of head, 1 of length and 115. */
-    assert_status(fw_spool_append(&lab.spool, hr_bytes_of(bytes, 116)), HR_MALFORMED);
+    assert_code(fw_spool_append(&lab.spool, hr_bytes_of(bytes, 116)), HR_MALFORMED);
     assert_int_equal(lab_state(&lab).open_records, 0);
     /* 172 of prefix and twice 116 are 404 of 420 bytes: 16 are left, one of them for the length. */
-    assert_status(fw_spool_append(&lab.spool, hr_bytes_of(bytes, 115)), HR_OK);
-    assert_status(fw_spool_append(&lab.spool, hr_bytes_of(bytes, 115)), HR_OK);
-    assert_status(fw_spool_append(&lab.spool, hr_bytes_of(bytes, 16)), HR_FULL);
+    assert_ok(fw_spool_append(&lab.spool, hr_bytes_of(bytes, 115)));
+    assert_ok(fw_spool_append(&lab.spool, hr_bytes_of(bytes, 115)));
+    assert_code(fw_spool_append(&lab.spool, hr_bytes_of(bytes, 16)), HR_FULL);
     assert_int_equal(lab_state(&lab).open_payload_bytes, 232);
-    assert_status(fw_spool_append(&lab.spool, hr_bytes_of(bytes, 15)), HR_OK);
-    assert_status(fw_spool_seal(&lab.spool, &lab.sign.port, 0), HR_OK);
+    assert_ok(fw_spool_append(&lab.spool, hr_bytes_of(bytes, 15)));
+    assert_ok(fw_spool_seal(&lab.spool, &lab.sign.port, 0));
     uint8_t envelope[420];
     uint32_t len_bytes = 0;
-    assert_status(fw_spool_read(&lab.spool, 0, envelope, 419, &len_bytes), HR_FULL);
-    assert_status(fw_spool_read(&lab.spool, 0, envelope, 100, &len_bytes), HR_FULL);
-    assert_status(fw_spool_read(&lab.spool, 0, envelope, 420, &len_bytes), HR_OK);
+    assert_code(fw_spool_read(&lab.spool, 0, envelope, 419, &len_bytes), HR_FULL);
+    assert_code(fw_spool_read(&lab.spool, 0, envelope, 100, &len_bytes), HR_FULL);
+    assert_ok(fw_spool_read(&lab.spool, 0, envelope, 420, &len_bytes));
     assert_int_equal(len_bytes, 420);
 }
 
@@ -273,21 +257,21 @@ static void an_ack_frees_only_with_the_digest_of_its_batch(void **state)
     struct wire_envelope envelope = read_envelope(1, bytes);
     wire_batch_digest(test_hash(), envelope.header_bytes, digest);
     digest[7] ^= 1;
-    assert_status(fw_spool_ack(&lab.spool, 1, digest), HR_DENIED);
+    assert_code(fw_spool_ack(&lab.spool, 1, digest), HR_DENIED);
     assert_int_equal(lab_state(&lab).acked_seq, WIRE_SEQ_NONE);
     digest[7] ^= 1;
-    assert_status(fw_spool_ack(&lab.spool, 3, digest), HR_NOT_FOUND);
-    assert_status(fw_spool_ack(&lab.spool, WIRE_SEQ_NONE, digest), HR_OK);
+    assert_code(fw_spool_ack(&lab.spool, 3, digest), HR_NOT_FOUND);
+    assert_ok(fw_spool_ack(&lab.spool, WIRE_SEQ_NONE, digest));
     assert_int_equal(lab_state(&lab).acked_seq, WIRE_SEQ_NONE);
-    assert_status(fw_spool_ack(&lab.spool, 1, digest), HR_OK);
+    assert_ok(fw_spool_ack(&lab.spool, 1, digest));
     struct fw_spool_state found = lab_state(&lab);
     assert_int_equal(found.acked_seq, 1);
     assert_int_equal(found.oldest_seq, 2);
-    assert_status(fw_spool_ack(&lab.spool, 1, digest), HR_OK);
-    assert_status(fw_spool_ack(&lab.spool, 0, digest), HR_OK);
-    assert_status(fw_spool_read(&lab.spool, 1, bytes, sizeof bytes, &len_bytes), HR_NOT_FOUND);
-    assert_status(fw_spool_read(&lab.spool, 2, bytes, sizeof bytes, &len_bytes), HR_OK);
-    assert_status(fw_spool_read(&lab.spool, 3, bytes, sizeof bytes, &len_bytes), HR_NOT_FOUND);
+    assert_ok(fw_spool_ack(&lab.spool, 1, digest));
+    assert_ok(fw_spool_ack(&lab.spool, 0, digest));
+    assert_code(fw_spool_read(&lab.spool, 1, bytes, sizeof bytes, &len_bytes), HR_NOT_FOUND);
+    assert_ok(fw_spool_read(&lab.spool, 2, bytes, sizeof bytes, &len_bytes));
+    assert_code(fw_spool_read(&lab.spool, 3, bytes, sizeof bytes, &len_bytes), HR_NOT_FOUND);
 }
 
 static void acks_are_kept_by_a_clean_end(void **state)
@@ -327,7 +311,7 @@ static void overflow_drops_the_oldest_and_one_loss_covers_all_of_it(void **state
     struct edge_loss loss;
     uint32_t carrier_seq;
     fill_without_loss(40);
-    assert_status(fw_spool_pending_loss(&lab.spool, &loss), HR_OK);
+    assert_ok(fw_spool_pending_loss(&lab.spool, &loss));
     assert_int_equal(loss.reason, EDGE_LOSS_OVERFLOW);
     assert_int_equal(loss.from_seq, 0);
     assert_int_equal(loss.first_record_seq, 0);
@@ -336,12 +320,12 @@ static void overflow_drops_the_oldest_and_one_loss_covers_all_of_it(void **state
     assert_int_equal(loss.n_records, last->first_record_seq + last->n_records);
     assert_memory_equal(loss.last_digest, last->digest, sizeof loss.last_digest);
     assert_int_equal(lab_state(&lab).oldest_seq, loss.to_seq + 1);
-    assert_status(fw_spool_loss_carrier(&lab.spool, 0, &carrier_seq), HR_NOT_FOUND);
+    assert_code(fw_spool_loss_carrier(&lab.spool, 0, &carrier_seq), HR_NOT_FOUND);
 
     uint32_t next_seq = lab_state(&lab).next_batch_seq;
     assert_true(lab_begin(&lab) && lab_append_loss(&lab) && lab_seal(&lab));
-    assert_status(fw_spool_pending_loss(&lab.spool, &loss), HR_NOT_FOUND);
-    assert_status(fw_spool_loss_carrier(&lab.spool, 0, &carrier_seq), HR_OK);
+    assert_code(fw_spool_pending_loss(&lab.spool, &loss), HR_NOT_FOUND);
+    assert_ok(fw_spool_loss_carrier(&lab.spool, 0, &carrier_seq));
     assert_int_equal(carrier_seq, next_seq);
     lab_drain(&lab);
 }
@@ -356,10 +340,10 @@ static void an_ack_up_to_the_end_of_a_hole_ends_it_and_one_inside_does_nothing(v
     assert_true(lab_append_loss(&lab) && lab_seal(&lab));
     loss = lab.spool.book.gaps[0].hole.loss;
     assert_true(loss.to_seq > 1);
-    assert_status(fw_spool_ack(&lab.spool, 1, any_digest), HR_OK);
+    assert_ok(fw_spool_ack(&lab.spool, 1, any_digest));
     assert_int_equal(lab_state(&lab).acked_seq, WIRE_SEQ_NONE);
-    assert_status(fw_spool_ack(&lab.spool, loss.to_seq, any_digest), HR_DENIED);
-    assert_status(fw_spool_ack(&lab.spool, loss.to_seq, loss.last_digest), HR_OK);
+    assert_code(fw_spool_ack(&lab.spool, loss.to_seq, any_digest), HR_DENIED);
+    assert_ok(fw_spool_ack(&lab.spool, loss.to_seq, loss.last_digest));
     assert_int_equal(lab_state(&lab).acked_seq, loss.to_seq);
     assert_int_equal(lab.spool.book.n_gaps, 0);
 }
@@ -372,11 +356,11 @@ static void a_loss_is_pending_again_when_its_carrier_is_evicted(void **state)
     (void)lab_begin(&lab);
     assert_true(lab_append_loss(&lab) && lab_seal(&lab));
     uint32_t carrier_seq;
-    assert_status(fw_spool_loss_carrier(&lab.spool, 0, &carrier_seq), HR_OK);
+    assert_ok(fw_spool_loss_carrier(&lab.spool, 0, &carrier_seq));
     while (lab.spool.book.gaps[0].hole.loss.to_seq < carrier_seq) {
         fill_without_loss(1);
     }
-    assert_status(fw_spool_pending_loss(&lab.spool, &loss), HR_OK);
+    assert_ok(fw_spool_pending_loss(&lab.spool, &loss));
     assert_int_equal(loss.from_seq, 0);
     assert_true(loss.to_seq >= carrier_seq);
     lab_drain(&lab);
@@ -390,11 +374,11 @@ static void an_abandoned_batch_is_a_hole_of_its_reason(void **state)
     struct edge_loss loss;
     lab.holes_expected = true;
     make_batches(4);
-    assert_status(fw_spool_abandon(&lab.spool, 9, EDGE_LOSS_REFUSED), HR_NOT_FOUND);
-    assert_status(fw_spool_abandon(&lab.spool, 2, EDGE_LOSS_REFUSED), HR_OK);
-    assert_status(fw_spool_abandon(&lab.spool, 2, EDGE_LOSS_REFUSED), HR_NOT_FOUND);
-    assert_status(fw_spool_read(&lab.spool, 2, bytes, sizeof bytes, &len_bytes), HR_NOT_FOUND);
-    assert_status(fw_spool_pending_loss(&lab.spool, &loss), HR_OK);
+    assert_code(fw_spool_abandon(&lab.spool, 9, EDGE_LOSS_REFUSED), HR_NOT_FOUND);
+    assert_ok(fw_spool_abandon(&lab.spool, 2, EDGE_LOSS_REFUSED));
+    assert_code(fw_spool_abandon(&lab.spool, 2, EDGE_LOSS_REFUSED), HR_NOT_FOUND);
+    assert_code(fw_spool_read(&lab.spool, 2, bytes, sizeof bytes, &len_bytes), HR_NOT_FOUND);
+    assert_ok(fw_spool_pending_loss(&lab.spool, &loss));
     assert_int_equal(loss.from_seq, 2);
     assert_int_equal(loss.to_seq, 2);
     assert_int_equal(loss.reason, EDGE_LOSS_REFUSED);
@@ -403,7 +387,7 @@ static void an_abandoned_batch_is_a_hole_of_its_reason(void **state)
     assert_memory_equal(loss.last_digest, lab_find(&lab, 1, 2)->digest, sizeof loss.last_digest);
     assert_true(lab_open(&lab)); /* and it survives */
     struct edge_loss again;
-    assert_status(fw_spool_pending_loss(&lab.spool, &again), HR_OK);
+    assert_ok(fw_spool_pending_loss(&lab.spool, &again));
     assert_memory_equal(again.last_digest, loss.last_digest, sizeof loss.last_digest);
     lab_drain(&lab);
 }
@@ -415,7 +399,7 @@ static void more_holes_than_the_table_holds_merge_with_the_nearest(void **state)
     lab.holes_expected = true;
     make_batches(20);
     for (uint32_t i = 0; i < 9; i++) {
-        assert_status(fw_spool_abandon(&lab.spool, 2 * i, EDGE_LOSS_REFUSED), HR_OK);
+        assert_ok(fw_spool_abandon(&lab.spool, 2 * i, EDGE_LOSS_REFUSED));
     }
     assert_int_equal(lab.spool.book.n_gaps, FW_SPOOL_MAX_HOLES);
     const struct edge_loss *merged = &lab.spool.book.gaps[FW_SPOOL_MAX_HOLES - 1].hole.loss;
@@ -448,7 +432,7 @@ static void a_new_stream_is_anchored_in_the_old_one_and_carries_what_was_not_ack
     struct wire_envelope envelope = read_envelope(0, bytes);
     assert_int_equal(envelope.header.flags, WIRE_FLAG_FIRST_OF_STREAM);
     assert_memory_equal(envelope.header.prev_digest, anchor, sizeof anchor);
-    assert_status(fw_spool_carry(&lab.spool, &lab.sign.port), HR_NOT_FOUND);
+    assert_code(fw_spool_carry(&lab.spool, &lab.sign.port), HR_NOT_FOUND);
     assert_true(lab_open(&lab));
     lab_drain(&lab);
 }
@@ -466,13 +450,13 @@ static void a_full_ring_is_carried_without_losing_a_batch(void **state)
     uint32_t n_live = lab_state(&lab).next_batch_seq - lost.to_seq - 1;
     assert_true(lab_new_stream(&lab, 2));
     for (uint32_t i = 0; i < n_live; i++) {
-        assert_status(fw_spool_carry(&lab.spool, &lab.sign.port), HR_OK);
+        assert_ok(fw_spool_carry(&lab.spool, &lab.sign.port));
         n_gaps_at_most = lab.spool.book.n_gaps > n_gaps_at_most ? lab.spool.book.n_gaps : n_gaps_at_most;
     }
-    assert_status(fw_spool_carry(&lab.spool, &lab.sign.port), HR_NOT_FOUND);
+    assert_code(fw_spool_carry(&lab.spool, &lab.sign.port), HR_NOT_FOUND);
     /* The hole of the old stream stands in the new one as number 0, and no other joined it. */
     assert_int_equal(n_gaps_at_most, 1);
-    assert_status(fw_spool_pending_loss(&lab.spool, &loss), HR_OK);
+    assert_ok(fw_spool_pending_loss(&lab.spool, &loss));
     assert_int_equal(loss.from_seq, 0);
     assert_int_equal(loss.to_seq, 0);
     assert_int_equal(loss.n_records, lost.n_records);
@@ -486,7 +470,7 @@ static void carrying_goes_on_over_a_second_new_stream(void **state)
     assert_true(lab_new_stream(&lab, 2));
     for (uint32_t i = 0; i < 2; i++) {
         lab.carrying = true;
-        assert_status(fw_spool_carry(&lab.spool, &lab.sign.port), HR_OK);
+        assert_ok(fw_spool_carry(&lab.spool, &lab.sign.port));
         lab_check(&lab);
     }
     assert_true(lab_new_stream(&lab, 3));
@@ -509,7 +493,7 @@ static void a_new_stream_is_refused_when_too_many_ranges_wait(void **state)
         lab.stream = stream;
         lab.acked_seq = WIRE_SEQ_NONE;
     }
-    assert_status(status, HR_FULL);
+    assert_code(status, HR_FULL);
     assert_int_equal(lab_state(&lab).stream, stream - 1);
     assert_int_equal(lab.spool.book.n_ranges, FW_SPOOL_MAX_CARRIES);
 }
