@@ -1,13 +1,12 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""A gateway gets its identity from `headrace device claim` and `device provision` alone, and delivers; whatever is
-interrupted is completed by saying it again, and there is one identity; what is wrong is told with what to do next."""
+"""A gateway gets its identity from `headrace device claim` and `device provision` alone, and delivers; what is wrong is
+told with what to do next. What is interrupted: test_interruptions.py."""
 import contextlib
 import json
 import os
 import re
 import socket
-import subprocess
 import threading
 import unittest
 
@@ -73,13 +72,6 @@ class Gateway:
     def close(self):
         if self.process is not None:
             self.process.close()
-
-
-KINDS = ("device", "tool", "aggregator", "message")
-STEPS = ("P1", "P2", "P3", "P4", "P5", "P6", "P7", "P8", "P9")
-# The line of each step; the registry's answers of P4 and P5 come before the first part of a field.
-POINTS = ("prov hello", "prov begin", "prov csr", "prov proof", "prov part 0", "prov install", "prov record", "prov deliver",
-          "prov lock")
 
 
 class Line:
@@ -273,49 +265,6 @@ class ProvisionTest(harness.SystemTest):
             words[words.index(gateway.socket)] = line.path
             told = self.headrace(*words, expect=1).stderr
         self.assertIn("the certification request is of GW-7003, not of GW-7001", told)
-
-    def interrupted(self, gateway, point, kind):
-        """Runs the tool with an interruption of that kind at the line that begins with `point`."""
-        words = [program("headrace"), "device", *self.words(["provision"], gateway), "--config", self.aggregator.config]
-        with Line(gateway, point) as line:
-            words[words.index(gateway.socket)] = line.path
-            tool = subprocess.Popen([str(w) for w in words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            line.on_point = {"device": gateway.kill, "tool": tool.kill, "aggregator": self.aggregator.kill,
-                             "message": lambda: None}[kind]
-            line.passes_answer = kind == "aggregator"
-            line.hangs_up = kind in ("device", "tool")
-            line.ready.set()
-            ends_well = kind == "message" or (kind == "aggregator" and point == "prov lock")  # nobody asks it any more
-            self.assertEqual(tool.wait(harness.DEADLINE_S) == 0, ends_well, f"{point}, {kind}")
-            self.assertTrue(line.was_met, f"nobody said {point}")
-        if kind == "device":
-            gateway.start()
-        if kind == "aggregator":
-            self.aggregator.start()
-
-    def test_interrupted_at_each_step_it_ends_in_one_identity(self):
-        """Of each step and each kind some in CI, all of them with HEADRACE_LONG=1."""
-        self.begin("GW-0")
-        cases = [(point, kind) for point in POINTS for kind in KINDS]
-        if os.environ.get("HEADRACE_LONG") != "1":
-            cases = [(point, KINDS[i % 3]) for i, point in enumerate(POINTS)] + [("prov install", "message")]
-        for number, (point, kind) in enumerate(cases, start=1):
-            gateway = self.own(Gateway(self.folder, f"GW-{number}"))
-            gateway.start()
-            self.claim(gateway.serial, f"gw{number}")
-            self.interrupted(gateway, point, kind)
-            key = gateway.fields().get("key")
-            self.provision(gateway)
-            fields = gateway.fields()
-            self.assertEqual((fields["device"], fields["locked"]), (str(number), "1"), (point, kind))
-            if point != "prov hello":
-                self.assertEqual(fields["key"], key, (point, kind))
-            shown = self.shown(str(number))
-            self.assertEqual((shown["state"], shown["key"], shown["keys"]), ("active", fields["record"], 1), (point, kind))
-            gateway.close()
-            print(f"{STEPS[POINTS.index(point)]} {point}, {kind}: one identity")
-        self.assertEqual(len(json.loads(self.headrace("list", "--json").stdout)), len(cases))
-        print(f"{len(cases)} interruptions")
 
 
 if __name__ == "__main__":

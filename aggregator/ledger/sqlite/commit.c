@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "aggregator/ledger/sqlite/internal.h"
+#include "proto/base/failpoint.h"
 
 static const char *const write_sql[N_WRITES] = {
     [WRITE_BEGIN] = "BEGIN IMMEDIATE",
@@ -250,7 +251,9 @@ static struct hr_status write_body(struct ledger_sqlite *ledger, void *ctx)
     if (body->change->n_batches > 0 && ledger_why_full(ledger) != NULL) {
         return hr_status_of(HR_FULL);
     }
-    return write_change(ledger, body->change, &body->first_leaf);
+    HR_TRY(write_change(ledger, body->change, &body->first_leaf));
+    HR_FAILPOINT("ledger_changed");
+    return hr_ok();
 }
 
 static void settle(struct ledger_sqlite *ledger, void *ctx)
