@@ -84,11 +84,32 @@ static const char *read_file(struct app_trust *trust, struct bundles *out)
     return is_whole ? index_bundles(out, len_bytes) : "it can't be read, or is too long";
 }
 
+/* Whether `next` goes on from what is handed out: the same bodies, for signatures may be added. NULL, or what
+ * is wrong. */
+static const char *follows(const struct bundles *now, const struct bundles *next)
+{
+    for (uint32_t i = 0; i < now->n && i < next->n; i++) {
+        struct trust_bundle served;
+        struct trust_bundle found;
+        if (!hr_is_ok(trust_decode(now->whole[i], &served)) ||
+            !hr_is_ok(trust_decode(next->whole[i], &found)) ||
+            served.body.len_bytes != found.body.len_bytes ||
+            memcmp(served.body.data, found.body.data, found.body.len_bytes) != 0) {
+            return "it is another authority's, or another history than the one that is served: copy the "
+                   "authority's own file";
+        }
+    }
+    return next->n < now->n ? "it ends before the version that is served: copy the authority's newest file"
+                            : NULL;
+}
+
 /* What is there already stays, and versions don't go back, whatever the file says now. */
 static struct hr_status look(struct app_trust *trust)
 {
     const char *why = read_file(trust, trust->next);
-    if (trust->next->n > trust->now->n) {
+    const char *strange = follows(trust->now, trust->next);
+    why = why != NULL ? why : strange;
+    if (strange == NULL && trust->next->n > trust->now->n) {
         struct bundles *newer = trust->next;
         trust->next = trust->now;
         trust->now = newer;

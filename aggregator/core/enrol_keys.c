@@ -50,8 +50,9 @@ struct hr_status agg_enrol_certify(struct agg_enrol_work *work)
         return agg_enrol_deny(work, "the device is not claimed");
     }
     if (!hardware_proves_itself(work)) {
-        return agg_enrol_deny(work,
-                              "the hardware's proof does not hold: it signed another nonce, or is another");
+        return agg_enrol_deny(
+            work, "the hardware's proof does not hold: another device answered in between, or the line "
+                  "is not to be trusted: look at it, and say it again");
     }
     work->out->is_new = true;
     if (request->dry_run) {

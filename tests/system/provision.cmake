@@ -7,3 +7,7 @@ set_tests_properties(test_provision_tool PROPERTIES LABELS system COST 6 TIMEOUT
 add_test(NAME test_interruptions
          COMMAND /usr/bin/python3 -W ignore::ResourceWarning ${CMAKE_SOURCE_DIR}/tests/system/test_interruptions.py)
 set_tests_properties(test_interruptions PROPERTIES LABELS system COST 6 TIMEOUT 600 ENVIRONMENT HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin)
+# What goes wrong around it: each mistake is told with what to do next, and changes nothing.
+add_test(NAME test_keys_input
+         COMMAND /usr/bin/python3 -W ignore::ResourceWarning ${CMAKE_SOURCE_DIR}/tests/system/test_keys_input.py)
+set_tests_properties(test_keys_input PROPERTIES LABELS system COST 5 TIMEOUT 600 ENVIRONMENT HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin)

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { TIMEOUT_S = 60, REQUEST_MAX_BYTES = 8192 };
@@ -56,7 +57,10 @@ static int connect_to(const struct cli_admin *admin, char why[ADMIN_WHY_CHARS])
     struct addrinfo *found = NULL;
     int failed = getaddrinfo(admin->host, admin->port, &hints, &found);
     if (failed != 0) {
-        (void)snprintf(why, ADMIN_WHY_CHARS, "%s: %s", admin->host, gai_strerror(failed));
+        (void)snprintf(
+            why, ADMIN_WHY_CHARS,
+            "%s: %s: is the name right (--admin, or the http section of --config), and the network up?",
+            admin->host, gai_strerror(failed));
         return -1;
     }
     int fd = -1;
@@ -67,8 +71,11 @@ static int connect_to(const struct cli_admin *admin, char why[ADMIN_WHY_CHARS])
                          setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) == 0 &&
                          connect(fd, at->ai_addr, at->ai_addrlen) == 0;
         if (!connected) {
-            (void)snprintf(why, ADMIN_WHY_CHARS, "no aggregator answers at %s port %s: %s", admin->host,
-                           admin->port, strerror(errno));
+            (void)snprintf(
+                why, ADMIN_WHY_CHARS,
+                "no aggregator answers at %s port %s: %s: does it run there, and is this its address "
+                "(--admin, --config)?",
+                admin->host, admin->port, strerror(errno));
             if (fd >= 0) {
                 (void)close(fd);
             }
@@ -118,6 +125,17 @@ static bool receive_all(const struct channel *from, char *out, size_t capacity, 
     }
 }
 
+/* "Date: Sun, 22 Nov 2026 05:12:08 GMT" among the headers that end at `end`; 0: it is not there. */
+static int64_t date_in(const char *headers, const char *end)
+{
+    static const char date[] = "\r\nDate: ";
+    const char *at = strstr(headers, date);
+    struct tm parts = {.tm_year = 0};
+    const bool has =
+        at != NULL && at < end && strptime(at + sizeof date - 1, "%a, %d %b %Y %H:%M:%S GMT", &parts) != NULL;
+    return has ? (int64_t)timegm(&parts) : 0;
+}
+
 static bool exchange(const struct channel *over, const struct cli_admin *admin, const char *path,
                      const char *body, struct cli_admin_reply *reply)
 {
@@ -140,6 +158,7 @@ static bool exchange(const struct channel *over, const struct cli_admin *admin, 
         return false;
     }
     reply->status = (int)strtol(reply->body + sizeof version - 1, NULL, 10);
+    reply->utc_s = date_in(reply->body, content);
     memmove(reply->body, content + 4, strlen(content + 4) + 1);
     return true;
 }
@@ -161,9 +180,13 @@ bool cli_admin_call(const struct cli_admin *admin, const char *path, const char 
     }
     bool good = exchange(&over, admin, path, body, reply);
     if (!good) {
-        (void)snprintf(why, ADMIN_WHY_CHARS,
-                       "what answers at %s port %s is no aggregator, or ended in the middle", admin->host,
-                       admin->port);
+        (void)snprintf(
+            why, ADMIN_WHY_CHARS,
+            "what answers at %s port %s is no aggregator, or ended in the middle: is this its address "
+            "(%s)? say it again: nothing is done twice",
+            admin->host, admin->port,
+            admin->is_tls ? "--admin https:, of its admin section"
+                          : "--admin http:, of its http section; the admin section's is https:");
     }
     cli_tls_close(over.tls);
     (void)close(fd);

@@ -8,8 +8,9 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
-enum { ADMIN_HOST_MAX_CHARS = 255, ADMIN_REPLY_MAX_BYTES = 128 * 1024, ADMIN_WHY_CHARS = 400 };
+enum { ADMIN_HOST_MAX_CHARS = 255, ADMIN_REPLY_MAX_BYTES = 128 * 1024, ADMIN_WHY_CHARS = 640 };
 
 struct cli_admin {
     bool is_tls;
@@ -23,6 +24,7 @@ struct cli_admin {
 
 struct cli_admin_reply {
     int status;                       /* HTTP's */
+    int64_t utc_s;                    /* by the aggregator's clock; 0: it did not tell */
     char body[ADMIN_REPLY_MAX_BYTES]; /* NUL-terminated */
 };
 

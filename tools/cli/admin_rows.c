@@ -4,6 +4,8 @@
 #include "aggregator/config/config.h"
 #include "aggregator/http/json.h"
 #include "tools/cli/files.h"
+#include "tools/cli/validity.h"
+#include "tools/cli/x509.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,6 +67,27 @@ const char *cli_admin_operator(void)
     return good ? name : NULL;
 }
 
+/* What to do about a refusal that the aggregator can't say itself. */
+static const char *advice_of(const struct cli_admin *admin, int status)
+{
+    enum { FORBIDDEN = 403 };
+    if (status != FORBIDDEN) {
+        return "";
+    }
+    if (!admin->is_tls) {
+        return "; ask it over its admin section, --admin https://HOST:PORT with --identity and --ca";
+    }
+    static char why[ADMIN_WHY_CHARS] = "; ";
+    X509 *certificate = NULL;
+    const bool is_valid = !hr_is_ok(cli_certificate_read(admin->certificate, &certificate)) ||
+                          cli_validity_own(admin->certificate, certificate, why + 2, sizeof why - 2);
+    X509_free(certificate);
+    return is_valid
+               ? "; is your certificate of its authority, not called back, and of that role? `headrace ca "
+                 "operator` makes another where the authority is kept"
+               : why;
+}
+
 bool cli_admin_get(const char *verb, const struct cli_admin *admin, const char *path, const char *body,
                    struct cli_admin_reply *reply)
 {
@@ -83,8 +106,10 @@ bool cli_admin_get(const char *verb, const struct cli_admin *admin, const char *
     if (cli_row_next(&rest, &row)) {
         cli_row_text(row, "error", text, sizeof text);
     }
-    (void)fprintf(stderr, "headrace %s: the aggregator says: %s (%d)\n", verb,
-                  text[0] != '\0' ? text : reply->body, reply->status);
+    reply->body[strcspn(reply->body, "\r\n")] = '\0';
+    (void)fprintf(stderr, "headrace %s: the aggregator says: %s (%d)%s\n", verb,
+                  text[0] != '\0' ? text : reply->body, reply->status, advice_of(admin, reply->status));
+    hr_ignore(cli_validity_beside(verb, reply->utc_s)); /* it may be why */
     return false;
 }
 

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct cli_tls {
     SSL_CTX *context;
@@ -22,6 +23,36 @@ static bool fail(char why[ADMIN_WHY_CHARS], const char *what)
     return false;
 }
 
+static const char identity_advice[] =
+    "--identity PATH names your PATH.crt and PATH.key, as `headrace ca operator` made them";
+
+/* Behind the cause, what to do. */
+static bool advise(char why[ADMIN_WHY_CHARS], const char *advice)
+{
+    const size_t len = strlen(why);
+    (void)snprintf(why + len, ADMIN_WHY_CHARS - len, "; %s", advice);
+    return false;
+}
+
+/* Of a server's certificate that was not believed. */
+static const char *advice_of(long verified)
+{
+    switch (verified) {
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+    case X509_V_ERR_CERT_NOT_YET_VALID:
+        return "is this machine's clock right (`date`)? if so, the aggregator wants a new one: `headrace ca "
+               "server "
+               "--force`";
+    case X509_V_ERR_HOSTNAME_MISMATCH:
+    case X509_V_ERR_IP_ADDRESS_MISMATCH:
+        return "--admin must have a name or address that its certificate has (`headrace ca server --san`)";
+    default:
+        return "--ca names the server-ca.crt of its authority; if that is what it is, this may be somebody "
+               "else's "
+               "server, and nothing was told to it";
+    }
+}
+
 static bool set_up(struct cli_tls *tls, const struct cli_admin *admin, char why[ADMIN_WHY_CHARS])
 {
     tls->context = SSL_CTX_new(TLS_client_method());
@@ -30,15 +61,18 @@ static bool set_up(struct cli_tls *tls, const struct cli_admin *admin, char why[
     }
     SSL_CTX_set_verify(tls->context, SSL_VERIFY_PEER, NULL);
     if (SSL_CTX_load_verify_locations(tls->context, admin->server_ca, NULL) != 1) {
-        return fail(why, admin->server_ca);
+        (void)fail(why, admin->server_ca);
+        return advise(why, "--ca names the server-ca.crt of the aggregator's authority");
     }
     /* The issuer alone is trusted, whoever signed it. */
     (void)X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(tls->context), X509_V_FLAG_PARTIAL_CHAIN);
     if (SSL_CTX_use_certificate_chain_file(tls->context, admin->certificate) != 1) {
-        return fail(why, admin->certificate);
+        (void)fail(why, admin->certificate);
+        return advise(why, identity_advice);
     }
     if (SSL_CTX_use_PrivateKey_file(tls->context, admin->key, SSL_FILETYPE_PEM) != 1) {
-        return fail(why, admin->key);
+        (void)fail(why, admin->key);
+        return advise(why, identity_advice);
     }
     tls->session = SSL_new(tls->context);
     return tls->session != NULL ? true : fail(why, "no TLS");
@@ -68,9 +102,10 @@ static bool shake_hands(struct cli_tls *tls, int fd, const struct cli_admin *adm
         (void)snprintf(why, ADMIN_WHY_CHARS, "the certificate of %s port %s: %s", admin->host, admin->port,
                        X509_verify_cert_error_string(verified));
         ERR_clear_error();
-        return false;
+        return advise(why, advice_of(verified));
     }
-    return fail(why, "no TLS session");
+    (void)fail(why, "no TLS session");
+    return advise(why, "is that the port of the aggregator's `admin:` section?");
 }
 
 struct cli_tls *cli_tls_open(int fd, const struct cli_admin *admin, char why[ADMIN_WHY_CHARS])

@@ -27,6 +27,9 @@ struct cli_certified {
     struct cli_pem certificate;
 };
 
+/* Whether the issuer could sign now: its files are there, the passphrase is right, the clock can be. */
+HR_MUST_USE struct hr_status cli_authority_check(const char *directory, const char *issuer_name);
+
 HR_MUST_USE struct hr_status cli_authority_certify(const char *directory, const char *issuer_name,
                                                    const struct cli_certificate *wanted,
                                                    struct cli_certified *out);

@@ -2,6 +2,7 @@
 #include "tools/cli/authority.h"
 #include "tools/cli/cli.h"
 #include "tools/cli/options.h"
+#include "tools/cli/validity.h"
 #include "tools/cli/verbs.h"
 
 #include "proto/base/assert.h"
@@ -86,7 +87,16 @@ static struct hr_status open_issuer(const char *directory, const char *issuer_na
 {
     struct pair at;
     HR_TRY(pair_at(directory, issuer_name, &at));
-    HR_TRY(cli_certificate_read(at.certificate.text, &out->certificate));
+    struct hr_status status = cli_certificate_read(at.certificate.text, &out->certificate);
+    if (!hr_is_ok(status)) {
+        (void)fprintf(
+            stderr,
+            "headrace: is %s the authority's directory, as `headrace ca init` makes it? nothing was "
+            "signed\n",
+            directory);
+    }
+    HR_TRY(status);
+    HR_TRY(cli_validity_issuer(at.certificate.text, out->certificate));
     return cli_key_read(at.key.text, &out->key);
 }
 
@@ -94,6 +104,14 @@ static void close_issuer(struct cli_issuer *issuer)
 {
     EVP_PKEY_free(issuer->key);
     X509_free(issuer->certificate);
+}
+
+struct hr_status cli_authority_check(const char *directory, const char *issuer_name)
+{
+    struct cli_issuer issuer = {0};
+    struct hr_status status = open_issuer(directory, issuer_name, &issuer);
+    close_issuer(&issuer);
+    return status;
 }
 
 struct hr_status cli_authority_certify(const char *directory, const char *issuer_name,
@@ -144,6 +162,7 @@ static struct hr_status init(const char *directory, const char *name, bool is_en
         paths[2 * i + 1] = at.certificate;
         (void)snprintf(common_names[i], sizeof(common_names[i]), "%s %s", name, what[i]);
     }
+    HR_TRY(cli_validity_clock());
     if (!force) {
         HR_TRY(cli_files_absent(paths, HR_ARRAY_LEN(paths)));
     }

@@ -122,6 +122,28 @@ static struct hr_status take_keys(const struct cli_arguments *given)
     return hr_ok();
 }
 
+/* Without a signature of the version before, nobody would ever take the next one: most likely the file is of
+ * another authority. */
+static struct hr_status check_follows(void)
+{
+    const struct trust_bundle *last = &file.bundles[file.n_bundles - 1];
+    bool follows = file.n_bundles == 0;
+    for (size_t i = 0; i < material.n_keys && !follows; i++) {
+        uint8_t spki[CLI_SPKI_BYTES];
+        HR_TRY(cli_key_spki(material.keys[i], spki));
+        follows = cli_trust_is_signer(last, spki);
+    }
+    if (!follows) {
+        (void)fprintf(
+            stderr,
+            "headrace ca bundle: none of these keys signs what follows version %" PRIu32
+            " in %s: is that file of this authority? else begin where its signers' keys are (--key). "
+            "Nothing was written\n",
+            file.n_bundles, file.path);
+    }
+    return hr_status_of(follows ? HR_OK : HR_DENIED);
+}
+
 /* ---- the verbs ---- */
 
 static int tell(size_t n_new)
@@ -171,6 +193,7 @@ static struct hr_status make(const struct cli_arguments *given, const char *path
         bundle.names[bundle.n_names++] = given->values[NAME][i];
     }
     HR_TRY(take_keys(given));
+    HR_TRY(check_follows());
     return cli_trust_sign(&file, &bundle, material.keys, material.n_keys, n_new);
 }
 

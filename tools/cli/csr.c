@@ -15,7 +15,10 @@ static struct hr_status look_at(X509_REQ *request, const char *serial, struct cl
     char subject[SUBJECT_CHARS] = "";
     EVP_PKEY *key = X509_REQ_get_pubkey(request);
     if (key == NULL || X509_REQ_verify(request, key) != 1 || !hr_is_ok(cli_key_spki(key, out->spki))) {
-        (void)fputs("headrace: the device's certification request is not signed by the key in it\n", stderr);
+        (void)fputs(
+            "headrace: the device's certification request is not signed by the key in it, so nothing was "
+            "signed: say it again, and send the device back when it stays so\n",
+            stderr);
         ERR_clear_error();
         EVP_PKEY_free(key);
         return hr_status_of(HR_MALFORMED);
@@ -39,7 +42,10 @@ struct hr_status cli_csr_read(struct hr_bytes der, const char *serial, struct cl
     const unsigned char *at = der.data;
     X509_REQ *request = d2i_X509_REQ(NULL, &at, (long)der.len_bytes);
     if (request == NULL || at != der.data + der.len_bytes) {
-        (void)fputs("headrace: the device's certification request can't be read\n", stderr);
+        (void)fputs(
+            "headrace: the device's certification request can't be read, so nothing was signed: look at the "
+            "cable, and say it again\n",
+            stderr);
         ERR_clear_error();
         X509_REQ_free(request);
         return hr_status_of(HR_MALFORMED);

@@ -5,8 +5,11 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -68,12 +71,21 @@ static int open_socket(const char *path)
     return fd;
 }
 
+/* It waits for no carrier; what is no serial device is left as it is; and of two programs that share a port
+ * each gets half of what the device says. */
 static int open_serial(const char *path)
 {
     struct termios settings;
-    int fd = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
-    if (fd < 0 || tcgetattr(fd, &settings) != 0) {
-        return fd;
+    int fd = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) {
+        return -1;
+    }
+    if (tcgetattr(fd, &settings) != 0 || flock(fd, LOCK_EX | LOCK_NB) != 0 || ioctl(fd, TIOCEXCL) != 0 ||
+        fcntl(fd, F_SETFL, O_RDWR) != 0) {
+        const int cause = errno;
+        (void)close(fd);
+        errno = cause;
+        return -1;
     }
     settings.c_iflag = 0;
     settings.c_oflag = 0;
@@ -85,20 +97,38 @@ static int open_serial(const char *path)
     return fd;
 }
 
+static const char *advice_of(int cause)
+{
+    switch (cause) {
+    case ENOTTY:
+    case EISDIR:
+        return "it is no serial device, and nothing was written to it: name the device's port, such as "
+               "/dev/ttyUSB0";
+    case EBUSY:
+    case EWOULDBLOCK:
+        return "another program has it: close the terminal there, and say it again";
+    case EACCES:
+        return "become a member of the group that owns it (`ls -l` shows it, often dialout)";
+    default:
+        return "is the device on, the cable in, and is this its port? a gateway has the socket while its "
+               "collector runs";
+    }
+}
+
 struct hr_status cli_device_line_open(struct cli_device_line *line, const char *where)
 {
     static const char tcp[] = "tcp://";
     struct stat status;
     *line = (struct cli_device_line){.fd = -1, .where = where};
+    (void)signal(SIGPIPE, SIG_IGN); /* a line that goes dead is told, and does not end the tool */
     if (strncmp(where, tcp, sizeof tcp - 1) == 0) {
         line->fd = open_tcp(where + sizeof tcp - 1);
     } else if (stat(where, &status) == 0) {
         line->fd = S_ISSOCK(status.st_mode) ? open_socket(where) : open_serial(where);
     }
-    return line->fd >= 0 ? hr_ok()
-                         : fail(line, strerror(errno),
-                                "is the device on, the cable in, and is this its port? a gateway has the "
-                                "socket while its collector runs");
+    return line->fd >= 0
+               ? hr_ok()
+               : fail(line, errno == EWOULDBLOCK ? strerror(EBUSY) : strerror(errno), advice_of(errno));
 }
 
 void cli_device_line_close(struct cli_device_line *line)
@@ -146,7 +176,7 @@ static struct hr_status read_more(struct cli_device_line *line, int64_t until_ms
     const ssize_t n =
         read(line->fd, line->pending + line->n_pending, CLI_LINE_ANSWER_MAX_CHARS - line->n_pending);
     if (n <= 0 && !(n < 0 && errno == EINTR)) {
-        return fail(line, "the line went dead",
+        return fail(line, "the line went dead in the middle",
                     "look at the cable and the device, and say it again: "
                     "what is done stays done");
     }
@@ -172,7 +202,8 @@ static struct hr_status try_once(struct cli_device_line *line, const char *text)
         return fail(line, "a line is too long", "shorten the names");
     }
     if (write(line->fd, said, (size_t)n_chars) != n_chars) {
-        return fail(line, strerror(errno), "look at the cable and the device, and say it again");
+        return fail(line, strerror(errno),
+                    "look at the cable and the device, and say it again: what is done stays done");
     }
     const int64_t until_ms = now_ms() + ANSWER_MS;
     while (true) {
@@ -189,6 +220,9 @@ struct hr_status cli_device_ask(struct cli_device_line *line, const char *text)
 {
     struct hr_status status = hr_status_of(HR_AGAIN);
     for (int i = 0; i < TRIES && hr_is(status, HR_AGAIN); i++) {
+        if (i > 0) {
+            (void)fprintf(stderr, "%s: no answer yet, asking again (%d of %d)\n", line->where, i + 1, TRIES);
+        }
         status = try_once(line, text);
     }
     if (hr_is(status, HR_AGAIN)) {

@@ -115,10 +115,6 @@ static bool take_line(const struct cli_arguments *given, struct provision *provi
 {
     const char *console = cli_option_or(given, CONSOLE, NULL);
     const char *socket = cli_option_or(given, SOCKET, NULL);
-    if ((console != NULL) == (socket != NULL)) {
-        (void)fprintf(stderr, "headrace %s: give either --console or --socket\n", provision->verb);
-        return false;
-    }
     struct hr_status status = cli_device_line_open(&provision->line, console != NULL ? console : socket);
     if (!hr_is_ok(status)) {
         (void)fprintf(stderr, "headrace %s: %s\n", provision->verb, provision->line.why);
@@ -128,6 +124,10 @@ static bool take_line(const struct cli_arguments *given, struct provision *provi
 
 static bool take_options(const struct cli_arguments *given, struct provision *provision)
 {
+    if ((given->n_values[CONSOLE] > 0) == (given->n_values[SOCKET] > 0)) {
+        (void)fprintf(stderr, "headrace %s: give either --console or --socket\n", provision->verb);
+        return false;
+    }
     provision->serial = cli_option_or(given, SERIAL, NULL);
     provision->authority = given->values[AUTHORITY][0];
     provision->server_name = given->values[SERVER_NAME][0];

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <termios.h>
 
 enum {
@@ -75,15 +76,26 @@ static bool read_line(FILE *from, char out[KEPT_BYTES])
 
 static struct hr_status read_file(const char *path, const char *names_it, char out[KEPT_BYTES])
 {
+    struct stat status;
     FILE *file = fopen(path, "re");
     if (file == NULL) {
-        (void)fprintf(stderr, "headrace: %s, which $%s names: %s\n", path, names_it, strerror(errno));
+        (void)fprintf(stderr,
+                      "headrace: %s, which $%s names: %s: name a file that you can read, or unset it to be "
+                      "asked\n",
+                      path, names_it, strerror(errno));
         return hr_status_of(HR_NOT_FOUND);
+    }
+    if (fstat(fileno(file), &status) == 0 && S_ISREG(status.st_mode) && (status.st_mode & S_IROTH) != 0) {
+        (void)fprintf(stderr,
+                      "headrace: everybody on this machine can read %s, a passphrase: `chmod 600 %s`\n", path,
+                      path);
     }
     bool has = read_line(file, out);
     (void)fclose(file);
     if (!has) {
-        (void)fprintf(stderr, "headrace: %s, which $%s names, has no first line of up to %d characters\n",
+        (void)fprintf(stderr,
+                      "headrace: %s, which $%s names, has no first line of up to %d characters: put the "
+                      "passphrase there, or unset it to be asked\n",
                       path, names_it, CLI_PASSPHRASE_MAX_CHARS);
     }
     return hr_status_of(has ? HR_OK : HR_NOT_FOUND);
@@ -158,6 +170,11 @@ struct hr_status cli_passphrase(const char *what, bool is_new, const char **out,
         }
     }
     size_t found = strlen(kept->text);
+    if (found == 0 && !is_new) {
+        (void)fprintf(stderr, "headrace: %s: the passphrase is empty: say it again with the right one\n",
+                      what);
+        return hr_status_of(HR_NOT_FOUND);
+    }
     if (found > CLI_PASSPHRASE_MAX_CHARS || (is_new && found < CLI_PASSPHRASE_MIN_CHARS)) {
         (void)fprintf(stderr, "headrace: a passphrase has %d to %d characters\n", CLI_PASSPHRASE_MIN_CHARS,
                       CLI_PASSPHRASE_MAX_CHARS);

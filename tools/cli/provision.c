@@ -2,6 +2,7 @@
 #include "tools/cli/provision.h"
 
 #include "aggregator/io/ledger.h"
+#include "tools/cli/validity.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -125,6 +126,7 @@ static struct hr_status find_claim(struct provision *provision)
     if (!ask_claim(provision)) {
         return hr_status_of(HR_NOT_FOUND);
     }
+    HR_TRY(cli_validity_beside(provision->verb, reply.utc_s));
     if (device->device_id != 0 && strcmp(device->state, "factory") != 0 &&
         device->device_id != claim->device_id) {
         (void)snprintf(text, sizeof text,
@@ -138,6 +140,17 @@ static struct hr_status find_claim(struct provision *provision)
     return hr_ok();
 }
 
+/* Before anything is asked for: certificates by a wrong clock would be of no use. */
+static struct hr_status check_clock(struct provision *provision)
+{
+    char path[PATH_CHARS];
+    (void)snprintf(path, sizeof path, "/devices/%" PRIu64, provision->replaces);
+    if (!cli_provision_ask(provision, path, NULL)) {
+        return hr_status_of(HR_NOT_FOUND);
+    }
+    return cli_validity_beside(provision->verb, reply.utc_s);
+}
+
 static struct hr_status replace_device(struct provision *provision)
 {
     char body[BODY_CHARS];
@@ -149,6 +162,7 @@ static struct hr_status replace_device(struct provision *provision)
     if (is_there) {
         return hr_ok(); /* it took the place already */
     }
+    HR_TRY(check_clock(provision));
     (void)snprintf(body, sizeof body, "{\"serial\":\"%s\",\"device_id\":%" PRIu64 ",\"dry_run\":%s%s",
                    device->serial, provision->replaces, provision->dry_run ? "true" : "false",
                    cli_provision_signed());

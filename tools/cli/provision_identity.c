@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * P2 to P6: the device's transport key, its certificate, and whom it trusts. */
+#include "tools/cli/authority.h"
 #include "tools/cli/csr.h"
 #include "tools/cli/enrol.h"
 #include "tools/cli/provision.h"
@@ -155,9 +156,11 @@ static struct hr_status install(struct provision *provision)
 struct hr_status cli_provision_identity(struct provision *provision)
 {
     struct cli_csr csr;
+    const bool is_certified = provision->claim.key[0] != '\0';
+    /* Before the device is asked to make a key. */
+    HR_TRY(is_certified ? hr_ok() : cli_authority_check(provision->authority, CLI_ISSUER_DEVICES));
     HR_TRY(read_csr(provision, &csr));
     struct hr_status status = check_key(provision, &csr);
-    const bool is_certified = provision->claim.key[0] != '\0';
     if (hr_is_ok(status) && !is_certified) {
         status = certify(provision, &csr);
     }

@@ -29,8 +29,12 @@ static struct hr_status index_bundles(struct cli_trust_file *file)
         struct trust_bundle *bundle = &file->bundles[file->n_bundles];
         if (file->n_bundles == CLI_TRUST_MAX_BUNDLES || !hr_is_ok(trust_next(left, &one)) ||
             !hr_is_ok(trust_decode(one, bundle)) || bundle->version != file->n_bundles + 1) {
-            (void)fprintf(stderr, "headrace: %s: what stands at byte %zu is not trust bundle %" PRIu32 "\n",
-                          file->path, file->len_bytes - left.len_bytes, file->n_bundles + 1);
+            (void)fprintf(
+                stderr,
+                "headrace: %s: what stands at byte %zu is not trust bundle %" PRIu32
+                ": a version is missing or the file is damaged: fetch the authority's, which has all "
+                "of them from 1 on\n",
+                file->path, file->len_bytes - left.len_bytes, file->n_bundles + 1);
             return hr_status_of(HR_MALFORMED);
         }
         left = hr_bytes_of(left.data + one.len_bytes, left.len_bytes - one.len_bytes);
@@ -74,7 +78,7 @@ struct signatures {
     uint8_t bytes[TRUST_MAX_SIGNATURES][TRUST_SIGNATURE_BYTES]; /* rising by who signed */
 };
 
-static bool is_signer(const struct trust_bundle *bundle, const uint8_t spki[TRUST_SPKI_BYTES])
+bool cli_trust_is_signer(const struct trust_bundle *bundle, const uint8_t spki[TRUST_SPKI_BYTES])
 {
     for (size_t i = 0; i < bundle->n_signers; i++) {
         if (memcmp(bundle->signers[i], spki, TRUST_SPKI_BYTES) == 0) {
@@ -123,7 +127,7 @@ static struct hr_status sign_all(const struct cli_trust_file *file, const struct
     for (size_t i = 0; i < n_keys; i++) {
         uint8_t spki[CLI_SPKI_BYTES];
         HR_TRY(cli_key_spki(keys[i], spki));
-        if (!is_signer(bundle, spki) && !is_signer(before, spki)) {
+        if (!cli_trust_is_signer(bundle, spki) && !cli_trust_is_signer(before, spki)) {
             (void)fprintf(stderr,
                           "headrace: key %zu is no signer of version %" PRIu32 " or of the one before\n",
                           i + 1, bundle->version);

@@ -25,6 +25,9 @@ HR_MUST_USE struct hr_status cli_trust_read(const char *path, struct cli_trust_f
 /* Whether bundle i may be followed: signed by its own signers, and by those of the one before. */
 bool cli_trust_is_complete(const struct cli_trust_file *file, uint32_t i);
 
+/* Whether the bundle says that this key signs it and the next. */
+bool cli_trust_is_signer(const struct trust_bundle *bundle, const uint8_t spki[TRUST_SPKI_BYTES]);
+
 /* Whether this is a signature of the bundle by a key with this SPKI. */
 bool cli_trust_is_signed_by(const struct trust_bundle *bundle, const uint8_t spki[TRUST_SPKI_BYTES]);
 

@@ -37,14 +37,23 @@ struct hr_status cli_key_new(EVP_PKEY **out)
     return hr_ok();
 }
 
-/* For OpenSSL: the passphrase of the key in the file `what`; 0: there is none. */
-static int give_passphrase(char *out, int capacity, int is_writing, void *what)
+struct wanted_passphrase {
+    char path[1024];
+    bool is_missing; /* it was told */
+};
+
+/* For OpenSSL: the passphrase of a key's file; -1: there is none. */
+static int give_passphrase(char *out, int capacity, int is_writing, void *ctx)
 {
+    struct wanted_passphrase *wanted = ctx;
     const char *text = NULL;
     size_t len = 0;
     (void)is_writing;
-    if (!hr_is_ok(cli_passphrase(what, false, &text, &len)) || len > (size_t)capacity) {
-        return 0;
+    /* OpenSSL asks twice before it gives up. */
+    if (wanted->is_missing || !hr_is_ok(cli_passphrase(wanted->path, false, &text, &len)) ||
+        len > (size_t)capacity) {
+        wanted->is_missing = true;
+        return -1;
     }
     memcpy(out, text, len);
     return (int)len;
@@ -52,13 +61,18 @@ static int give_passphrase(char *out, int capacity, int is_writing, void *what)
 
 struct hr_status cli_key_read(const char *path, EVP_PKEY **out)
 {
-    char what[1024];
-    (void)snprintf(what, sizeof what, "%s", path);
+    struct wanted_passphrase wanted = {.is_missing = false};
+    (void)snprintf(wanted.path, sizeof wanted.path, "%s", path);
     BIO *file = BIO_new_file(path, "r");
-    EVP_PKEY *key = file != NULL ? PEM_read_bio_PrivateKey(file, NULL, give_passphrase, what) : NULL;
+    EVP_PKEY *key = file != NULL ? PEM_read_bio_PrivateKey(file, NULL, give_passphrase, &wanted) : NULL;
     BIO_free(file);
     if (key == NULL && cli_key_is_encrypted(path)) {
-        (void)fprintf(stderr, "headrace: %s: not with this passphrase, or the file is damaged\n", path);
+        if (!wanted.is_missing) {
+            (void)fprintf(stderr,
+                          "headrace: %s: not with this passphrase, or the file is damaged: say it again with "
+                          "the right one, or fetch the file from its second place; nothing was signed\n",
+                          path);
+        }
         ERR_clear_error();
         return hr_status_of(HR_IO);
     }
