@@ -11,3 +11,6 @@ set_tests_properties(test_interruptions PROPERTIES LABELS system COST 6 TIMEOUT 
 add_test(NAME test_keys_input
          COMMAND /usr/bin/python3 -W ignore::ResourceWarning ${CMAKE_SOURCE_DIR}/tests/system/test_keys_input.py)
 set_tests_properties(test_keys_input PROPERTIES LABELS system COST 5 TIMEOUT 600 ENVIRONMENT HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin)
+add_test(NAME test_renewal_store
+         COMMAND /usr/bin/python3 -W ignore::ResourceWarning ${CMAKE_SOURCE_DIR}/tests/system/test_renewal_store.py)
+set_tests_properties(test_renewal_store PROPERTIES LABELS system COST 3 TIMEOUT 600 ENVIRONMENT HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin)
