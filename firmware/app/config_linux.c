@@ -139,6 +139,9 @@ static void check_config(const void *section, struct conf_place *place)
                           has_directory ? "the identity's directory has it" : "is required and missing");
         }
     }
+    if (has_directory && config->trust[0] != '\0') {
+        conf_complain(place, "trust", "the identity's directory has it");
+    }
     uint32_t n_http = 0;
     for (uint32_t i = 0; i < config->n_taps; i++) {
         n_http += config->taps[i].type == APP_TAP_HTTP ? 1 : 0;

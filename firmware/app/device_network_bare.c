@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "firmware/app/console.h"
 #include "firmware/app/device_parts.h"
+#include "firmware/app/trust_store.h"
 #include "firmware/ports/cortex_m/netif.h"
 
 #include <string.h>
@@ -68,6 +69,16 @@ void app_network_start(struct app_device *device)
     }
 }
 
+static struct hr_status choose(void *ctx, struct net_credentials *out, const char **server_name)
+{
+    const struct image_identity *image = &((struct app_device *)ctx)->identity.store.image;
+    *out = (struct net_credentials){
+        .kind = NET_CREDENTIALS_MEMORY,
+        .of.memory = {app_trust_store_ca(), image->certificate, image->transport_key}};
+    *server_name = app_trust_store_server_name();
+    return hr_ok();
+}
+
 void app_network_start_client(struct app_device *device)
 {
     const struct image_identity *image = &device->identity.store.image;
@@ -75,9 +86,10 @@ void app_network_start_client(struct app_device *device)
         .addresses = device->identity.addresses,
         .n_addresses = image->n_aggregators,
         .window = NET_MAX_WINDOW,
-        .server_name = image->server_name,
-        .credentials = {.kind = NET_CREDENTIALS_MEMORY,
-                        .of.memory = {image->ca[0], image->certificate, image->transport_key}},
+        .choose = choose,
+        .choose_ctx = device,
+        .long_answer = (uint8_t *)&device->stats,
+        .long_answer_bytes = sizeof device->stats,
         .open_timeout_ms = OPEN_TIMEOUT_MS,
         .exchange_timeout_ms = EXCHANGE_TIMEOUT_MS,
         .silence_ms = SILENCE_MS,

@@ -11,6 +11,7 @@
 #include "firmware/app/status.h"
 #include "firmware/app/taps.h"
 #include "firmware/app/trust.h"
+#include "firmware/app/trust_store.h"
 #include "firmware/core/collector.h"
 #include "firmware/net/client.h"
 #include "firmware/ports/linux/host.h"
@@ -153,19 +154,27 @@ static struct hr_status open_keys(void)
     app.has_identity = true;
     HR_TRY(wait_for_identity());
     HR_TRY(app_identity_file_apply(&app.identity, &app.config));
+    HR_TRY(app_trust_store_open(&app.log.port));
     app.keys = &app.key_store.pair;
     return app_key_store_open(&app.key_store, &app.identity.store);
 }
 
-static struct net_credentials credentials(void)
+/* Of an identity in a directory. */
+static struct hr_status choose(void *ctx, struct net_credentials *out, const char **server_name)
 {
     const struct image_identity *image = &app.identity.store.image;
-    if (app.has_identity) {
-        return (struct net_credentials){.kind = NET_CREDENTIALS_MEMORY,
-                                        .of.memory = {.ca = image->ca[0],
-                                                      .certificate = image->certificate,
-                                                      .key = image->transport_key}};
-    }
+    (void)ctx;
+    *out = (struct net_credentials){.kind = NET_CREDENTIALS_MEMORY,
+                                    .of.memory = {.ca = app_trust_store_ca(),
+                                                  .certificate = image->certificate,
+                                                  .key = image->transport_key}};
+    *server_name = app_trust_store_server_name();
+    return hr_ok();
+}
+
+/* Nothing where choose gives them. */
+static struct net_credentials credentials(void)
+{
     return (struct net_credentials){
         .kind = NET_CREDENTIALS_FILES,
         .of.files = {.ca = app.trust.ca, .certificate = app.renew.certificate, .key = app.renew.key}};
@@ -179,6 +188,7 @@ static struct net_config net_config_of(const struct app_config *config)
         .window = (uint8_t)config->window,
         .server_name = app.trust.server_name,
         .credentials = credentials(),
+        .choose = app.has_identity ? choose : NULL,
         .open_timeout_ms = config->open_timeout_ms,
         .exchange_timeout_ms = config->exchange_timeout_ms,
         .silence_ms = config->silence_ms,
@@ -213,7 +223,7 @@ static struct hr_status start_collector(const struct fw_spool_report *report)
         .net = &app.net.port,
         .utc = port_linux_utc(),
         .hash = crypto_hash(),
-        .trust = app.trust.is_followed ? &app.trust.trust : NULL,
+        .trust = app.trust.is_followed ? &app.trust.trust : app_trust_store_followed(),
         .renew = app_renew_port(&app.renew),
         .spool = &app.spool_file.spool,
         .report = report,
@@ -227,6 +237,7 @@ static struct hr_status start_collector(const struct fw_spool_report *report)
     };
     HR_TRY(fw_collector_start(&app.collector, &config));
     app_trust_count(&app.trust, &app.collector);
+    app_trust_store_count(&app.collector);
     return hr_ok();
 }
 

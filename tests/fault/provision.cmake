@@ -5,3 +5,6 @@ hr_test(test_identity_cuts LABEL fault boards SOURCES fault/test_identity_cuts.c
 hr_test(test_key_store_cuts LABEL fault SOURCES fault/test_key_store_cuts.c support/identity_lab.c
         ${CMAKE_SOURCE_DIR}/firmware/app/key_pair.c ${CMAKE_SOURCE_DIR}/firmware/app/key_store.c
         DEPENDS fw_core fw_crypto fw_port_sim hr_test_support)
+hr_test(test_trust_store_cuts LABEL fault SOURCES fault/test_trust_store_cuts.c support/identity_lab.c
+        ${CMAKE_SOURCE_DIR}/firmware/app/trust_store.c
+        DEPENDS fw_core fw_crypto fw_port_sim hr_test_support)

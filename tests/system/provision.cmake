@@ -2,3 +2,7 @@
 add_test(NAME test_provision_tool
          COMMAND /usr/bin/python3 -W ignore::ResourceWarning ${CMAKE_SOURCE_DIR}/tests/system/test_provision.py)
 set_tests_properties(test_provision_tool PROPERTIES LABELS system COST 6 TIMEOUT 600 ENVIRONMENT HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin)
+# Trust bundles that come with an identity, and after it.
+add_test(NAME test_trust_provisioned
+         COMMAND /usr/bin/python3 -W ignore::ResourceWarning ${CMAKE_SOURCE_DIR}/tests/system/test_trust_provisioned.py)
+set_tests_properties(test_trust_provisioned PROPERTIES LABELS system COST 6 TIMEOUT 600 ENVIRONMENT HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin)
