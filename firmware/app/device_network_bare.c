@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "firmware/app/console.h"
 #include "firmware/app/device_parts.h"
+#include "firmware/app/trust_store.h"
 #include "firmware/ports/cortex_m/netif.h"
 
 #include <string.h>

@@ -12,6 +12,7 @@
 #include "firmware/app/taps.h"
 #include "firmware/app/transport_file.h"
 #include "firmware/app/trust.h"
+#include "firmware/app/trust_store.h"
 #include "firmware/core/collector.h"
 #include "firmware/net/client.h"
 #include "firmware/ports/linux/host.h"
@@ -155,6 +156,7 @@ static struct hr_status open_keys(void)
     app.has_identity = true;
     HR_TRY(wait_for_identity());
     HR_TRY(app_identity_file_apply(&app.identity, &app.config));
+    HR_TRY(app_trust_store_open(&app.log.port));
     app.keys = &app.key_store.pair;
     return app_key_store_open(&app.key_store, &app.identity.store);
 }
@@ -212,7 +214,7 @@ static struct hr_status start_collector(const struct fw_spool_report *report)
         .net = &app.net.port,
         .utc = port_linux_utc(),
         .hash = crypto_hash(),
-        .trust = app.trust.is_followed ? &app.trust.trust : NULL,
+        .trust = app.trust.is_followed ? &app.trust.trust : app_trust_store_followed(),
         .renew = app.has_identity ? &app.transport.transport.port : app_renew_port(&app.renew),
         .spool = &app.spool_file.spool,
         .report = report,
@@ -226,6 +228,7 @@ static struct hr_status start_collector(const struct fw_spool_report *report)
     };
     HR_TRY(fw_collector_start(&app.collector, &config));
     app_trust_count(&app.trust, &app.collector);
+    app_trust_store_count(&app.collector);
     return hr_ok();
 }
 

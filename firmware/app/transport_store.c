@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "firmware/app/transport_store.h"
 
+#include "firmware/app/trust_store.h"
 #include "proto/base/assert.h"
 #include "proto/base/wipe.h"
 
@@ -91,10 +92,10 @@ struct hr_status app_transport_choose(void *ctx, struct net_credentials *out, co
     const bool uses_next = transport->uses_next = may_use_next(transport);
     *out = (struct net_credentials){
         .kind = NET_CREDENTIALS_MEMORY,
-        .of.memory = {.ca = image->ca[0],
+        .of.memory = {.ca = app_trust_store_ca(),
                       .certificate = uses_next ? image->next_certificate : image->certificate,
                       .key = uses_next ? image->next_transport_key : image->transport_key}};
-    *server_name = image->server_name;
+    *server_name = app_trust_store_server_name();
     return hr_ok();
 }
 

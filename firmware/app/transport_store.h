@@ -63,8 +63,8 @@ void app_transport_open(struct app_transport *transport, const struct app_transp
 /* Has the events of the network pass through here, which tell what a session was opened with. */
 struct port_net_events app_transport_watch(struct app_transport *transport, struct port_net_events events);
 
-/* For net_config.choose; its ctx is the transport. What it gives is borrowed from the store's page. HR_IO:
- * the identity can't be read now. */
+/* For net_config.choose; its ctx is the transport. What it gives is borrowed from the store's page, and from
+ * trust_store.h, which was opened. HR_IO: the identity can't be read now. */
 HR_MUST_USE struct hr_status app_transport_choose(void *ctx, struct net_credentials *out,
                                                   const char **server_name);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/support/transport_lab.h"
 
+#include "firmware/app/trust_store.h"
 #include "tests/support/identity_lab.h"
 #include "tests/support/test_cmocka.h"
 
@@ -100,6 +101,8 @@ void transport_lab_boot(struct transport_lab *lab)
     sim_flash_power_on(&lab->flash);
     assert_ok(fw_identity_store_open(&lab->store, &lab->flash.port, lab->page));
     assert_ok(fw_identity_store_settle(&lab->store));
+    app_trust_store_init(&lab->flash.port, 0, &lab->store);
+    assert_ok(app_trust_store_open(&lab->log));
     const struct app_transport_config config = {.store = &lab->store,
                                                 .clock = &lab->clock,
                                                 .log = &lab->log,
