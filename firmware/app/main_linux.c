@@ -161,7 +161,21 @@ static struct hr_status open_keys(void)
     return app_key_store_open(&app.key_store, &app.identity.store);
 }
 
-/* Nothing where the transport chooses. */
+/* Of an identity in a directory. */
+static struct hr_status choose(void *ctx, struct net_credentials *out, const char **server_name)
+{
+    struct hr_bytes certificate;
+    struct hr_bytes key;
+    (void)ctx;
+    HR_TRY(app_transport_file_choose(&app.transport, &certificate, &key));
+    *out = (struct net_credentials){
+        .kind = NET_CREDENTIALS_MEMORY,
+        .of.memory = {.ca = app_trust_store_ca(), .certificate = certificate, .key = key}};
+    *server_name = app_trust_store_server_name();
+    return hr_ok();
+}
+
+/* Nothing where choose gives them. */
 static struct net_credentials credentials(void)
 {
     return (struct net_credentials){
@@ -177,8 +191,7 @@ static struct net_config net_config_of(const struct app_config *config)
         .window = (uint8_t)config->window,
         .server_name = app.trust.server_name,
         .credentials = credentials(),
-        .choose = app.has_identity ? app_transport_file_choose : NULL,
-        .choose_ctx = &app.transport,
+        .choose = app.has_identity ? choose : NULL,
         .open_timeout_ms = config->open_timeout_ms,
         .exchange_timeout_ms = config->exchange_timeout_ms,
         .silence_ms = config->silence_ms,

@@ -23,8 +23,8 @@ void app_transport_file_open(struct app_transport_file *file, const struct app_c
                              struct fw_identity_store *store, const struct port_clock *clock,
                              const struct port_log *log);
 
-/* For net_config.choose; its ctx is the file. HR_IO as app_transport_choose. */
-HR_MUST_USE struct hr_status app_transport_file_choose(void *ctx, struct net_credentials *out,
-                                                       const char **server_name);
+/* As app_transport_choose, and what it gives stays as it is until the next call. */
+HR_MUST_USE struct hr_status app_transport_file_choose(struct app_transport_file *file,
+                                                       struct hr_bytes *certificate, struct hr_bytes *key);
 
 #endif
