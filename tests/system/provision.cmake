@@ -2,3 +2,7 @@
 add_test(NAME test_provision_tool
          COMMAND /usr/bin/python3 -W ignore::ResourceWarning ${CMAKE_SOURCE_DIR}/tests/system/test_provision.py)
 set_tests_properties(test_provision_tool PROPERTIES LABELS system COST 6 TIMEOUT 600 ENVIRONMENT HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin)
+# The whole life of a device from factory state; boards.cmake has the same with boards.
+add_test(NAME test_life_gateway COMMAND /usr/bin/python3 -W ignore::ResourceWarning ${CMAKE_SOURCE_DIR}/tests/system/test_life.py)
+set_tests_properties(test_life_gateway PROPERTIES LABELS system COST 6 TIMEOUT 600 ENVIRONMENT
+  "HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin;HEADRACE_KIND=gateway")
