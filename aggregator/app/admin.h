@@ -20,12 +20,17 @@
 #define APP_ADMIN_WANTS_OPERATOR "over https, a certificate with the role operator or admin may do that"
 
 struct app;
+struct app_reply;
 
 /* For http_config.admin; ctx is the app. */
 bool app_admin(void *ctx, const struct http_request *request, struct http_reply *reply);
 
 /* The part of it under /devices and /audit; false: the path is none of these. */
 bool app_admin_devices(struct app *app, const struct http_request *request, struct http_reply *reply);
+/* admin_transport.c: adds the transport keys of a device as a member behind a list, which stays open. HR_IO:
+ * the ledger can't be read now. */
+HR_MUST_USE struct hr_status app_admin_transport(const struct app *app, uint64_t device_id,
+                                                 struct app_reply *text);
 /* admin_claims.c: the provisioning ceremony */
 bool app_admin_claims(struct app *app, const struct http_request *request, struct http_reply *reply);
 

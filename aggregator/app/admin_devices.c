@@ -69,8 +69,9 @@ static void add_device(struct app_reply *text, const struct ledger_device *devic
     add_text(text, "state", config_registry_state_name(device->state));
     (void)app_reply_add(text, ",\"revision\":%" PRIu32, device->revision);
     add_text(text, "reason", device->reason);
-    (void)app_reply_add(text, ",\"keys\":%u,\"epoch\":%u,\"wants_key\":%s,", (unsigned)device->n_keys,
-                        key != NULL ? (unsigned)key->epoch : 0U, device->wants_key ? "true" : "false");
+    (void)app_reply_add(text, ",\"keys\":%u,\"epoch\":%u,\"wants_key\":%s,\"wants_transport\":%s,",
+                        (unsigned)device->n_keys, key != NULL ? (unsigned)key->epoch : 0U,
+                        device->wants_key ? "true" : "false", device->wants_transport ? "true" : "false");
     add_hex(text, "key", digest);
     (void)app_reply_add(text, "}");
 }
@@ -171,6 +172,7 @@ static bool answer_device(struct app *app, uint64_t device_id, struct http_reply
     struct listing listing = {.text = {.reply = reply}, .has_keys = true};
     (void)app_reply_add(&listing.text, "{\"devices\":[");
     list_device(&listing, &device);
+    status = hr_is_ok(status) ? app_admin_transport(app, device_id, &listing.text) : status;
     return end_list(&listing, status, reply);
 }
 
@@ -193,8 +195,9 @@ static bool refuse_decision(struct hr_status status, const struct agg_decided *d
     case HR_NOT_FOUND:
         return app_reply_error(reply, APP_NOT_FOUND, "there is no such device");
     case HR_DENIED:
-        (void)snprintf(why, sizeof why, "not from the state that the device is in: %s",
-                       config_registry_state_name(decided->before));
+        (void)snprintf(why, sizeof why, "%s%s",
+                       decided->why != NULL ? decided->why : "not from the state that the device is in: ",
+                       decided->why != NULL ? "" : config_registry_state_name(decided->before));
         return app_reply_error(reply, APP_CONFLICT, why);
     case HR_FULL:
         return app_reply_error(reply, APP_UNAVAILABLE, "the ledger has no room; nothing was changed");
@@ -221,23 +224,30 @@ static bool answer_decision(struct app *app, uint64_t device_id, const struct ht
     if (!hr_is_ok(app_decision_parse(request->body, &wanted, why))) {
         return app_reply_error(reply, APP_BAD, why);
     }
-    bool can_be_undone =
-        wanted.kind == AGG_QUARANTINE || wanted.kind == AGG_RELEASE || wanted.kind == AGG_ROTATE;
+    bool can_be_undone = wanted.kind == AGG_QUARANTINE || wanted.kind == AGG_RELEASE ||
+                         wanted.kind == AGG_ROTATE || wanted.kind == AGG_ROTATE_TRANSPORT;
     if (request->peer.role < (can_be_undone ? HTTP_ROLE_OPERATOR : HTTP_ROLE_ADMIN)) {
         return app_reply_error(reply, APP_FORBIDDEN,
                                can_be_undone ? APP_ADMIN_WANTS_OPERATOR
                                              : "over https, a certificate with the role admin may do that");
+    }
+    if (wanted.kind == AGG_ROTATE_TRANSPORT && !app->config.has_renewal) {
+        return app_reply_error(reply, APP_CONFLICT,
+                               "this aggregator makes no certificates: its configuration needs renewal:");
     }
     char actor[LEDGER_NAME_MAX_CHARS + 1];
     bool is_certified = request->peer.name[0] != '\0';
     const char *name = is_certified ? request->peer.name : wanted.operator_name;
     (void)snprintf(actor, sizeof actor, "%s%s%s", is_certified ? "operator" : "local",
                    name[0] != '\0' ? ":" : "", name);
+    struct agg_shown shown = {.certificate_len_bytes = 0};
+    memcpy(shown.key, wanted.key, sizeof shown.key);
     const struct agg_decision decision = {.device_id = device_id,
                                           .kind = wanted.kind,
                                           .actor = actor,
                                           .reason = wanted.reason,
-                                          .dry_run = wanted.dry_run};
+                                          .dry_run = wanted.dry_run,
+                                          .shown = wanted.has_key ? &shown : NULL};
     struct agg_decided decided = {.before = LEDGER_DEVICE_ENROLLED};
     struct hr_status status = app_decision_ask(&app->inbox, &decision, DECISION_WAIT_MS, &decided);
     if (!hr_is_ok(status)) {

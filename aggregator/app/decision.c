@@ -18,6 +18,7 @@ struct app_decision {
     struct agg_decision decision;
     char actor[LEDGER_NAME_MAX_CHARS + 1];
     char reason[LEDGER_NAME_MAX_CHARS + 1];
+    struct agg_shown shown;
     bool is_enrolling; /* then these two count */
     struct agg_enrolling enrolling;
     struct agg_enrolled enrolled;
@@ -75,19 +76,44 @@ static void keep_decided(const struct app_decision *decision, void *out)
     *(struct agg_decided *)out = decision->decided;
 }
 
-struct hr_status app_decision_ask(struct app_inbox *inbox, const struct agg_decision *wanted,
-                                  uint32_t wait_ms, struct agg_decided *out)
+/* With a copy of what is wanted; NULL: no memory. */
+static struct app_decision *make_of(const struct agg_decision *wanted)
 {
     struct app_decision *decision = make();
     if (decision == NULL) {
-        return hr_status_of(HR_AGAIN);
+        return NULL;
     }
     decision->decision = *wanted;
     (void)snprintf(decision->actor, sizeof decision->actor, "%s", wanted->actor);
     (void)snprintf(decision->reason, sizeof decision->reason, "%s", wanted->reason);
     decision->decision.actor = decision->actor;
     decision->decision.reason = decision->reason;
-    return ask(inbox, decision, wait_ms, keep_decided, out);
+    if (wanted->shown != NULL) {
+        decision->shown = *wanted->shown;
+        decision->decision.shown = &decision->shown;
+    }
+    return decision;
+}
+
+struct hr_status app_decision_ask(struct app_inbox *inbox, const struct agg_decision *wanted,
+                                  uint32_t wait_ms, struct agg_decided *out)
+{
+    struct app_decision *decision = make_of(wanted);
+    return decision != NULL ? ask(inbox, decision, wait_ms, keep_decided, out) : hr_status_of(HR_AGAIN);
+}
+
+struct hr_status app_decision_tell(struct app_inbox *inbox, const struct agg_decision *wanted)
+{
+    struct app_decision *decision = make_of(wanted);
+    if (decision == NULL) {
+        return hr_status_of(HR_AGAIN);
+    }
+    atomic_store(&decision->n_holders, 1); /* nobody waits */
+    struct hr_status status = app_inbox_put(inbox, &decision->item);
+    if (!hr_is_ok(status)) {
+        let_go(decision);
+    }
+    return status;
 }
 
 static void keep_enrolled(const struct app_decision *decision, void *out)
@@ -107,6 +133,15 @@ struct hr_status app_enrolling_ask(struct app_inbox *inbox, const struct agg_enr
     return ask(inbox, decision, wait_ms, keep_enrolled, out);
 }
 
+void app_key_reason(const uint8_t key[WIRE_DIGEST_BYTES], char out[LEDGER_NAME_MAX_CHARS + 1])
+{
+    enum { SHOWN_BYTES = 8 };
+    size_t len = (size_t)snprintf(out, LEDGER_NAME_MAX_CHARS + 1, "transport key ");
+    for (size_t i = 0; i < SHOWN_BYTES; i++) {
+        len += (size_t)snprintf(out + len, LEDGER_NAME_MAX_CHARS + 1 - len, "%02x", key[i]);
+    }
+}
+
 static void answer(struct app_decision *decision)
 {
     (void)pthread_mutex_lock(&decision->lock);
@@ -123,6 +158,8 @@ bool app_decision_make(struct app_decision *decision, struct agg_core *core)
         decision->status = agg_enrol(core, &decision->enrolling, &decision->enrolled);
     } else if (wanted->kind == AGG_RENEWAL) {
         decision->status = agg_renewal(core, wanted, &decision->decided);
+    } else if (wanted->kind == AGG_FIRST_SEEN) {
+        decision->status = agg_key_seen(core, wanted, &decision->decided);
     } else {
         decision->status = agg_decide(core, wanted, &decision->decided);
     }

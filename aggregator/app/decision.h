@@ -17,14 +17,19 @@ struct app_decision_text {
     char reason[LEDGER_NAME_MAX_CHARS + 1];
     char operator_name[APP_OPERATOR_MAX_CHARS + 1]; /* as the caller calls himself; may be empty */
     bool dry_run;
+    bool has_key; /* with readmit: the one transport key that is meant */
+    uint8_t key[WIRE_DIGEST_BYTES];
 };
 
-/* {"decision": "quarantine"|"release"|"revoke"|"retire"|"rotate", "reason": TEXT, "dry_run": false,
- * "operator": NAME}. The last two may be absent. A reason is 1 to 63 bytes of UTF-8 without control
- * characters, a name up to 48 letters, digits, '.', '-', '_' and '@'. HR_MALFORMED: `why` says to a person
- * what is wrong. Doubts every byte. */
+/* {"decision": "quarantine"|"release"|"revoke"|"retire"|"rotate"|"rotate_transport"|"readmit", "reason":
+ * TEXT, "dry_run": false, "operator": NAME, "key": HEX}. The last three may be absent. A reason is 1 to 63
+ * bytes of UTF-8 without control characters, a name up to 48 letters, digits, '.', '-', '_' and '@'.
+ * HR_MALFORMED: `why` says to a person what is wrong. Doubts every byte. */
 HR_MUST_USE struct hr_status app_decision_parse(struct hr_bytes body, struct app_decision_text *out,
                                                 char why[APP_DECISION_WHY_CHARS]);
+
+/* "transport key " and the key's beginning, as a reason. */
+void app_key_reason(const uint8_t key[WIRE_DIGEST_BYTES], char out[LEDGER_NAME_MAX_CHARS + 1]);
 
 struct app_decision;
 
@@ -34,6 +39,9 @@ struct app_decision;
  * HR_IO: nobody answered in wait_ms; it may still be made. [http thread] */
 HR_MUST_USE struct hr_status app_decision_ask(struct app_inbox *inbox, const struct agg_decision *decision,
                                               uint32_t wait_ms, struct agg_decided *out);
+
+/* Hands it over and waits for nothing. HR_CLOSED: the aggregator ends; HR_AGAIN: no memory. [any] */
+HR_MUST_USE struct hr_status app_decision_tell(struct app_inbox *inbox, const struct agg_decision *decision);
 
 /* The same of a request of the provisioning ceremony; codes and out as agg_enrol and as above. */
 HR_MUST_USE struct hr_status app_enrolling_ask(struct app_inbox *inbox, const struct agg_enrolling *wanted,

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { HAS_DECISION = 1, HAS_REASON = 2, HAS_DRY_RUN = 4, HAS_OPERATOR = 8 };
+enum { HAS_DECISION = 1, HAS_REASON = 2, HAS_DRY_RUN = 4, HAS_OPERATOR = 8, HAS_KEY = 16 };
 
 static const struct {
     const char *key;
@@ -16,11 +16,13 @@ static const struct {
     enum http_json_type type;
     const char *wants;
 } keys[] = {
-    {"decision", HAS_DECISION, HTTP_JSON_STRING, " is quarantine, release, revoke, retire or rotate"},
+    {"decision", HAS_DECISION, HTTP_JSON_STRING,
+     " is quarantine, release, revoke, retire, rotate, rotate_transport or readmit"},
     {"reason", HAS_REASON, HTTP_JSON_STRING, " is one line of 1 to 63 bytes of UTF-8"},
     {"dry_run", HAS_DRY_RUN, HTTP_JSON_BOOLEAN, " is true or false"},
     {"operator", HAS_OPERATOR, HTTP_JSON_STRING,
      " is a name of up to 48 letters, digits, '.', '-', '_' and '@'"},
+    {"key", HAS_KEY, HTTP_JSON_STRING, " is a SHA-256 in 64 lower-case hexadecimal digits"},
 };
 
 static struct hr_status refuse(char why[APP_DECISION_WHY_CHARS], const char *which, const char *what)
@@ -31,11 +33,11 @@ static struct hr_status refuse(char why[APP_DECISION_WHY_CHARS], const char *whi
 
 static bool take_kind(const char *text, enum agg_decision_kind *out)
 {
-    static const char *const names[AGG_N_DECISIONS] = {[AGG_QUARANTINE] = "quarantine",
-                                                       [AGG_RELEASE] = "release",
-                                                       [AGG_REVOKE] = "revoke",
-                                                       [AGG_RETIRE] = "retire",
-                                                       [AGG_ROTATE] = "rotate"};
+    static const char *const names[AGG_N_DECISIONS] = {
+        [AGG_QUARANTINE] = "quarantine", [AGG_RELEASE] = "release",
+        [AGG_REVOKE] = "revoke",         [AGG_RETIRE] = "retire",
+        [AGG_ROTATE] = "rotate",         [AGG_ROTATE_TRANSPORT] = "rotate_transport",
+        [AGG_READMIT] = "readmit"};
     for (size_t i = 0; i < HR_ARRAY_LEN(names); i++) {
         if (strcmp(names[i], text) == 0) {
             *out = (enum agg_decision_kind)i;
@@ -50,6 +52,18 @@ static bool take_line(const char *text, char *out, size_t capacity)
     size_t len = strlen(text);
     bool fits = len > 0 && len < capacity && hr_text_ok(hr_bytes_of(text, len));
     memcpy(out, text, fits ? len + 1 : 0);
+    return fits;
+}
+
+static bool take_digest(const char *text, uint8_t out[WIRE_DIGEST_BYTES])
+{
+    static const char digits[] = "0123456789abcdef";
+    bool fits = strlen(text) == (size_t)2 * WIRE_DIGEST_BYTES && text[strspn(text, digits)] == '\0';
+    for (size_t i = 0; fits && i < WIRE_DIGEST_BYTES; i++) {
+        const long high = strchr(digits, text[2 * i]) - digits;
+        const long low = strchr(digits, text[2 * i + 1]) - digits;
+        out[i] = (uint8_t)(high << 4 | low);
+    }
     return fits;
 }
 
@@ -69,6 +83,9 @@ static bool take_value(unsigned bit, const struct http_json_member *member, stru
     case HAS_OPERATOR:
         return is_name(member->text) &&
                take_line(member->text, out->operator_name, sizeof out->operator_name);
+    case HAS_KEY:
+        out->has_key = take_digest(member->text, out->key);
+        return out->has_key;
     default:
         out->dry_run = member->flag;
         return true;
@@ -83,7 +100,7 @@ static struct hr_status take_member(const struct http_json_member *member, unsig
         i++;
     }
     if (i == HR_ARRAY_LEN(keys)) {
-        return refuse(why, member->key, " is no key here: decision, reason, dry_run and operator are");
+        return refuse(why, member->key, " is no key here: decision, reason, dry_run, operator and key are");
     }
     if ((*has & keys[i].bit) != 0) {
         return refuse(why, member->key, " stands there twice");
@@ -109,6 +126,9 @@ struct hr_status app_decision_parse(struct hr_bytes body, struct app_decision_te
     }
     if ((has & HAS_DECISION) == 0 || (has & HAS_REASON) == 0) {
         return refuse(why, (has & HAS_DECISION) == 0 ? "decision" : "reason", " is missing");
+    }
+    if ((has & HAS_KEY) != 0 && text.kind != AGG_READMIT) {
+        return refuse(why, "key", " is for readmit");
     }
     *out = text;
     return hr_ok();

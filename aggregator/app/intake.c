@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "aggregator/app/intake.h"
 
+#include "aggregator/app/decision.h"
+#include "aggregator/app/log.h"
 #include "aggregator/app/time.h"
 #include "proto/base/failpoint.h"
 
@@ -93,6 +95,51 @@ static bool admits(void *ctx, uint64_t certified_device_id)
     return agg_admits(intake->core, certified_device_id);
 }
 
+static const char *refuses_key(void *ctx, uint64_t certified_device_id, const uint8_t key[WIRE_DIGEST_BYTES])
+{
+    const struct app_intake *intake = ctx;
+    switch (agg_judge_key(intake->core, certified_device_id, key, app_clock()->utc_ms(NULL))) {
+    case AGG_PASS_ENDED:
+        return "is over: the device has a newer one. If it lost that, say headrace device readmit DEVICE_ID";
+    case AGG_PASS_REPLACED:
+        return "is of hardware that was replaced";
+    case AGG_PASS_UNKNOWN:
+        return "is not the device's. If its certificate is good, say headrace device readmit DEVICE_ID --key "
+               "KEY";
+    case AGG_PASS_GOOD:
+    case AGG_PASS_FIRST:
+    case AGG_PASS_SUPERSEDED:
+        break;
+    }
+    return NULL;
+}
+
+/* Should it be lost, the next session says it again. */
+static void key_seen(void *ctx, uint64_t certified_device_id, const uint8_t key[WIRE_DIGEST_BYTES])
+{
+    const struct app_intake *intake = ctx;
+    char reason[LEDGER_NAME_MAX_CHARS + 1];
+    struct agg_shown shown = {.certificate_len_bytes = 0};
+    enum agg_pass pass = agg_judge_key(intake->core, certified_device_id, key, app_clock()->utc_ms(NULL));
+    if (pass == AGG_PASS_SUPERSEDED) {
+        APP_LOG(APP_WARN, "transport_key_superseded", app_number("device_id", certified_device_id),
+                app_text("text",
+                         "the device is back on an older one: if it lost the newer, say headrace device "
+                         "readmit DEVICE_ID"));
+    }
+    if (pass != AGG_PASS_FIRST) {
+        return;
+    }
+    memcpy(shown.key, key, sizeof shown.key);
+    app_key_reason(key, reason);
+    const struct agg_decision decision = {.device_id = certified_device_id,
+                                          .kind = AGG_FIRST_SEEN,
+                                          .actor = "device",
+                                          .reason = reason,
+                                          .shown = &shown};
+    hr_ignore(app_decision_tell(intake->inbox, &decision));
+}
+
 struct hr_status app_intake_start(struct app_intake *intake, const struct app_intake_config *config)
 {
     *intake = (struct app_intake){
@@ -107,7 +154,12 @@ struct hr_status app_intake_start(struct app_intake *intake, const struct app_in
 
 struct source_handler app_intake_handler(struct app_intake *intake)
 {
-    return (struct source_handler){.batch = take_batch, .head = take_head, .admits = admits, .ctx = intake};
+    return (struct source_handler){.batch = take_batch,
+                                   .head = take_head,
+                                   .admits = admits,
+                                   .refuses_key = refuses_key,
+                                   .key_seen = key_seen,
+                                   .ctx = intake};
 }
 
 void app_intake_stop(struct app_intake *intake)

@@ -153,7 +153,8 @@ static struct hr_status place_core(struct app *app)
     const struct agg_limits limits = {.max_devices = from->max_devices,
                                       .max_held = from->max_held,
                                       .retry_after_s = (uint32_t)(from->retry_after_ms / 1000),
-                                      .key_max_age_ms = (int64_t)app->config.rotation.record_key_max_age_ms};
+                                      .key_max_age_ms = (int64_t)app->config.rotation.record_key_max_age_ms,
+                                      .certificate_overlap_ms = (int64_t)app->config.renewal.overlap_ms};
     struct agg_ports ports = {.clock = *app_clock(),
                               .hash = verify_hash(),
                               .answers = {.answer = answer_later, .ctx = app},
@@ -242,7 +243,7 @@ static struct hr_status open_source(struct app *app)
         HR_TRY(app_trust_open(app->config.trust_bundle, &app->trust));
     }
     if (app->config.has_renewal) {
-        HR_TRY(app_renewal_start(&app->config.renewal, &app->inbox, &app->renewal));
+        HR_TRY(app_renewal_start(&app->config.renewal, &app->ledger, &app->inbox, &app->renewal));
     }
     const struct source_coap_config source = {
         .listen = app->listen,

@@ -3,20 +3,18 @@
 
 #include "aggregator/app/decision.h"
 #include "aggregator/app/log.h"
+#include "aggregator/app/time.h"
 #include "aggregator/renew/renew.h"
 #include "aggregator/verify/verify.h"
 #include "proto/base/failpoint.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-enum { N_JOBS = 32, AUDIT_WAIT_MS = 5000, PATH_CHARS = CONFIG_PATH_MAX_CHARS + 128, KEY_CHARS = 16 };
+enum { N_JOBS = 32, AUDIT_WAIT_MS = 5000, PATH_CHARS = CONFIG_PATH_MAX_CHARS + 128 };
 
 enum job_state { JOB_FREE, JOB_WAITING, JOB_WORKED_ON, JOB_ENDED };
 
@@ -28,6 +26,7 @@ struct job {
     uint8_t request_sha256[WIRE_DIGEST_BYTES];
     size_t request_len_bytes;
     uint8_t request[RENEW_REQUEST_MAX_BYTES];
+    struct agg_shown session; /* its key and certificate */
     struct hr_status status;
     size_t certificate_len_bytes;
     uint8_t certificate[RENEW_CERTIFICATE_MAX_BYTES];
@@ -36,6 +35,7 @@ struct job {
 struct app_renewal {
     struct source_renewal source;
     const struct config_renewal *config;
+    const struct ledger *ledger;
     struct app_inbox *inbox;
     struct renew_issuer *issuer;
     pthread_t thread;
@@ -49,22 +49,17 @@ struct app_renewal {
 
 /* ---- the folder ---- */
 
-static void path_of(const struct app_renewal *renewal, uint64_t device_id,
-                    const uint8_t spki[RENEW_SPKI_BYTES], char out[PATH_CHARS])
+/* True: an earlier version gave the key that certificate. */
+static bool read_kept(const struct app_renewal *renewal, const uint8_t key[WIRE_DIGEST_BYTES],
+                      struct job *job)
 {
-    const struct hr_bytes part = hr_bytes_of(spki, RENEW_SPKI_BYTES);
-    uint8_t digest[WIRE_DIGEST_BYTES];
+    char path[PATH_CHARS];
     char hex[2 * WIRE_DIGEST_BYTES + 1];
-    wire_sha256(verify_hash(), &part, 1, digest);
-    for (size_t i = 0; i < sizeof digest; i++) {
-        (void)snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+    for (size_t i = 0; i < WIRE_DIGEST_BYTES; i++) {
+        (void)snprintf(hex + 2 * i, 3, "%02x", key[i]);
     }
-    (void)snprintf(out, PATH_CHARS, "%s/%" PRIu64 "-%s.der", renewal->config->folder, device_id, hex);
-}
-
-static bool read_certificate(const char *path, struct job *job)
-{
-    FILE *file = fopen(path, "rbe");
+    (void)snprintf(path, sizeof path, "%s/%" PRIu64 "-%s.der", renewal->config->folder, job->device_id, hex);
+    FILE *file = renewal->config->folder[0] != '\0' ? fopen(path, "rbe") : NULL;
     size_t len_bytes = file != NULL ? fread(job->certificate, 1, sizeof job->certificate, file) : 0;
     bool is_there = len_bytes > 0 && ferror(file) == 0;
     if (file != NULL) {
@@ -74,76 +69,86 @@ static bool read_certificate(const char *path, struct job *job)
     return is_there;
 }
 
-static bool sync_folder(const char *path)
-{
-    int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool synced = folder >= 0 && fsync(folder) == 0;
-    if (folder >= 0) {
-        (void)close(folder);
-    }
-    return synced;
-}
-
-static bool keep_certificate(const struct app_renewal *renewal, const char *path, const struct job *job)
-{
-    char temporary[PATH_CHARS + 8];
-    (void)snprintf(temporary, sizeof temporary, "%s.new", path);
-    FILE *file = fopen(temporary, "wbe");
-    if (file == NULL) {
-        return false;
-    }
-    bool written =
-        fwrite(job->certificate, 1, job->certificate_len_bytes, file) == job->certificate_len_bytes &&
-        fflush(file) == 0 && fsync(fileno(file)) == 0;
-    written = fclose(file) == 0 && written;
-    return written && rename(temporary, path) == 0 && sync_folder(renewal->config->folder);
-}
-
 /* ---- the thread ---- */
 
-/* The entry comes first: a certificate without one can't be. One that was committed twice says that somebody
- * died in between. */
-static struct hr_status audit(struct app_renewal *renewal, const struct job *job, const char *path)
+/* What the ledger has of the key, into the job. HR_NOT_FOUND: nothing. HR_DENIED: it is over, or was never
+ * certified here. HR_AGAIN: it can't be read now. */
+static struct hr_status recall(const struct app_renewal *renewal, const uint8_t key[WIRE_DIGEST_BYTES],
+                               struct job *job)
 {
+    static struct ledger_certificate row; /* there is one thread */
+    const struct ledger *ledger = renewal->ledger;
+    const struct agg_clock *clock = app_clock();
+    struct hr_status status = ledger->find_certificate(ledger->ctx, job->device_id, key, &row);
+    if (!hr_is_ok(status)) {
+        return hr_status_of(hr_is(status, HR_NOT_FOUND) ? HR_NOT_FOUND : HR_AGAIN);
+    }
+    if (row.is_barred || row.certificate_len_bytes == 0 ||
+        (row.ends_utc_ms != 0 && row.ends_utc_ms <= clock->utc_ms(clock->ctx))) {
+        return hr_status_of(HR_DENIED);
+    }
+    memcpy(job->certificate, row.certificate, row.certificate_len_bytes);
+    job->certificate_len_bytes = row.certificate_len_bytes;
+    return hr_ok();
+}
+
+/* Makes the certificate durable with its audit entry. One that was refused was never handed out. */
+static struct hr_status keep(struct app_renewal *renewal, const struct job *job,
+                             const uint8_t key[WIRE_DIGEST_BYTES])
+{
+    static struct agg_shown shown; /* there is one thread */
     char reason[LEDGER_NAME_MAX_CHARS + 1];
-    const char *name = strrchr(path, '-');
-    (void)snprintf(reason, sizeof reason, "transport key %.*s", KEY_CHARS, name != NULL ? name + 1 : "");
-    const struct agg_decision decision = {
-        .device_id = job->device_id, .kind = AGG_RENEWAL, .actor = "device", .reason = reason};
-    struct agg_decided decided;
+    app_key_reason(key, reason);
+    shown = job->session;
+    memcpy(shown.next_key, key, sizeof shown.next_key);
+    memcpy(shown.next_certificate, job->certificate, job->certificate_len_bytes);
+    shown.next_certificate_len_bytes = (uint16_t)job->certificate_len_bytes;
+    const struct agg_decision decision = {.device_id = job->device_id,
+                                          .kind = AGG_RENEWAL,
+                                          .actor = "device",
+                                          .reason = reason,
+                                          .shown = &shown};
+    struct agg_decided decided = {.why = NULL};
     struct hr_status status = app_decision_ask(renewal->inbox, &decision, AUDIT_WAIT_MS, &decided);
-    return hr_is_ok(status) || hr_is(status, HR_DENIED) ? status : hr_status_of(HR_AGAIN);
+    if (hr_is(status, HR_DENIED)) {
+        APP_LOG(APP_WARN, "certificate_refused", app_number("device_id", job->device_id),
+                app_text("what", reason), app_text("why", decided.why != NULL ? decided.why : "its state"));
+        return status;
+    }
+    return hr_is_ok(status) ? status : hr_status_of(HR_AGAIN);
 }
 
 static struct hr_status work(struct app_renewal *renewal, struct job *job)
 {
     struct renew_request request;
     char name[RENEW_NAME_MAX_CHARS + 1];
-    char path[PATH_CHARS];
+    uint8_t key[WIRE_DIGEST_BYTES];
     HR_TRY(renew_request_read(hr_bytes_of(job->request, job->request_len_bytes), &request));
     (void)snprintf(name, sizeof name, "headrace-device-%016" PRIx64, job->device_id);
     if (strcmp(name, request.common_name) != 0) {
         return hr_status_of(HR_DENIED);
     }
-    path_of(renewal, job->device_id, request.spki, path);
-    if (read_certificate(path, job)) {
-        return hr_ok();
+    const struct hr_bytes spki = hr_bytes_of(request.spki, sizeof request.spki);
+    wire_sha256(verify_hash(), &spki, 1, key);
+    struct hr_status status = recall(renewal, key, job);
+    if (!hr_is(status, HR_NOT_FOUND)) {
+        return status;
     }
-    struct hr_status status = renew_issue(renewal->issuer, &request, name, renewal->config->days,
-                                          job->certificate, &job->certificate_len_bytes);
-    if (hr_is_ok(status)) {
-        status = audit(renewal, job, path);
-        HR_FAILPOINT("certificate_audited");
+    if (!read_kept(renewal, key, job)) {
+        status = renew_issue(renewal->issuer, &request, name, renewal->config->days, job->certificate,
+                             &job->certificate_len_bytes);
+        if (!hr_is_ok(status)) {
+            return hr_status_of(HR_AGAIN);
+        }
     }
-    if (hr_is_ok(status) && !keep_certificate(renewal, path, job)) {
-        APP_LOG(APP_ERROR, "certificate_not_kept", app_text("file", path), app_text("why", strerror(errno)));
-        status = hr_status_of(HR_AGAIN);
-    }
-    if (hr_is_ok(status)) {
-        APP_LOG(APP_INFO, "certificate_renewed", app_number("device_id", job->device_id),
-                app_text("file", path));
-    }
-    return hr_is(status, HR_IO) ? hr_status_of(HR_AGAIN) : status;
+    HR_TRY(keep(renewal, job, key));
+    HR_FAILPOINT("certificate_audited");
+    HR_TRY(recall(renewal, key, job)); /* what is handed out is what stands there */
+    char reason[LEDGER_NAME_MAX_CHARS + 1];
+    app_key_reason(key, reason);
+    APP_LOG(APP_INFO, "certificate_renewed", app_number("device_id", job->device_id),
+            app_text("what", reason));
+    return hr_ok();
 }
 
 static struct job *next_job(struct app_renewal *renewal)
@@ -215,29 +220,39 @@ static bool has_one_waiting(const struct app_renewal *renewal, uint64_t device_i
     return false;
 }
 
-static struct hr_status renew_locked(struct app_renewal *renewal, uint64_t device_id, struct hr_bytes request,
-                                     const uint8_t sha256[WIRE_DIGEST_BYTES])
+static void keep_session(const struct source_peer *peer, struct agg_shown *out)
+{
+    const bool fits = peer->certificate.len_bytes <= sizeof out->certificate;
+    *out = (struct agg_shown){.certificate_len_bytes = (uint16_t)(fits ? peer->certificate.len_bytes : 0)};
+    memcpy(out->key, peer->key, sizeof out->key);
+    memcpy(out->certificate, peer->certificate.data, out->certificate_len_bytes);
+}
+
+static struct hr_status renew_locked(struct app_renewal *renewal, const struct source_peer *peer,
+                                     struct hr_bytes request, const uint8_t sha256[WIRE_DIGEST_BYTES])
 {
     bool is_known = false;
-    struct job *job = find_job(renewal, device_id, sha256, &is_known);
+    struct job *job = find_job(renewal, peer->device_id, sha256, &is_known);
     if (is_known && job->state == JOB_ENDED) {
         renewal->answered = *job;
-        return job->status;
+        job->state = hr_is_ok(job->status) ? JOB_ENDED : JOB_FREE; /* a refusal is looked at anew */
+        return renewal->answered.status;
     }
-    if (is_known || job == NULL || has_one_waiting(renewal, device_id)) {
+    if (is_known || job == NULL || has_one_waiting(renewal, peer->device_id)) {
         return hr_status_of(HR_AGAIN);
     }
     *job = (struct job){.state = JOB_WAITING,
-                        .device_id = device_id,
+                        .device_id = peer->device_id,
                         .turn = ++renewal->turn,
                         .request_len_bytes = request.len_bytes};
     memcpy(job->request_sha256, sha256, WIRE_DIGEST_BYTES);
+    keep_session(peer, &job->session);
     memcpy(job->request, request.data, request.len_bytes);
     (void)pthread_cond_signal(&renewal->asked);
     return hr_status_of(HR_AGAIN);
 }
 
-static struct hr_status renew(void *ctx, uint64_t device_id, struct hr_bytes request,
+static struct hr_status renew(void *ctx, const struct source_peer *peer, struct hr_bytes request,
                               struct hr_bytes *certificate)
 {
     struct app_renewal *renewal = ctx;
@@ -247,7 +262,7 @@ static struct hr_status renew(void *ctx, uint64_t device_id, struct hr_bytes req
     }
     wire_sha256(verify_hash(), &request, 1, sha256);
     (void)pthread_mutex_lock(&renewal->lock);
-    struct hr_status status = renew_locked(renewal, device_id, request, sha256);
+    struct hr_status status = renew_locked(renewal, peer, request, sha256);
     (void)pthread_mutex_unlock(&renewal->lock);
     *certificate = hr_bytes_of(renewal->answered.certificate, renewal->answered.certificate_len_bytes);
     return status;
@@ -255,8 +270,8 @@ static struct hr_status renew(void *ctx, uint64_t device_id, struct hr_bytes req
 
 /* ---- start and end ---- */
 
-struct hr_status app_renewal_start(const struct config_renewal *config, struct app_inbox *inbox,
-                                   struct app_renewal **out)
+struct hr_status app_renewal_start(const struct config_renewal *config, const struct ledger *ledger,
+                                   struct app_inbox *inbox, struct app_renewal **out)
 {
     char why[512] = "no memory";
     struct app_renewal *renewal = calloc(1, sizeof *renewal);
@@ -271,6 +286,7 @@ struct hr_status app_renewal_start(const struct config_renewal *config, struct a
     }
     renewal->source = (struct source_renewal){renew, renewal};
     renewal->config = config;
+    renewal->ledger = ledger;
     renewal->inbox = inbox;
     (void)pthread_mutex_init(&renewal->lock, NULL);
     (void)pthread_cond_init(&renewal->asked, NULL);

@@ -101,8 +101,9 @@ struct config_rotation {
 struct config_renewal {
     char issuer_certificate[CONFIG_PATH_MAX_CHARS + 1];
     char issuer_key[CONFIG_PATH_MAX_CHARS + 1];
-    char folder[CONFIG_PATH_MAX_CHARS + 1];
+    char folder[CONFIG_PATH_MAX_CHARS + 1]; /* empty: none */
     uint32_t days;
+    uint64_t overlap_ms;
 };
 
 struct config_limits {

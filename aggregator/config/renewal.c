@@ -10,7 +10,7 @@ static void check_renewal(const void *section, struct conf_place *place)
     config_check_file(place, "issuer_certificate", renewal->issuer_certificate);
     config_check_file(place, "issuer_key", renewal->issuer_key);
     config_check_secret(place, "issuer_key", renewal->issuer_key);
-    if (stat(renewal->folder, &status) != 0 || !S_ISDIR(status.st_mode)) {
+    if (renewal->folder[0] != '\0' && (stat(renewal->folder, &status) != 0 || !S_ISDIR(status.st_mode))) {
         conf_complain(place, "folder", "%s is no directory", renewal->folder);
     }
 }
@@ -31,9 +31,10 @@ static const struct conf_field renewal_fields[] = {
     {.key = "folder",
      .type = CONF_STRING,
      CONF_AT(struct config_renewal, folder),
-     .required = true,
-     .min = 1,
-     .help = "Where certificates are kept before a device gets them, so that it gets the same one again."},
+     .fallback = "",
+     .help =
+         "Where earlier versions kept certificates: who asks for such a one again gets it. They stand in the "
+         "ledger now."},
     {.key = "days",
      .type = CONF_UINT,
      CONF_AT(struct config_renewal, days),
@@ -41,6 +42,12 @@ static const struct conf_field renewal_fields[] = {
      .min = 1,
      .max = 3650,
      .help = "How long they are valid."},
+    {.key = "overlap",
+     .type = CONF_DURATION,
+     CONF_AT(struct config_renewal, overlap_ms),
+     .fallback = "30d",
+     .min = 1,
+     .help = "How long a device's older certificates still open sessions once a newer one has."},
 };
 
 const struct conf_table config_renewal_table = {CONF_FIELDS(renewal_fields), .check = check_renewal};

@@ -27,6 +27,7 @@ enum {
     AGG_HOLD_DROP_MS = 30000,  /* then it is dropped; the device sends it again */
     AGG_DEVICE_STREAMS_KEPT =
         2, /* newest streams of a device in memory; the ledger is asked for older ones */
+    AGG_DEVICE_CERTIFICATES = 4, /* transport keys of a device that may open a session at the same time */
 };
 
 /* An envelope that the verify room has judged. The struct and the envelope's bytes belong to the driver,
@@ -95,6 +96,8 @@ struct agg_limits {
     uint32_t max_held;      /* batches ahead of gaps, of all streams together; 1 to 65,536 */
     uint32_t retry_after_s; /* Max-Age of UNAVAILABLE */
     int64_t key_max_age_ms; /* of a record key before its device is asked for another; 0: no age */
+    /* How long a transport key is good from the first session with a newer one on; 0: 30 days. */
+    int64_t certificate_overlap_ms;
 };
 
 struct agg_core;
@@ -129,16 +132,30 @@ enum agg_decision_kind {
     AGG_REVOKE,     /* any but a retired one; it comes back only by a registry entry of higher revision */
     AGG_RETIRE,     /* any; likewise */
     AGG_ROTATE,     /* one that may send is asked for a new record key, in its acks, until that has come */
+    AGG_ROTATE_TRANSPORT, /* likewise for another transport key, until it is certified */
+    AGG_READMIT,          /* one whose transport key is over, or not known: the key opens sessions again */
     AGG_N_DECISIONS,
-    AGG_RENEWAL, /* none of these: agg_renewal */
+    AGG_RENEWAL,    /* none of these: agg_renewal, and agg_key_seen */
+    AGG_FIRST_SEEN, /* a session was opened with a transport key for the first time */
+};
+
+/* The transport keys that are spoken of, by the SHA-256 of their SubjectPublicKeyInfo. */
+struct agg_shown {
+    uint8_t key[WIRE_DIGEST_BYTES]; /* AGG_RENEWAL: of the session; else the one that is meant */
+    uint16_t certificate_len_bytes; /* of that key; 0: not known */
+    uint8_t certificate[LEDGER_CERTIFICATE_MAX_BYTES];
+    uint8_t next_key[WIRE_DIGEST_BYTES]; /* AGG_RENEWAL: the other one, and its certificate */
+    uint16_t next_certificate_len_bytes;
+    uint8_t next_certificate[LEDGER_CERTIFICATE_MAX_BYTES];
 };
 
 struct agg_decision {
     uint64_t device_id;
     enum agg_decision_kind kind;
-    const char *actor;  /* who decides; 63 characters at most stand in the audit entry */
-    const char *reason; /* likewise */
-    bool dry_run;       /* tells what would come of it, and changes nothing */
+    const char *actor;             /* who decides; 63 characters at most stand in the audit entry */
+    const char *reason;            /* likewise */
+    bool dry_run;                  /* tells what would come of it, and changes nothing */
+    const struct agg_shown *shown; /* NULL but for AGG_RENEWAL, AGG_FIRST_SEEN, and AGG_READMIT of one key */
 };
 
 struct agg_decided {
@@ -146,6 +163,7 @@ struct agg_decided {
     enum ledger_device_state after;
     uint32_t revision; /* behind the decision */
     bool is_new;       /* false: the device was there already, nothing is staged and no entry written */
+    const char *why;   /* with HR_DENIED, when the state is not the reason: a sentence; static storage */
 };
 
 /* Takes a decision into the open group, with its audit entry: the device's next batch is judged by it. HR_OK:
@@ -155,11 +173,18 @@ struct agg_decided {
 HR_MUST_USE struct hr_status agg_decide(struct agg_core *core, const struct agg_decision *decision,
                                         struct agg_decided *out);
 
-/* Notes in the open group, as an audit entry and nothing else, that a device that may have a session gets a
- * certificate for another transport key; the reason says which. decision->kind is AGG_RENEWAL. Codes and *out
- * as agg_decide; HR_DENIED: it is revoked or retired. */
+/* Stages the certificate of another transport key for the device of a session, with its audit entry; from
+ * the commit on the key opens sessions, and a request for one is answered. A device that had no key here gets
+ * the one of its session too. decision->kind is AGG_RENEWAL. Codes and *out as agg_decide; HR_OK with is_new
+ * false: the ledger has a certificate for that key, which is the one to hand out. HR_DENIED: not over this
+ * session, out->why tells. [core thread] */
 HR_MUST_USE struct hr_status agg_renewal(struct agg_core *core, const struct agg_decision *decision,
                                          struct agg_decided *out);
+
+/* Stages that a session was opened with a key for the first time: the older ones end an overlap later.
+ * decision->kind is AGG_FIRST_SEEN. Codes and *out as agg_decide. [core thread] */
+HR_MUST_USE struct hr_status agg_key_seen(struct agg_core *core, const struct agg_decision *decision,
+                                          struct agg_decided *out);
 
 /* Answers and drops held batches whose time has come. Call about every 100 ms. */
 void agg_tick(struct agg_core *core);
@@ -183,6 +208,19 @@ void agg_core_drain(struct agg_core *core);
 
 /* May a device with this certificate have a session? Known, and neither revoked nor retired. [any thread] */
 bool agg_admits(const struct agg_core *core, uint64_t device_id);
+/* What a transport key is to a device that is admitted. One that has no key here is not judged by it: it was
+ * enrolled before there were such rows, or by files. [any thread] */
+enum agg_pass {
+    AGG_PASS_GOOD,
+    AGG_PASS_FIRST,      /* good, and no session is known of it: agg_key_seen */
+    AGG_PASS_SUPERSEDED, /* good until its end; a newer one has been used */
+    AGG_PASS_ENDED,
+    AGG_PASS_REPLACED, /* of hardware that was replaced */
+    AGG_PASS_UNKNOWN,
+};
+enum agg_pass agg_judge_key(const struct agg_core *core, uint64_t device_id,
+                            const uint8_t key[WIRE_DIGEST_BYTES], int64_t now_utc_ms);
+
 /* A counter's value; and how many answers of a status went out. [any thread] */
 uint64_t agg_counter(const struct agg_core *core, enum agg_counter counter);
 uint64_t agg_answered(const struct agg_core *core, enum wire_ack_status status);

@@ -94,6 +94,13 @@ struct hr_status agg_decide(struct agg_core *core, const struct agg_decision *de
     if (decision->kind == AGG_ROTATE) {
         return ask_for_key(core, device, decision, out);
     }
+    if (decision->kind == AGG_ROTATE_TRANSPORT || decision->kind == AGG_READMIT) {
+        if ((FROM(entry->state) & (MAY_SEND | FROM(LEDGER_DEVICE_QUARANTINED))) == 0) {
+            return hr_status_of(HR_DENIED);
+        }
+        return decision->kind == AGG_READMIT ? agg_readmit(core, device, decision, out)
+                                             : agg_ask_transport(core, device, decision, out);
+    }
     if (is_there(entry->state, transition)) {
         return hr_ok();
     }

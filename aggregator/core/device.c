@@ -49,6 +49,7 @@ void agg_refresh_session_state(struct agg_device *device)
     bool may_connect = device->state.is_known && state != LEDGER_DEVICE_REVOKED &&
                        state != LEDGER_DEVICE_RETIRED && state != LEDGER_DEVICE_CLAIMED;
     atomic_store_explicit(&device->may_connect, may_connect, memory_order_relaxed);
+    agg_certificates_publish(device);
 }
 
 const struct ledger_device *agg_device_find(const struct agg_core *core, uint64_t device_id)

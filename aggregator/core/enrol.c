@@ -140,6 +140,21 @@ static void close_keys(struct agg_device *device)
     }
 }
 
+/* Nor does its transport key open a session; one that was certified before there were rows of keys gets one.
+ */
+static void bar_transport(const struct agg_enrol_work *work, const struct ledger_enrolment *old)
+{
+    if (work->device->state.last_number == 0 && old->spki_len_bytes != 0) {
+        uint8_t key[WIRE_DIGEST_BYTES];
+        const struct hr_bytes spki = hr_bytes_of(old->spki, old->spki_len_bytes);
+        wire_sha256(work->core->ports.hash, &spki, 1, key);
+        (void)agg_certificate_add(work->core, work->device, key,
+                                  hr_bytes_of(old->certificate, old->certificate_len_bytes), NULL);
+    }
+    agg_certificates_bar(work->core, work->device);
+    work->device->state.entry.wants_transport = false;
+}
+
 static uint16_t newest_epoch(const struct ledger_device *entry)
 {
     uint16_t newest = 0;
@@ -186,6 +201,7 @@ static struct hr_status replace(struct agg_enrol_work *work)
         return agg_enrol_deny(work, "the device has all the keys that it may have: claim a new one");
     }
     const struct agg_device_state *state = &work->device->state;
+    const struct ledger_enrolment old = *enrolment;
     memcpy(enrolment->serial, request->wanted.serial, sizeof enrolment->serial);
     memcpy(enrolment->nonce, request->wanted.nonce, sizeof enrolment->nonce);
     enrolment->device_id = entry->device_id;
@@ -204,6 +220,7 @@ static struct hr_status replace(struct agg_enrol_work *work)
     agg_touch_entry(work->core, work->device);
     const struct ledger_device before = *entry;
     close_keys(work->device);
+    bar_transport(work, &old);
     entry->state = LEDGER_DEVICE_CLAIMED;
     entry->revision++;
     agg_enrol_reason(entry, "replaced");

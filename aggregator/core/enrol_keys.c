@@ -62,7 +62,11 @@ struct hr_status agg_enrol_certify(struct agg_enrol_work *work)
     memcpy(enrolment->spki, request->wanted.spki, sizeof enrolment->spki);
     enrolment->certificate_len_bytes = request->wanted.certificate_len_bytes;
     memcpy(enrolment->certificate, request->wanted.certificate, sizeof enrolment->certificate);
-    agg_touch_entry(work->core, work->device);
+    uint8_t key[WIRE_DIGEST_BYTES];
+    const struct hr_bytes spki = hr_bytes_of(enrolment->spki, enrolment->spki_len_bytes);
+    wire_sha256(work->core->ports.hash, &spki, 1, key);
+    HR_TRY(agg_certificate_enrol(work->core, work->device, key,
+                                 hr_bytes_of(enrolment->certificate, enrolment->certificate_len_bytes)));
     const struct ledger_device before = *entry;
     entry->state = LEDGER_DEVICE_ENROLLED;
     entry->revision++;

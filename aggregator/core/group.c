@@ -108,7 +108,7 @@ bool agg_group_is_full(const struct agg_core *core)
            group->n_waiting + turn + 1 > GROUP_MAX_ANSWERS || group->n_streams + 1 > GROUP_MAX_STREAMS ||
            group->n_losses + AGG_BATCH_MAX_LOSSES > GROUP_MAX_LOSSES ||
            group->n_conflicts + 3 > GROUP_MAX_CONFLICTS ||
-           group->n_anchors + turn * AGG_BATCH_MAX_ANCHORS > GROUP_MAX_ANCHORS ||
+           group->n_anchors + turn * AGG_BATCH_MAX_ANCHORS > GROUP_MAX_ANCHORS || group->n_certificates > 0 ||
            group->n_audits + 2 * turn + 2 >
                GROUP_MAX_AUDITS; /* a switch and its end of each, its first batch, a quarantine */
 }
@@ -157,7 +157,9 @@ const struct ledger_commit *agg_group_take(struct agg_core *core)
                                            .audits = group->audits,
                                            .n_audits = group->n_audits,
                                            .enrolments = group->enrolments,
-                                           .n_enrolments = group->n_enrolments};
+                                           .n_enrolments = group->n_enrolments,
+                                           .certificates = group->certificates,
+                                           .n_certificates = group->n_certificates};
     return &group->change;
 }
 
@@ -179,7 +181,7 @@ static void close_undo(struct agg_core *core, bool is_committed)
         group->pending_counts[i] = 0;
     }
     group->n_undo = group->n_batches = group->n_streams = group->n_losses = 0;
-    group->n_conflicts = group->n_anchors = group->n_audits = group->n_enrolments = 0;
+    group->n_conflicts = group->n_anchors = group->n_audits = group->n_enrolments = group->n_certificates = 0;
 }
 
 static void answer_waiting(struct agg_core *core, bool is_committed)

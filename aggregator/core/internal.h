@@ -19,6 +19,7 @@ enum {
     GROUP_MAX_CONFLICTS = 64,
     GROUP_MAX_ANCHORS = 512,
     GROUP_MAX_AUDITS = 512,
+    GROUP_MAX_CERTIFICATES = 8, /* of one decision, which is a group by itself */
     N_STATUSES = WIRE_ACK_STREAM_AHEAD + 1,
     SACK_BITS = 32,
 };
@@ -26,18 +27,38 @@ enum {
 /* Index + 1 into an array; 0 is "none". */
 typedef uint32_t agg_ref;
 
+/* A transport key of a device; its certificate stands in the ledger alone. */
+struct agg_certificate {
+    uint32_t number; /* 0: a free place */
+    bool is_barred;
+    uint8_t key[WIRE_DIGEST_BYTES];
+    int64_t issued_utc_ms, used_utc_ms, ends_utc_ms;
+};
+
+/* The same for other threads. A place keeps its key until another takes it, so that what is read while it is
+ * written is at worst no key at all. */
+struct agg_pass_place {
+    _Atomic uint64_t key[4];
+    _Atomic int64_t ends_utc_ms; /* 0: no end */
+    atomic_bool is_barred, is_used;
+};
+
 /* What a group may change of a device, and a rollback puts back. */
 struct agg_device_state {
     struct ledger_device entry;
     bool is_known; /* false: the place is taken but its registration was not committed */
     uint32_t n_streams;
     struct ledger_stream streams[AGG_DEVICE_STREAMS_KEPT]; /* newest first */
+    uint32_t last_number;                                  /* of its transport keys; 0: none is known */
+    struct agg_certificate certificates[AGG_DEVICE_CERTIFICATES];
 };
 
 struct agg_device {
     uint64_t device_id; /* this and next are constant once the device is in its bucket */
     agg_ref next;
     atomic_bool may_connect;
+    atomic_bool is_judged; /* by its transport key */
+    struct agg_pass_place passes[AGG_DEVICE_CERTIFICATES];
     agg_ref undo;                          /* into group.undo: touched by the open group */
     agg_ref rows[AGG_DEVICE_STREAMS_KEPT]; /* into group.streams, beside state.streams */
     agg_ref held;                          /* its first held batch */
@@ -73,7 +94,7 @@ struct agg_group {
     struct ledger_commit change;
     uint64_t pending_counts[AGG_N_COUNTERS]; /* added when the group has committed */
     uint32_t n_undo, n_batches, n_streams, n_losses, n_conflicts, n_anchors, n_audits, n_enrolments,
-        n_waiting;
+        n_certificates, n_waiting;
     struct agg_undo undo[GROUP_MAX_DEVICES];
     struct ledger_batch batches[LEDGER_COMMIT_MAX_BATCHES];
     struct ledger_stream streams[GROUP_MAX_STREAMS];
@@ -83,6 +104,7 @@ struct agg_group {
     struct ledger_anchor anchors[GROUP_MAX_ANCHORS];
     struct ledger_audit audits[GROUP_MAX_AUDITS];
     struct ledger_enrolment enrolments[1];
+    struct ledger_certificate certificates[GROUP_MAX_CERTIFICATES];
     struct agg_waiting waiting[GROUP_MAX_ANSWERS];
 };
 
@@ -178,6 +200,40 @@ struct agg_cause {
  * device is now. */
 void agg_audit(struct agg_core *core, const struct agg_device *device, const struct ledger_device *before,
                const struct agg_cause *cause);
+
+/* ---- transport.c: transport keys ---- */
+/* At start. */
+HR_MUST_USE struct hr_status agg_certificates_load(struct agg_core *core);
+/* Shows the other threads what the device's keys are. */
+void agg_certificates_publish(struct agg_device *device);
+/* The place of a key in memory; NULL: it has none. */
+struct agg_certificate *agg_certificate_of(struct agg_device *device, const uint8_t key[WIRE_DIGEST_BYTES]);
+/* Stages another key as the newest, with its certificate (empty: not known). The device was touched. A key
+ * that can be spared makes room; `spared_not` (NULL: none) can't. */
+struct agg_certificate *agg_certificate_add(struct agg_core *core, struct agg_device *device,
+                                            const uint8_t key[WIRE_DIGEST_BYTES], struct hr_bytes certificate,
+                                            const struct agg_certificate *spared_not);
+/* Stages the times of a key, which were changed. */
+void agg_certificate_stage(struct agg_core *core, const struct agg_device *device,
+                           const struct agg_certificate *certificate);
+/* The row of a key in the ledger. HR_NOT_FOUND: none. HR_AGAIN: it can't be read now. */
+HR_MUST_USE struct hr_status agg_certificate_find(const struct agg_core *core, uint64_t device_id,
+                                                  const uint8_t key[WIRE_DIGEST_BYTES],
+                                                  struct ledger_certificate *out);
+/* As add, of hardware that is certified: it may be hardware that was replaced and has come back, which is
+ * good again. Touches the device. HR_AGAIN: nothing was changed. */
+HR_MUST_USE struct hr_status agg_certificate_enrol(struct agg_core *core, struct agg_device *device,
+                                                   const uint8_t key[WIRE_DIGEST_BYTES],
+                                                   struct hr_bytes certificate);
+/* Bars all that the device has; it was touched. */
+void agg_certificates_bar(struct agg_core *core, struct agg_device *device);
+bool agg_certificate_is_over(const struct agg_certificate *certificate, int64_t now_utc_ms);
+int64_t agg_overlap_end(const struct agg_core *core);
+/* Decisions of a person; codes and out as agg_decide, which checked the device. */
+HR_MUST_USE struct hr_status agg_ask_transport(struct agg_core *core, struct agg_device *device,
+                                               const struct agg_decision *decision, struct agg_decided *out);
+HR_MUST_USE struct hr_status agg_readmit(struct agg_core *core, struct agg_device *device,
+                                         const struct agg_decision *decision, struct agg_decided *out);
 
 /* ---- registry.c ---- */
 /* Tells the device's state and revision. */

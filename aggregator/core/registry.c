@@ -222,6 +222,7 @@ struct hr_status agg_core_load(struct agg_core *core)
     core->load_status = hr_ok();
     HR_TRY(ledger->load_devices(ledger->ctx, load_device, core));
     HR_TRY(core->load_status);
+    HR_TRY(agg_certificates_load(core));
     HR_TRY(ledger->load_streams(ledger->ctx, load_stream, core));
     return core->load_status;
 }

@@ -75,7 +75,8 @@ struct ledger_device {
     enum ledger_device_state state;
     uint32_t revision; /* of the registry entry; a lower or equal one never overwrites */
     uint16_t n_keys;
-    bool wants_key; /* somebody asked for a new record key, and none has come */
+    bool wants_key;       /* somebody asked for a new record key, and none has come */
+    bool wants_transport; /* likewise for another transport key, that is a certificate for one */
     char name[LEDGER_NAME_MAX_CHARS + 1];
     char tenant[LEDGER_NAME_MAX_CHARS + 1];
     char reason[LEDGER_NAME_MAX_CHARS + 1]; /* why the state is what it is */
@@ -93,6 +94,19 @@ struct ledger_enrolment {
     uint16_t spki_len_bytes;             /* 0: not certified yet */
     uint8_t spki[LEDGER_SPKI_MAX_BYTES]; /* of its transport key */
     uint16_t certificate_len_bytes;
+    uint8_t certificate[LEDGER_CERTIFICATE_MAX_BYTES]; /* DER */
+};
+
+/* A transport key of a device: only one that is not over opens a session (proto/SPEC.md 4.11). */
+struct ledger_certificate {
+    uint64_t device_id;
+    uint32_t number;                /* of the device's, from 1 on and rising: the highest is the newest */
+    bool is_barred;                 /* of hardware that was replaced: never accepted again */
+    uint8_t key[WIRE_DIGEST_BYTES]; /* SHA-256 of the SubjectPublicKeyInfo */
+    int64_t issued_utc_ms;
+    int64_t used_utc_ms;            /* its first session; 0: none yet */
+    int64_t ends_utc_ms;            /* from then on it opens none; 0: no end */
+    uint16_t certificate_len_bytes; /* 0 in a commit: what is stored stays; else it is not known */
     uint8_t certificate[LEDGER_CERTIFICATE_MAX_BYTES]; /* DER */
 };
 
@@ -163,6 +177,8 @@ struct ledger_commit {
     size_t n_audits;
     const struct ledger_enrolment *enrolments; /* new state of each that changes */
     size_t n_enrolments;
+    const struct ledger_certificate *certificates; /* new ones, and new times of those that are there */
+    size_t n_certificates;
 };
 
 /* What retention may take: the oldest batches, up to the first that one of these keeps. */
@@ -262,6 +278,16 @@ struct ledger {
      * the lists] */
     HR_MUST_USE struct hr_status (*find_enrolment)(void *ctx, const char *serial, uint64_t device_id,
                                                    struct ledger_enrolment *out);
+    /* The transport keys of a device (0: of all), by device and number; and the one of this key.
+     * HR_NOT_FOUND: there is no such key. A ledger of an older schema has none. HR_IO: it can't be read now.
+     * NULL: this ledger keeps none. [any thread; as the lists] */
+    HR_MUST_USE struct hr_status (*certificates)(void *ctx, uint64_t device_id,
+                                                 void (*each)(void *each_ctx,
+                                                              const struct ledger_certificate *row),
+                                                 void *each_ctx);
+    HR_MUST_USE struct hr_status (*find_certificate)(void *ctx, uint64_t device_id,
+                                                     const uint8_t key[WIRE_DIGEST_BYTES],
+                                                     struct ledger_certificate *out);
     /* A hint of how far publishing got, per sink name; may be behind, is never trusted. [reader thread] */
     HR_MUST_USE struct hr_status (*set_hint)(void *ctx, const char *sink, uint64_t next_leaf);
     HR_MUST_USE struct hr_status (*get_hint)(void *ctx, const char *sink, uint64_t *next_leaf);

@@ -8,6 +8,7 @@
 #include "proto/base/bytes.h"
 #include "proto/base/status.h"
 #include "proto/wire/ack.h"
+#include "proto/wire/batch.h"
 
 /* Names one waiting request. The source alone knows what is behind it; a request whose session has gone is
  * answered into the void. */
@@ -32,6 +33,11 @@ struct source_handler {
                                          uint32_t stream);
     /* May a device with this certificate have a session at all? Asked once a handshake. [io thread] */
     bool (*admits)(void *ctx, uint64_t certified_device_id);
+    /* And with this transport key (SHA-256 of its SubjectPublicKeyInfo)? NULL: yes; else why not, and what to
+     * do: static text. Asked likewise, and now and then while a session is open. [io thread] */
+    const char *(*refuses_key)(void *ctx, uint64_t certified_device_id, const uint8_t key[WIRE_DIGEST_BYTES]);
+    /* A session was opened with that key, which the device has shown. [io thread] */
+    void (*key_seen)(void *ctx, uint64_t certified_device_id, const uint8_t key[WIRE_DIGEST_BYTES]);
     void *ctx;
 };
 
@@ -45,12 +51,19 @@ struct source_trust {
     void *ctx;
 };
 
+/* Who asks over a session: the device that its certificate names, and that certificate. Borrowed. */
+struct source_peer {
+    uint64_t device_id;
+    const uint8_t *key;          /* SHA-256 of its SubjectPublicKeyInfo */
+    struct hr_bytes certificate; /* DER */
+};
+
 /* Certificates for another transport key of a device (proto/SPEC.md 4.11). */
 struct source_renewal {
     /* A request (PKCS#10) of the device that the session's certificate names. HR_OK: *certificate, in DER,
      * borrowed until the next call. HR_AGAIN: it is being made, or too many are; ask again. HR_DENIED: not
      * for this device. HR_MALFORMED: no such request. Never blocks. [io thread] */
-    HR_MUST_USE struct hr_status (*renew)(void *ctx, uint64_t certified_device_id, struct hr_bytes request,
+    HR_MUST_USE struct hr_status (*renew)(void *ctx, const struct source_peer *peer, struct hr_bytes request,
                                           struct hr_bytes *certificate);
     void *ctx;
 };

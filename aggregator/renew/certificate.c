@@ -58,6 +58,25 @@ struct hr_status renew_request_read(struct hr_bytes der, struct renew_request *o
     return hr_ok();
 }
 
+struct hr_status renew_certificate_ends(struct hr_bytes der, int64_t *utc_ms)
+{
+    const unsigned char *at = der.data;
+    X509 *certificate = der.len_bytes != 0 ? d2i_X509(NULL, &at, (long)der.len_bytes) : NULL;
+    ASN1_TIME *epoch = ASN1_TIME_set(NULL, 0);
+    int days = 0;
+    int seconds = 0;
+    bool good = certificate != NULL && epoch != NULL &&
+                ASN1_TIME_diff(&days, &seconds, epoch, X509_get0_notAfter(certificate)) == 1;
+    X509_free(certificate);
+    ASN1_TIME_free(epoch);
+    ERR_clear_error();
+    if (!good) {
+        return hr_status_of(HR_MALFORMED);
+    }
+    *utc_ms = ((int64_t)days * DAY_S + seconds) * 1000;
+    return hr_ok();
+}
+
 /* ---- the issuer ---- */
 
 static struct hr_status complain(const char *path, char *why, size_t why_capacity)

@@ -24,6 +24,9 @@ struct renew_request {
 /* HR_MALFORMED: no PKCS#10 in DER, another key than P-256, or not signed by it. [any] */
 HR_MUST_USE struct hr_status renew_request_read(struct hr_bytes der, struct renew_request *out);
 
+/* When a certificate in DER ends. HR_MALFORMED: it is none. [any] */
+HR_MUST_USE struct hr_status renew_certificate_ends(struct hr_bytes der, int64_t *utc_ms);
+
 struct renew_issuer;
 
 /* Reads an issuer's certificate and its private key, PEM and not encrypted. HR_IO: `why` tells. */

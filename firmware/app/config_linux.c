@@ -139,6 +139,9 @@ static void check_config(const void *section, struct conf_place *place)
                           has_directory ? "the identity's directory has it" : "is required and missing");
         }
     }
+    if (has_directory && config->renewal_folder[0] != '\0') {
+        conf_complain(place, "renewal", "folder: the identity's directory has it");
+    }
     uint32_t n_http = 0;
     for (uint32_t i = 0; i < config->n_taps; i++) {
         n_http += config->taps[i].type == APP_TAP_HTTP ? 1 : 0;
@@ -449,7 +452,8 @@ static const struct conf_field renewal_fields[] = {
      .type = CONF_STRING,
      CONF_AT(struct app_config, renewal_folder),
      .fallback = "",
-     .help = "Where the next keys and certificates are kept; writable, and for nobody else to read."},
+     .help = "Where the next keys and certificates are kept; writable, and for nobody else to read. Not "
+             "with identity.directory, which keeps them itself."},
     {.key = "before",
      .type = CONF_DURATION,
      CONF_AT(struct app_config, renewal_before_ms),

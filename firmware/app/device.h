@@ -11,6 +11,7 @@
 #include "firmware/app/identity.h"
 #include "firmware/app/provisioner.h"
 #include "firmware/app/shell.h"
+#include "firmware/app/transport_store.h"
 #include "firmware/core/collector.h"
 #include "firmware/net/client.h"
 #include "firmware/ports/cortex_m/flash_part.h"
@@ -55,6 +56,8 @@ struct app_device {
     struct app_device_counts counts;
     struct app_shell shell;
     struct app_identity identity;
+    struct app_transport transport;    /* of the identity; once it is known */
+    bool renewal_is_asked;             /* at the console */
     struct fw_ceremony ceremony;       /* of the identity in the memory; its stage is stats */
     struct port_flash_part spool_part; /* of the memory */
     struct fw_spool spool;
@@ -66,10 +69,14 @@ struct app_device {
     struct tap_ais framer;
     struct tap_ais_stream line;
     uint8_t envelope[WIRE_MCU_ENVELOPE_MAX_BYTES];
-    struct edge_stats stats; /* the shell's scratch */
+    struct edge_stats stats; /* the shell's scratch, and room for a certificate from the network's step to the
+                                client's, between which the shell does nothing */
 };
 _Static_assert(sizeof(struct edge_stats) >= FW_CEREMONY_STAGE_BYTES,
                "a field of the ceremony fits the scratch");
+_Static_assert(sizeof(struct edge_stats) >= IMAGE_CERTIFICATE_MAX_BYTES, "and so does a certificate");
+_Static_assert((int)WIRE_MCU_ENVELOPE_MAX_BYTES >= (int)APP_TRANSPORT_ROOM_BYTES,
+               "a request is made where envelopes are");
 
 /* Says hello, reads the memory, and starts what can be started. board_start was called before. */
 void app_device_start(struct app_device *device);

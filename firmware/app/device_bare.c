@@ -163,6 +163,7 @@ static struct hr_status start_collector(struct app_device *device)
         .verify = &device->identity.keys.pair.verify,
         .net = &device->uplink,
         .utc = NULL,
+        .renew = &device->transport.port,
         .hash = crypto_hash(),
         .spool = &device->spool,
         .report = &device->report,
@@ -240,6 +241,7 @@ static void start_device(struct app_device *device)
     }
     const struct image_regions *regions = &device->identity.store.image.regions;
     port_flash_part_init(&device->spool_part, memory, regions->spool_first_sector, regions->spool_n_sectors);
+    app_network_open_transport(device);
     app_network_start(device);
     start_collecting(device);
 }
@@ -362,6 +364,9 @@ void app_device_turn(struct app_device *device)
     if (device->trouble == APP_FINE) {
         wait_ms = least(wait_ms, app_plant_step());
         wait_ms = least(wait_ms, step_collector(device));
+    }
+    if (device->identity.is_known && !device->identity.store.is_known) {
+        app_device_reboot(device); /* a writing of the identity failed: what stands there is read anew */
     }
     try_again(device);
     uint64_t took_ms = board_uptime_ms() - began_ms;

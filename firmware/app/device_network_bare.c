@@ -13,6 +13,9 @@ enum {
     MAX_RETRANSMIT = 4,
 };
 
+/* As long before its end a certificate is renewed, and in its last third where that is shorter. */
+static const uint64_t RENEW_BEFORE_MS = UINT64_C(60) * 24 * 60 * 60 * 1000;
+
 static struct hr_status no_open(void *ctx, uint8_t index)
 {
     (void)ctx;
@@ -68,6 +71,29 @@ void app_network_start(struct app_device *device)
     }
 }
 
+static bool is_renewal_asked(void *ctx)
+{
+    const struct app_device *device = ctx;
+    return device->renewal_is_asked;
+}
+
+static void renewal_is_done(void *ctx)
+{
+    struct app_device *device = ctx;
+    device->renewal_is_asked = false;
+}
+
+void app_network_open_transport(struct app_device *device)
+{
+    const struct app_transport_config config = {.store = &device->identity.store,
+                                                .clock = &app_device_clock,
+                                                .log = app_console_log(),
+                                                .room = device->envelope,
+                                                .asked = {is_renewal_asked, renewal_is_done, device},
+                                                .before_ms = RENEW_BEFORE_MS};
+    app_transport_open(&device->transport, &config);
+}
+
 void app_network_start_client(struct app_device *device)
 {
     const struct image_identity *image = &device->identity.store.image;
@@ -75,9 +101,10 @@ void app_network_start_client(struct app_device *device)
         .addresses = device->identity.addresses,
         .n_addresses = image->n_aggregators,
         .window = NET_MAX_WINDOW,
-        .server_name = image->server_name,
-        .credentials = {.kind = NET_CREDENTIALS_MEMORY,
-                        .of.memory = {image->ca[0], image->certificate, image->transport_key}},
+        .choose = app_transport_choose,
+        .choose_ctx = &device->transport,
+        .long_answer = (uint8_t *)&device->stats,
+        .long_answer_bytes = sizeof device->stats,
         .open_timeout_ms = OPEN_TIMEOUT_MS,
         .exchange_timeout_ms = EXCHANGE_TIMEOUT_MS,
         .silence_ms = SILENCE_MS,
@@ -87,7 +114,8 @@ void app_network_start_client(struct app_device *device)
         .log = app_console_log(),
         .resolve = port_netif_resolve(),
     };
-    const struct port_net_events events = fw_collector_net_events(&device->collector);
+    const struct port_net_events events =
+        app_transport_watch(&device->transport, fw_collector_net_events(&device->collector));
     net_client_init(&device->net, &config, &events);
     device->uplink = device->net.port;
     device->net_runs = true;

@@ -20,6 +20,9 @@ extern const struct port_net app_no_network;
  * be tried again (device->network). */
 void app_network_start(struct app_device *device);
 
+/* Readies the transport key of the identity, which is known. */
+void app_network_open_transport(struct app_device *device);
+
 /* Makes device->net the uplink of the collector. The network was started. */
 void app_network_start_client(struct app_device *device);
 

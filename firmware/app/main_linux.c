@@ -10,6 +10,7 @@
 #include "firmware/app/spool_file.h"
 #include "firmware/app/status.h"
 #include "firmware/app/taps.h"
+#include "firmware/app/transport_file.h"
 #include "firmware/app/trust.h"
 #include "firmware/core/collector.h"
 #include "firmware/net/client.h"
@@ -46,6 +47,7 @@ struct app {
     struct app_identity_file identity; /* where the configuration names a directory */
     bool has_identity;
     struct app_renew renew;
+    struct app_transport_file transport; /* in its place where has_identity */
     struct app_spool_file spool_file;
     struct net_address addresses[NET_MAX_ADDRESSES];
     struct net_client net;
@@ -157,15 +159,9 @@ static struct hr_status open_keys(void)
     return app_key_store_open(&app.key_store, &app.identity.store);
 }
 
+/* Nothing where the transport chooses. */
 static struct net_credentials credentials(void)
 {
-    const struct image_identity *image = &app.identity.store.image;
-    if (app.has_identity) {
-        return (struct net_credentials){.kind = NET_CREDENTIALS_MEMORY,
-                                        .of.memory = {.ca = image->ca[0],
-                                                      .certificate = image->certificate,
-                                                      .key = image->transport_key}};
-    }
     return (struct net_credentials){
         .kind = NET_CREDENTIALS_FILES,
         .of.files = {.ca = app.trust.ca, .certificate = app.renew.certificate, .key = app.renew.key}};
@@ -179,6 +175,8 @@ static struct net_config net_config_of(const struct app_config *config)
         .window = (uint8_t)config->window,
         .server_name = app.trust.server_name,
         .credentials = credentials(),
+        .choose = app.has_identity ? app_transport_file_choose : NULL,
+        .choose_ctx = &app.transport,
         .open_timeout_ms = config->open_timeout_ms,
         .exchange_timeout_ms = config->exchange_timeout_ms,
         .silence_ms = config->silence_ms,
@@ -201,8 +199,9 @@ static struct hr_status start_collector(const struct fw_spool_report *report)
     /* The uplink asks port_net for its window and addresses at once, and port_net wants the uplink's events:
      * the events are known as soon as the collector has a place. */
     const struct net_config net = net_config_of(&app.config);
-    const struct port_net_events events =
-        app_renew_watch(&app.renew, fw_collector_net_events(&app.collector));
+    struct port_net_events events = fw_collector_net_events(&app.collector);
+    events = app.has_identity ? app_transport_watch(&app.transport.transport, events)
+                              : app_renew_watch(&app.renew, events);
     net_client_init(&app.net, &net, &events);
     const struct fw_collector_config config = {
         .clock = port_linux_clock(),
@@ -214,7 +213,7 @@ static struct hr_status start_collector(const struct fw_spool_report *report)
         .utc = port_linux_utc(),
         .hash = crypto_hash(),
         .trust = app.trust.is_followed ? &app.trust.trust : NULL,
-        .renew = app_renew_port(&app.renew),
+        .renew = app.has_identity ? &app.transport.transport.port : app_renew_port(&app.renew),
         .spool = &app.spool_file.spool,
         .report = report,
         .version = APP_VERSION,
@@ -250,7 +249,12 @@ static struct hr_status start(void)
     HR_TRY(open_signals());
     HR_TRY(open_keys());
     HR_TRY(app_trust_open(&app.trust, &app.config, &app.log.port));
-    app_renew_open(&app.renew, &app.config, port_linux_clock(), &app.log.port);
+    if (app.has_identity) {
+        app_transport_file_open(&app.transport, &app.config, &app.identity.store, port_linux_clock(),
+                                &app.log.port);
+    } else {
+        app_renew_open(&app.renew, &app.config, port_linux_clock(), &app.log.port);
+    }
     const uint32_t first_stream = app.has_identity ? app.identity.store.image.first_stream : 0;
     HR_TRY(app_spool_file_open(&app.spool_file, &app.config, first_stream, &app.log.port, &report));
     HR_TRY(start_collector(&report));
@@ -311,7 +315,8 @@ static void write_status(void)
         return;
     }
     struct hr_status status =
-        app_status_write(app.config.status_path, &app.collector, app.config.device_id, app.config.name);
+        app_status_write(app.config.status_path, &app.collector, app.config.device_id, app.config.name,
+                         app.has_identity ? &app.transport.transport.facts : &app.renew.facts);
     if (!hr_is_ok(status) && !app.status_failed) {
         PORT_LOG(&app.log.port, PORT_LOG_WARN, "status_not_written", {"path", app.config.status_path, 0},
                  {"reason", strerror(errno), 0});

@@ -34,7 +34,7 @@ struct app_renew {
     uint64_t not_next_until_ms; /* next.pem was refused */
     char certificate[APP_RENEW_PATH_CHARS];
     char key[APP_RENEW_PATH_CHARS];
-    uint64_t ends_s; /* of the certificate */
+    struct crypto_certificate_facts facts; /* of the certificate; zeros: it can't be read */
     size_t request_len_bytes;
     uint8_t request[CRYPTO_REQUEST_MAX_BYTES];
 };

@@ -4,12 +4,11 @@
 #include "firmware/crypto/key_file.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { NAME_CHARS = 48, PAIR_MAX_BYTES = CRYPTO_KEY_PEM_MAX_BYTES + CRYPTO_CERTIFICATE_PEM_MAX_BYTES };
+enum { PAIR_MAX_BYTES = CRYPTO_KEY_PEM_MAX_BYTES + CRYPTO_CERTIFICATE_PEM_MAX_BYTES };
 
 #define NEXT_KEY "next.key"
 #define NEXT     "next.pem"
@@ -30,7 +29,9 @@ static void use(struct app_renew *renew, enum app_renew_use which, const char *c
     renew->use = which;
     (void)snprintf(renew->certificate, sizeof renew->certificate, "%s", certificate);
     (void)snprintf(renew->key, sizeof renew->key, "%s", key);
-    renew->ends_s = crypto_certificate_ends_s(renew->certificate);
+    if (!hr_is_ok(crypto_certificate_file_read(renew->certificate, &renew->facts))) {
+        memset(&renew->facts, 0, sizeof renew->facts);
+    }
 }
 
 /* True: the file holds a key and its certificate, which are used from now on. */
@@ -88,7 +89,7 @@ static void confirm(struct app_renew *renew)
     }
     use(renew, APP_RENEW_CURRENT, current, current);
     PORT_LOG(renew->log, PORT_LOG_INFO, "transport_key_changed",
-             {"certificate_ends_s", NULL, (int64_t)renew->ends_s});
+             {"certificate_ends_s", NULL, (int64_t)renew->facts.ends_s});
 }
 
 static void on_up(void *ctx)
@@ -135,22 +136,22 @@ struct port_net_events app_renew_watch(struct app_renew *renew, struct port_net_
 
 /* ---- the next key ---- */
 
-static bool is_asked(const struct app_renew *renew)
+static bool is_there(const struct app_renew *renew, const char *name)
 {
     char path[APP_RENEW_PATH_CHARS];
-    path_of(renew, ASKED, path);
+    path_of(renew, name, path);
     return access(path, F_OK) == 0;
 }
 
-static bool is_due(void *ctx, uint64_t utc_ms)
+static bool is_due(void *ctx, uint64_t utc_ms, bool is_hinted)
 {
     const struct app_renew *renew = ctx;
-    char next[APP_RENEW_PATH_CHARS];
-    path_of(renew, NEXT, next);
-    if (access(next, F_OK) == 0) {
+    if (is_there(renew, NEXT)) {
         return false; /* there is one that was not used yet */
     }
-    return is_asked(renew) || utc_ms / 1000 + renew->config->renewal_before_ms / 1000 >= renew->ends_s;
+    /* A key that waits for its certificate was wanted by somebody, who may have been answered since. */
+    return is_hinted || is_there(renew, ASKED) || is_there(renew, NEXT_KEY) ||
+           utc_ms / 1000 + renew->config->renewal_before_ms / 1000 >= renew->facts.ends_s;
 }
 
 /* The key that waits for its certificate, as PEM with its NUL: the one that is there, or another. */
@@ -176,8 +177,8 @@ static struct hr_status request(void *ctx, struct hr_bytes *out)
     struct app_renew *renew = ctx;
     if (renew->request_len_bytes == 0) {
         char pem[CRYPTO_KEY_PEM_MAX_BYTES];
-        char name[NAME_CHARS];
-        (void)snprintf(name, sizeof name, "headrace-device-%016" PRIx64, renew->config->device_id);
+        char name[CRYPTO_DEVICE_NAME_CHARS + 1];
+        crypto_device_name(renew->config->device_id, name);
         struct hr_status status = next_key(renew, pem);
         if (hr_is_ok(status)) {
             status = crypto_request_make(pem, name, renew->request, &renew->request_len_bytes);
@@ -207,14 +208,22 @@ static struct hr_status keep(struct app_renew *renew, const char *key_pem, struc
     return hr_ok();
 }
 
+static bool is_ours(const struct app_renew *renew, struct hr_bytes certificate, const char *key_pem)
+{
+    char name[CRYPTO_DEVICE_NAME_CHARS + 1];
+    crypto_device_name(renew->config->device_id, name);
+    return crypto_certificate_is_of_pem(certificate, key_pem) &&
+           hr_is_ok(crypto_certificate_names(certificate, name));
+}
+
 static struct hr_status take_certificate(void *ctx, struct hr_bytes certificate)
 {
     struct app_renew *renew = ctx;
     char pem[CRYPTO_KEY_PEM_MAX_BYTES];
     struct hr_status status = next_key(renew, pem);
     if (hr_is_ok(status)) {
-        status = crypto_certificate_is_of_pem(certificate, pem) ? keep(renew, pem, certificate)
-                                                                : hr_status_of(HR_MALFORMED);
+        status =
+            is_ours(renew, certificate, pem) ? keep(renew, pem, certificate) : hr_status_of(HR_MALFORMED);
     }
     explicit_bzero(pem, sizeof pem);
     HR_TRY(status);
@@ -227,7 +236,8 @@ static struct hr_status take_certificate(void *ctx, struct hr_bytes certificate)
 void app_renew_open(struct app_renew *renew, const struct app_config *config, const struct port_clock *clock,
                     const struct port_log *log)
 {
-    renew->port = (struct fw_renew){is_due, request, take_certificate, renew};
+    renew->port = (struct fw_renew){
+        .is_due = is_due, .request = request, .certificate = take_certificate, .ctx = renew};
     renew->config = config;
     renew->clock = clock;
     renew->log = log;

@@ -60,6 +60,16 @@ static void run_status(struct app_device *device)
     }
 }
 
+static void say_transport(const struct app_device *device)
+{
+    const struct app_transport *transport = &device->transport;
+    char digest[APP_HEX_CHARS + 1];
+    APP_SAY("transport",
+            {"key_sha256", app_hex(transport->facts.spki_sha256, APP_TRANSPORT_SHOWN_BYTES, digest), 0},
+            {"certificate_ends_s", NULL, (int64_t)transport->facts.ends_s},
+            {"next", app_transport_phase_name(transport), 0});
+}
+
 static void run_keys(struct app_device *device)
 {
     const struct app_identity *identity = &device->identity;
@@ -78,6 +88,13 @@ static void run_keys(struct app_device *device)
             {"name", identity->store.image.name, 0}, {"key_epoch", NULL, identity->store.image.key_epoch},
             {"record_key_sha256", digest, 0}, {"trusted_authorities", NULL, identity->store.image.n_ca},
             {"image_sequence", NULL, identity->store.image.sequence});
+    say_transport(device);
+}
+
+static void run_renew(struct app_device *device)
+{
+    device->renewal_is_asked = true;
+    app_console_text("renew asked for: another transport key, when an aggregator is there\r\n");
 }
 
 static void run_spool(struct app_device *device)
@@ -135,6 +152,7 @@ static const struct command commands[] = {
     {"spool", "what waits in the memory", false, run_spool},
     {"net", "addresses and aggregators", false, run_net},
     {"rotate", "makes another record key", true, run_rotate},
+    {"renew", "makes another transport key", true, run_renew},
     {"reboot", "seals what is there and starts again", true, run_reboot},
     {"help", "this list", false, run_help},
 };

@@ -2,6 +2,7 @@
 #include "firmware/app/status.h"
 
 #include "firmware/app/config.h"
+#include "firmware/app/transport_store.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -21,8 +22,18 @@ static void write_stats(FILE *file, const struct fw_collector *collector)
     }
 }
 
+/* Of the transport key that sessions are opened with, and its certificate. */
+static void write_transport(FILE *file, const struct crypto_certificate_facts *transport)
+{
+    (void)fputs("\"transport_key\":\"", file);
+    for (size_t i = 0; i < APP_TRANSPORT_SHOWN_BYTES; i++) {
+        (void)fprintf(file, "%02x", transport->spki_sha256[i]);
+    }
+    (void)fprintf(file, "\",\"certificate_ends_s\":%" PRIu64 ",", transport->ends_s);
+}
+
 static void write_object(FILE *file, const struct fw_collector *collector, uint64_t device_id,
-                         const char *name)
+                         const char *name, const struct crypto_certificate_facts *transport)
 {
     struct fw_spool_state spool;
     fw_spool_state(collector->config.spool, &spool);
@@ -33,6 +44,7 @@ static void write_object(FILE *file, const struct fw_collector *collector, uint6
     (void)fprintf(file, "\"state\":\"%s\",\"drained\":%s,\"boot_id\":%" PRIu32 ",",
                   fw_uplink_state_name(&collector->uplink),
                   fw_collector_is_drained(collector) ? "true" : "false", collector->boot_id);
+    write_transport(file, transport);
     (void)fprintf(file,
                   "\"stream\":%" PRIu32 ",\"sealed_batches\":%" PRIu32 ",\"acked_batches\":%" PRIu32
                   ",\"next_record_seq\":%" PRIu64 ",\"open_records\":%" PRIu32 ",",
@@ -44,7 +56,7 @@ static void write_object(FILE *file, const struct fw_collector *collector, uint6
 }
 
 struct hr_status app_status_write(const char *path, const struct fw_collector *collector, uint64_t device_id,
-                                  const char *name)
+                                  const char *name, const struct crypto_certificate_facts *transport)
 {
     char beside[APP_PATH_MAX_CHARS + 8];
     (void)snprintf(beside, sizeof beside, "%s.new", path);
@@ -52,7 +64,7 @@ struct hr_status app_status_write(const char *path, const struct fw_collector *c
     if (file == NULL) {
         return hr_status_of(HR_IO);
     }
-    write_object(file, collector, device_id, name);
+    write_object(file, collector, device_id, name, transport);
     bool written = ferror(file) == 0;
     written = fclose(file) == 0 && written;
     if (!written || rename(beside, path) != 0) {

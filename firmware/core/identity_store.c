@@ -56,12 +56,15 @@ struct hr_status fw_identity_store_open(struct fw_identity_store *store, const s
     HR_ASSERT(WINDOW_BYTES % memory->program_unit_bytes == 0);
     *store = (struct fw_identity_store){.memory = memory, .page = page};
     uint32_t newest = 0;
-    HR_TRY(fw_identity_find(memory, page, &store->image, &newest));
+    struct hr_status status = fw_identity_find(memory, page, &store->image, &newest);
+    store->is_undecided = !hr_is_ok(status) && !hr_is(status, HR_NOT_FOUND);
+    HR_TRY(status);
     store->newest = newest;
     store->highest = store->image.sequence;
-    HR_TRY(look_at_other(store, 0));
-    store->is_known = true;
-    return hr_ok();
+    status = look_at_other(store, 0);
+    store->is_known = hr_is_ok(status);
+    store->is_undecided = !store->is_known;
+    return status;
 }
 
 /* ---- writing ---- */

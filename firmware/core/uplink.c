@@ -247,7 +247,7 @@ uint32_t fw_uplink_step(struct fw_uplink *uplink)
         fw_uplink_ask_trust(uplink);
         fw_uplink_ask_renewal(uplink);
     }
-    return uplink->mode == FW_UPLINK_HOLD ? until(uplink, uplink->wake_ms) : FW_NEVER_MS;
+    return uplink->mode == FW_UPLINK_HOLD ? until(uplink, uplink->wake_ms) : fw_uplink_renew_wait_ms(uplink);
 }
 
 bool fw_uplink_is_drained(const struct fw_uplink *uplink)

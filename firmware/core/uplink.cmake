@@ -1,7 +1,7 @@
 # The uplink and the collector's loop; included by CMakeLists.txt of this room.
-list(APPEND FW_CORE_SOURCES counters.c uplink.c uplink_send.c uplink_answer.c rotation.c collector.c collector_keys.c)
+list(APPEND FW_CORE_SOURCES counters.c uplink.c uplink_send.c uplink_answer.c uplink_renew.c rotation.c collector.c collector_keys.c)
 if(HEADRACE_BARE)
   list(APPEND FW_CORE_SOURCES uplink_fixed.c)
 else()
-  list(APPEND FW_CORE_SOURCES uplink_renew.c uplink_trust.c trust.c)
+  list(APPEND FW_CORE_SOURCES uplink_trust.c trust.c)
 endif()

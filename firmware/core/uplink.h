@@ -68,13 +68,18 @@ struct fw_uplink_owner {
 
 /* The transport key and its successor, which the platform keeps. [loop] */
 struct fw_renew {
-    /* Is it time, by the aggregator's clock? */
-    bool (*is_due)(void *ctx, uint64_t utc_ms);
+    /* Is it time, by the aggregator's clock, or because an ack hints at it? False while there is a certified
+     * key that no session was opened with. */
+    bool (*is_due)(void *ctx, uint64_t utc_ms, bool is_hinted);
+    /* NULL, or: is there another key than that of this session, and shall it be tried now? */
+    bool (*is_other_due)(void *ctx);
     /* A PKCS#10 request of the next key, which is durable before it is asked for; the same key until it is
-     * certified. Borrowed until the next call. HR_IO: it can't be made or kept. */
+     * certified. Borrowed until the next call. HR_AGAIN: a part of it was done, call again in the next step.
+     * Others: it can't be made or kept. */
     HR_MUST_USE struct hr_status (*request)(void *ctx, struct hr_bytes *request);
-    /* The certificate of that key, in DER: used from the next session on. HR_MALFORMED: it is not of that key
-     * or no certificate. HR_IO: it can't be kept. In both cases nothing changed. */
+    /* The certificate of that key, in DER: used from the next session on. HR_MALFORMED: it is not of that
+     * key, not of this device, or no certificate. Others: it can't be kept. In all these cases nothing
+     * changed. */
     HR_MUST_USE struct hr_status (*certificate)(void *ctx, struct hr_bytes certificate);
     void *ctx;
 };
@@ -157,7 +162,8 @@ struct fw_uplink_renewal {
     bool is_wanted;
     bool is_active; /* a request is out */
     uint32_t token;
-    uint64_t not_before_ms;
+    uint64_t not_before_ms; /* it is asked for, or made out that it is time */
+    uint64_t next_look_ms;
 };
 
 /* Storage of the uplink; its members belong to uplink*.c. */

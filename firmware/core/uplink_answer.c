@@ -420,8 +420,11 @@ void fw_uplink_on_answer(void *ctx, uint32_t token, uint8_t coap_code, struct hr
     } else {
         on_post_answer(uplink, &request, &ack, max_age_s);
     }
-    if (ack.stream == spool.stream && ack.cum_seq + 1 >= uplink->expected_seq && ack.hints != 0 &&
-        uplink->config.owner.hints != NULL) {
+    if (ack.stream != spool.stream || ack.cum_seq + 1 < uplink->expected_seq || ack.hints == 0) {
+        return;
+    }
+    fw_uplink_renew_hint(uplink, &ack);
+    if (uplink->config.owner.hints != NULL) {
         uplink->config.owner.hints(uplink->config.owner.ctx, ack.hints);
     }
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * In the place of uplink_trust.c and uplink_renew.c on microcontrollers, whose image holds one authority and
- * one transport key: their uplink has neither a trust nor a renewal. */
+ * In the place of uplink_trust.c on microcontrollers, whose image holds one authority: their uplink has no
+ * trust. */
 #include "firmware/core/uplink_internal.h"
 
 #include "proto/base/assert.h"
@@ -9,7 +9,7 @@
 void fw_uplink_trust_hint(struct fw_uplink *uplink, const struct wire_ack *ack)
 {
     (void)ack;
-    HR_ASSERT(uplink->config.trust == NULL && uplink->config.renew == NULL);
+    HR_ASSERT(uplink->config.trust == NULL);
 }
 
 void fw_uplink_ask_trust(struct fw_uplink *uplink)
@@ -30,34 +30,6 @@ bool fw_uplink_trust_answered(struct fw_uplink *uplink, uint32_t token, uint8_t 
 }
 
 bool fw_uplink_trust_timed_out(struct fw_uplink *uplink, uint32_t token)
-{
-    (void)uplink, (void)token;
-    return false;
-}
-
-void fw_uplink_renew_look(struct fw_uplink *uplink, const struct wire_ack *ack)
-{
-    (void)uplink, (void)ack;
-}
-
-void fw_uplink_ask_renewal(struct fw_uplink *uplink)
-{
-    (void)uplink;
-}
-
-void fw_uplink_renew_forget(struct fw_uplink *uplink)
-{
-    (void)uplink;
-}
-
-bool fw_uplink_renew_answered(struct fw_uplink *uplink, uint32_t token, uint8_t coap_code,
-                              struct hr_bytes payload, uint32_t max_age_s)
-{
-    (void)uplink, (void)token, (void)coap_code, (void)payload, (void)max_age_s;
-    return false;
-}
-
-bool fw_uplink_renew_timed_out(struct fw_uplink *uplink, uint32_t token)
 {
     (void)uplink, (void)token;
     return false;

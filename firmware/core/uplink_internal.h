@@ -51,7 +51,12 @@ bool fw_uplink_trust_timed_out(struct fw_uplink *uplink, uint32_t token);
 
 /* Looks whether it is time, by the time in an ack. */
 void fw_uplink_renew_look(struct fw_uplink *uplink, const struct wire_ack *ack);
+/* The same, when an ack that is not older than one before it hints at it. */
+void fw_uplink_renew_hint(struct fw_uplink *uplink, const struct wire_ack *ack);
+/* Also ends a session whose key has a better one. */
 void fw_uplink_ask_renewal(struct fw_uplink *uplink);
+/* How long until fw_uplink_ask_renewal has something to do, or FW_NEVER_MS. */
+uint32_t fw_uplink_renew_wait_ms(const struct fw_uplink *uplink);
 void fw_uplink_renew_forget(struct fw_uplink *uplink);
 bool fw_uplink_renew_answered(struct fw_uplink *uplink, uint32_t token, uint8_t coap_code,
                               struct hr_bytes payload, uint32_t max_age_s);

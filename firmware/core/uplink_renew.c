@@ -11,29 +11,70 @@ enum {
     CODE_UNAVAILABLE = 5 << 5 | 3,
     LOOK_EVERY_MS = 10 * 1000,
     RETRY_MS = 5 * 60 * 1000,
+    NO_ROOM_MS = 100,
+    WAIT_MAX_S = 60,
 };
+
+/* Whether it may be made out now that it is time. */
+static bool is_idle(const struct fw_uplink *uplink)
+{
+    const struct fw_uplink_renewal *state = &uplink->renewal;
+    return uplink->config.renew != NULL && !state->is_wanted &&
+           fw_uplink_now_ms(uplink) >= state->not_before_ms;
+}
 
 void fw_uplink_renew_look(struct fw_uplink *uplink, const struct wire_ack *ack)
 {
     const struct fw_renew *renew = uplink->config.renew;
     struct fw_uplink_renewal *state = &uplink->renewal;
     uint64_t now_ms = fw_uplink_now_ms(uplink);
-    if (renew != NULL && !state->is_wanted && now_ms >= state->not_before_ms) {
-        state->not_before_ms = now_ms + LOOK_EVERY_MS;
-        state->is_wanted = renew->is_due(renew->ctx, ack->server_utc_ms);
+    if (is_idle(uplink) && now_ms >= state->next_look_ms) {
+        state->next_look_ms = now_ms + LOOK_EVERY_MS;
+        state->is_wanted = renew->is_due(renew->ctx, ack->server_utc_ms, false);
     }
 }
 
-static void retry_after(struct fw_uplink *uplink, uint32_t wait_ms)
+/* The aggregator hints until it has handed a certificate out. What it said just before that may come behind
+ * it, which is why nothing is heard for a while after a renewal. */
+void fw_uplink_renew_hint(struct fw_uplink *uplink, const struct wire_ack *ack)
+{
+    const struct fw_renew *renew = uplink->config.renew;
+    if ((ack->hints & WIRE_HINT_RENEW) != 0 && is_idle(uplink)) {
+        uplink->renewal.is_wanted = renew->is_due(renew->ctx, ack->server_utc_ms, true);
+    }
+}
+
+static void ask_after(struct fw_uplink *uplink, uint32_t wait_ms)
+{
+    uplink->renewal.not_before_ms = fw_uplink_now_ms(uplink) + wait_ms;
+}
+
+static void end(struct fw_uplink *uplink)
 {
     uplink->renewal.is_wanted = false;
-    uplink->renewal.not_before_ms = fw_uplink_now_ms(uplink) + wait_ms;
+    ask_after(uplink, RETRY_MS);
 }
 
 static void refused(struct fw_uplink *uplink, const char *why)
 {
     fw_uplink_tell(uplink, FW_EVENT_RENEWAL_REFUSED, why);
-    retry_after(uplink, RETRY_MS);
+    end(uplink);
+}
+
+uint32_t fw_uplink_renew_wait_ms(const struct fw_uplink *uplink)
+{
+    const struct fw_uplink_renewal *state = &uplink->renewal;
+    const uint64_t now_ms = fw_uplink_now_ms(uplink);
+    if (!state->is_wanted || state->is_active || uplink->session != FW_UPLINK_UP) {
+        return FW_NEVER_MS;
+    }
+    return state->not_before_ms > now_ms ? (uint32_t)(state->not_before_ms - now_ms) : 0;
+}
+
+static bool is_other_due(const struct fw_uplink *uplink)
+{
+    const struct fw_renew *renew = uplink->config.renew;
+    return renew->is_other_due != NULL && renew->is_other_due(renew->ctx);
 }
 
 void fw_uplink_ask_renewal(struct fw_uplink *uplink)
@@ -41,19 +82,33 @@ void fw_uplink_ask_renewal(struct fw_uplink *uplink)
     const struct fw_renew *renew = uplink->config.renew;
     struct fw_uplink_renewal *state = &uplink->renewal;
     struct hr_bytes request;
-    if (renew == NULL || !state->is_wanted || state->is_active || uplink->session != FW_UPLINK_UP) {
+    if (renew == NULL || uplink->session != FW_UPLINK_UP) {
         return;
     }
-    if (!hr_is_ok(renew->request(renew->ctx, &request))) {
+    if (is_other_due(uplink)) {
+        fw_uplink_drop_session(uplink);
+        return;
+    }
+    if (!state->is_wanted || state->is_active || fw_uplink_now_ms(uplink) < state->not_before_ms) {
+        return;
+    }
+    struct hr_status status = renew->request(renew->ctx, &request);
+    if (hr_is(status, HR_AGAIN)) {
+        return;
+    }
+    if (!hr_is_ok(status)) {
         refused(uplink, "no key or request could be made and kept");
         return;
     }
     uint32_t token = uplink->next_token;
     const struct port_net *net = uplink->config.net;
-    if (hr_is_ok(net->post_request(net->ctx, token, request))) {
+    status = net->post_request(net->ctx, token, request);
+    if (hr_is_ok(status)) {
         uplink->next_token++;
         state->is_active = true;
         state->token = token;
+    } else {
+        ask_after(uplink, NO_ROOM_MS); /* posts fill the window, or the session is ending */
     }
 }
 
@@ -67,10 +122,10 @@ static void take_certificate(struct fw_uplink *uplink, struct hr_bytes certifica
 {
     const struct fw_renew *renew = uplink->config.renew;
     if (!hr_is_ok(renew->certificate(renew->ctx, certificate))) {
-        refused(uplink, "the certificate is not of the key, or can't be kept");
+        refused(uplink, "the certificate is not of the key and the device, or can't be kept");
         return;
     }
-    retry_after(uplink, RETRY_MS);
+    end(uplink);
     PORT_LOG(uplink->config.log, PORT_LOG_INFO, "transport_key_renewed",
              {"certificate_bytes", NULL, (int64_t)certificate.len_bytes});
     fw_uplink_tell(uplink, FW_EVENT_RENEWED, "another transport key is certified");
@@ -88,7 +143,7 @@ bool fw_uplink_renew_answered(struct fw_uplink *uplink, uint32_t token, uint8_t 
     if (coap_code == CODE_CHANGED) {
         take_certificate(uplink, payload);
     } else if (coap_code == CODE_UNAVAILABLE) {
-        retry_after(uplink, (max_age_s == 0 ? 1 : max_age_s) * 1000);
+        ask_after(uplink, max_age_s == 0 || max_age_s > WAIT_MAX_S ? WAIT_MAX_S * 1000 : max_age_s * 1000);
     } else {
         PORT_LOG(uplink->config.log, PORT_LOG_WARN, "renewal_refused", {"coap_class", NULL, coap_code >> 5},
                  {"coap_detail", NULL, coap_code & 0x1F});
@@ -102,7 +157,6 @@ bool fw_uplink_renew_timed_out(struct fw_uplink *uplink, uint32_t token)
     if (!uplink->renewal.is_active || uplink->renewal.token != token) {
         return false;
     }
-    uplink->renewal.is_active = false;
-    retry_after(uplink, 0);
+    uplink->renewal.is_active = false; /* it is asked for again, with the same request */
     return true;
 }

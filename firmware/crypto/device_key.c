@@ -4,6 +4,7 @@
 #include "firmware/crypto/internal.h"
 #include "proto/base/wipe.h"
 
+#include <mbedtls/oid.h>
 #include <mbedtls/x509_crt.h>
 #include <psa/crypto.h>
 #include <string.h>
@@ -82,6 +83,65 @@ struct hr_status crypto_certificate_is_of(struct hr_bytes certificate, const uin
     }
     mbedtls_x509_crt_free(&parsed);
     return status;
+}
+
+struct hr_status crypto_certificate_names(struct hr_bytes certificate, const char *common_name)
+{
+    mbedtls_x509_crt parsed;
+    struct hr_status status = parse(certificate, &parsed);
+    const mbedtls_x509_name *name = &parsed.subject;
+    const size_t n_chars = strlen(common_name);
+    if (hr_is_ok(status) && (name->next != NULL || MBEDTLS_OID_CMP(MBEDTLS_OID_AT_CN, &name->oid) != 0 ||
+                             name->val.len != n_chars || memcmp(name->val.p, common_name, n_chars) != 0)) {
+        status = hr_status_of(HR_DENIED);
+    }
+    mbedtls_x509_crt_free(&parsed);
+    return status;
+}
+
+/* Days since 1970 of a date of the Gregorian calendar. */
+static int64_t days_of(int year, int month, int day)
+{
+    int32_t y = month <= 2 ? year - 1 : year;
+    int32_t of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
+    return (int64_t)y * 365 + y / 4 - y / 100 + y / 400 + of_year - 719468;
+}
+
+static uint64_t seconds_of(const mbedtls_x509_time *moment)
+{
+    int64_t seconds = days_of(moment->year, moment->mon, moment->day) * 86400 + (int64_t)moment->hour * 3600 +
+                      (int64_t)moment->min * 60 + moment->sec;
+    return seconds > 0 ? (uint64_t)seconds : 1;
+}
+
+void crypto_facts_of(const mbedtls_x509_crt *certificate, struct crypto_certificate_facts *out)
+{
+    const struct hr_bytes spki = hr_bytes_of(certificate->pk_raw.p, certificate->pk_raw.len);
+    out->begins_s = seconds_of(&certificate->valid_from);
+    out->ends_s = seconds_of(&certificate->valid_to);
+    wire_sha256(crypto_hash(), &spki, 1, out->spki_sha256);
+}
+
+struct hr_status crypto_certificate_read(struct hr_bytes certificate, struct crypto_certificate_facts *out)
+{
+    mbedtls_x509_crt parsed;
+    struct hr_status status = parse(certificate, &parsed);
+    if (hr_is_ok(status)) {
+        crypto_facts_of(&parsed, out);
+    }
+    mbedtls_x509_crt_free(&parsed);
+    return status;
+}
+
+void crypto_device_name(uint64_t device_id, char out[CRYPTO_DEVICE_NAME_CHARS + 1])
+{
+    static const char prefix[] = "headrace-device-";
+    static const char digits[] = "0123456789abcdef";
+    memcpy(out, prefix, sizeof prefix - 1);
+    for (size_t i = 0; i < CRYPTO_DEVICE_NAME_CHARS - (sizeof prefix - 1); i++) {
+        out[sizeof prefix - 1 + i] = digits[device_id >> (60 - 4 * i) & 15u];
+    }
+    out[CRYPTO_DEVICE_NAME_CHARS] = '\0';
 }
 
 struct hr_status crypto_certificate_signs(struct hr_bytes certificate)

@@ -80,25 +80,14 @@ bool crypto_certificate_is_of_pem(struct hr_bytes certificate, const char *key_p
     return is_of;
 }
 
-/* Days since 1970 of a date of the Gregorian calendar. */
-static int64_t days_of(int year, int month, int day)
-{
-    int64_t y = month <= 2 ? year - 1 : year;
-    int64_t of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
-    return y * 365 + y / 4 - y / 100 + y / 400 + of_year - 719468;
-}
-
-uint64_t crypto_certificate_ends_s(const char *path)
+struct hr_status crypto_certificate_file_read(const char *path, struct crypto_certificate_facts *out)
 {
     mbedtls_x509_crt parsed;
     mbedtls_x509_crt_init(&parsed);
-    uint64_t ends_s = 0;
-    if (mbedtls_x509_crt_parse_file(&parsed, path) == 0) {
-        const mbedtls_x509_time *end = &parsed.valid_to;
-        int64_t seconds = days_of(end->year, end->mon, end->day) * 86400 + (int64_t)end->hour * 3600 +
-                          (int64_t)end->min * 60 + end->sec;
-        ends_s = seconds > 0 ? (uint64_t)seconds : 1;
+    const bool read = mbedtls_x509_crt_parse_file(&parsed, path) == 0;
+    if (read) {
+        crypto_facts_of(&parsed, out);
     }
     mbedtls_x509_crt_free(&parsed);
-    return ends_s;
+    return hr_status_of(read ? HR_OK : HR_IO);
 }

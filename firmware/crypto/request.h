@@ -5,6 +5,7 @@
 #ifndef CRYPTO_REQUEST_H
 #define CRYPTO_REQUEST_H
 
+#include "firmware/crypto/device_key.h"
 #include "proto/base/bytes.h"
 #include "proto/base/status.h"
 
@@ -21,7 +22,8 @@ HR_MUST_USE struct hr_status crypto_request_make(const char *key_pem, const char
 /* Whether the certificate (DER) is of the key (PEM with its NUL). */
 bool crypto_certificate_is_of_pem(struct hr_bytes certificate, const char *key_pem);
 
-/* When the first certificate of a PEM file ends, in seconds since 1970; 0: it can't be read. */
-uint64_t crypto_certificate_ends_s(const char *path);
+/* Of the first certificate of a PEM file. HR_IO: it can't be read. */
+HR_MUST_USE struct hr_status crypto_certificate_file_read(const char *path,
+                                                          struct crypto_certificate_facts *out);
 
 #endif

@@ -287,9 +287,9 @@ static bool deliver(struct net_client *client)
         delivered |= exchange.state == NET_ANSWERED || exchange.state == NET_GAVE_UP;
         if (exchange.state == NET_ANSWERED) {
             client->exchanges[i].state = NET_VACANT;
+            const uint8_t *answer = exchange.is_long ? client->config.long_answer : exchange.answer;
             client->events.answer(client->events.ctx, exchange.token, exchange.coap_code,
-                                  hr_bytes_of(exchange.answer, exchange.answer_len_bytes),
-                                  exchange.max_age_s);
+                                  hr_bytes_of(answer, exchange.answer_len_bytes), exchange.max_age_s);
         } else if (exchange.state == NET_GAVE_UP) {
             client->exchanges[i].state = NET_VACANT;
             client->events.timeout(client->events.ctx, exchange.token);

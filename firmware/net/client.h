@@ -69,6 +69,14 @@ struct net_config {
     const char
         *server_name; /* that the aggregator's certificate must have; a DNS name, not an address. Kept */
     struct net_credentials credentials;
+    /* NULL, or called right before each handshake: what it writes takes the place of server_name and
+     * credentials, and over coaps is not looked at any more when the next step returns. HR_IO: there are none
+     * now, and no session. */
+    struct hr_status (*choose)(void *ctx, struct net_credentials *credentials, const char **server_name);
+    void *choose_ctx;
+    uint8_t *long_answer; /* kept: room for one answer beyond NET_ANSWER_MAX_BYTES until it is delivered;
+                             NULL: such answers are cut */
+    uint16_t long_answer_bytes;
     uint32_t open_timeout_ms;     /* from the look-up of the name to the end of the handshake */
     uint32_t exchange_timeout_ms; /* of one request, retransmissions included; of envelopes in parts, since a
                                      part last arrived */
@@ -89,6 +97,7 @@ enum net_exchange_state { NET_VACANT, NET_WAITING, NET_ANSWERED, NET_GAVE_UP };
 struct net_exchange {
     enum net_exchange_state state;
     bool is_post;
+    bool is_long; /* the answer stands in config.long_answer */
     uint32_t token;
     uint64_t sent_ms;
     uint64_t deadline_ms;

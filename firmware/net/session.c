@@ -235,6 +235,10 @@ struct hr_status net_session_connect(struct net_client *client, const struct por
 {
     coap_address_t address;
     net_platform_address(peer, port, &address);
+    struct net_config *config = &client->config;
+    if (config->choose != NULL) {
+        HR_TRY(config->choose(config->choose_ctx, &config->credentials, &config->server_name));
+    }
     client->context = new_context(client);
     if (client->context == NULL) {
         return hr_status_of(HR_IO);

@@ -29,6 +29,16 @@ void net_client_heard(struct net_client *client)
     client->pinged_ms = 0;
 }
 
+static bool has_long_answer(const struct net_client *client)
+{
+    for (size_t i = 0; i < NET_MAX_EXCHANGES; i++) {
+        if (client->exchanges[i].state == NET_ANSWERED && client->exchanges[i].is_long) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void net_client_answered(struct net_client *client, uint32_t token, uint8_t coap_code,
                          struct hr_bytes payload, uint32_t max_age_s)
 {
@@ -37,13 +47,20 @@ void net_client_answered(struct net_client *client, uint32_t token, uint8_t coap
     if (exchange == NULL) {
         return;
     }
+    const bool is_long = payload.len_bytes > sizeof exchange->answer && client->config.long_answer != NULL;
+    if (is_long && has_long_answer(client)) {
+        exchange->state = NET_GAVE_UP; /* another one stands in the room: as good as lost on the way */
+        return;
+    }
+    const size_t room_bytes = is_long ? client->config.long_answer_bytes : sizeof exchange->answer;
     exchange->state = NET_ANSWERED;
     exchange->coap_code = coap_code;
     exchange->max_age_s = max_age_s;
-    exchange->answer_len_bytes =
-        payload.len_bytes < sizeof exchange->answer ? payload.len_bytes : sizeof exchange->answer;
+    exchange->is_long = is_long;
+    exchange->answer_len_bytes = payload.len_bytes < room_bytes ? payload.len_bytes : room_bytes;
     if (exchange->answer_len_bytes != 0) {
-        memcpy(exchange->answer, payload.data, exchange->answer_len_bytes);
+        memcpy(is_long ? client->config.long_answer : exchange->answer, payload.data,
+               exchange->answer_len_bytes);
     }
 }
 

@@ -1,4 +1,4 @@
-foreach(name test_uplink test_uplink_streams)
+foreach(name test_uplink test_uplink_streams test_uplink_renewal)
   hr_test(${name} LABEL sim boards SOURCES sim/${name}.c support/uplink_lab.c support/uplink_lab_steps.c
           DEPENDS fw_core hr_edge hr_wire hr_base hr_test_support)
 endforeach()

@@ -153,12 +153,81 @@ static void an_enrolment_is_found_by_serial_and_by_device(void **state)
     assert_ok(ledger->find_enrolment(ledger->ctx, "SN-2", 0, &got));
 }
 
+static struct ledger_certificate certificates_seen[8];
+static uint32_t n_certificates_seen;
+
+static void see_certificate(void *ctx, const struct ledger_certificate *row)
+{
+    (void)ctx;
+    assert_true(n_certificates_seen < HR_ARRAY_LEN(certificates_seen));
+    certificates_seen[n_certificates_seen++] = *row;
+}
+
+static void is_same_certificate(const struct ledger_certificate *got, const struct ledger_certificate *want)
+{
+    assert_true(got->device_id == want->device_id && got->number == want->number);
+    assert_memory_equal(got->key, want->key, sizeof want->key);
+    assert_int_equal(got->certificate_len_bytes, want->certificate_len_bytes);
+    assert_memory_equal(got->certificate, want->certificate, want->certificate_len_bytes);
+    assert_true(got->issued_utc_ms == want->issued_utc_ms && got->used_utc_ms == want->used_utc_ms);
+    assert_true(got->ends_utc_ms == want->ends_utc_ms && got->is_barred == want->is_barred);
+}
+
+static struct ledger_certificate certificate_of(uint64_t device_id, uint32_t number, uint16_t len_bytes)
+{
+    struct ledger_certificate row = {.device_id = device_id,
+                                     .number = number,
+                                     .issued_utc_ms = 1700000000000 + number,
+                                     .certificate_len_bytes = len_bytes};
+    memset(row.key, 0x10 + (int)number, sizeof row.key);
+    memset(row.certificate, 0x20 + (int)number, len_bytes);
+    return row;
+}
+
+static void certificates_keep_what_was_given_and_change_their_times(void **state)
+{
+    (void)state;
+    const struct ledger *ledger = &ledger_lab.ledger;
+    static struct ledger_certificate rows[3];
+    static struct ledger_certificate got;
+    rows[0] = certificate_of(7, 1, 0);
+    rows[1] = certificate_of(8, 1, 297);
+    rows[2] = certificate_of(7, 2, LEDGER_CERTIFICATE_MAX_BYTES);
+    struct ledger_commit change = {.certificates = rows, .n_certificates = 3};
+    assert_code(ledger->find_certificate(ledger->ctx, 7, rows[0].key, &got), HR_NOT_FOUND);
+    assert_ok(ledger->commit(ledger->ctx, &change));
+    struct ledger_certificate later = rows[2];
+    later.certificate_len_bytes = 0;
+    later.used_utc_ms = 1700000000100;
+    later.ends_utc_ms = -1;
+    later.is_barred = true;
+    change = (struct ledger_commit){.certificates = &later, .n_certificates = 1};
+    assert_ok(ledger->commit(ledger->ctx, &change));
+    ledger_lab_reopen();
+    rows[2].used_utc_ms = later.used_utc_ms;
+    rows[2].ends_utc_ms = later.ends_utc_ms;
+    rows[2].is_barred = true;
+    assert_ok(ledger->find_certificate(ledger->ctx, 7, rows[2].key, &got));
+    is_same_certificate(&got, &rows[2]);
+    assert_code(ledger->find_certificate(ledger->ctx, 8, rows[2].key, &got), HR_NOT_FOUND);
+    n_certificates_seen = 0;
+    assert_ok(ledger->certificates(ledger->ctx, 0, see_certificate, NULL));
+    assert_int_equal(n_certificates_seen, 3);
+    is_same_certificate(&certificates_seen[0], &rows[0]);
+    is_same_certificate(&certificates_seen[1], &rows[2]);
+    is_same_certificate(&certificates_seen[2], &rows[1]);
+    assert_ok(ledger->certificates(ledger->ctx, 8, see_certificate, NULL));
+    assert_int_equal(n_certificates_seen, 4);
+    is_same_certificate(&certificates_seen[3], &rows[1]);
+}
+
 int ledger_suite_run_registry(void)
 {
     const struct CMUnitTest tests[] = {
         SUITE_TEST(devices_are_listed_by_page),
         SUITE_TEST(audit_entries_are_read_back_in_order),
         SUITE_TEST(an_enrolment_is_found_by_serial_and_by_device),
+        SUITE_TEST(certificates_keep_what_was_given_and_change_their_times),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

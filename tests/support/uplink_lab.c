@@ -143,7 +143,7 @@ static struct hr_status net_post(void *ctx, uint32_t token, struct hr_bytes enve
     struct uplink_lab *lab = ctx;
     uint32_t n_posts = 0;
     for (size_t i = 0; i < LAB_MAX_REQUESTS; i++) {
-        n_posts += lab->requests[i].waiting && !lab->requests[i].is_head;
+        n_posts += lab->requests[i].waiting && !lab->requests[i].is_head && !lab->requests[i].is_renewal;
     }
     assert_true(n_posts < lab->net.window);
     struct lab_request *request = take_request(lab, token);
@@ -176,6 +176,16 @@ static struct hr_status net_head(void *ctx, uint32_t token, uint32_t stream)
     return hr_ok();
 }
 
+static struct hr_status net_request(void *ctx, uint32_t token, struct hr_bytes request)
+{
+    struct lab_request *taken = take_request(ctx, token);
+    assert_true(request.len_bytes <= sizeof taken->envelope);
+    taken->is_renewal = true;
+    taken->len_bytes = (uint32_t)request.len_bytes;
+    memcpy(taken->envelope, request.data, request.len_bytes);
+    return hr_ok();
+}
+
 /* ---- the collector ---- */
 
 static void make_ports(struct uplink_lab *lab)
@@ -191,6 +201,7 @@ static void make_ports(struct uplink_lab *lab)
                                  .close = net_close,
                                  .post_batch = net_post,
                                  .get_head = net_head,
+                                 .post_request = net_request,
                                  .ctx = lab};
     lab->flash = (struct port_flash){.sector_bytes = LAB_SECTOR_BYTES,
                                      .n_sectors = lab->n_sectors,
@@ -224,6 +235,7 @@ void lab_restart(struct uplink_lab *lab)
         .log = &lab->log,
         .sign = &lab->sign,
         .keys = lab->keys,
+        .renew = lab->renew,
         .verify = &lab->verify,
         .net = &lab->net,
         .hash = test_hash(),
@@ -329,11 +341,21 @@ struct lab_request *lab_head(struct uplink_lab *lab)
     return NULL;
 }
 
+struct lab_request *lab_renewal(struct uplink_lab *lab)
+{
+    for (size_t i = 0; i < LAB_MAX_REQUESTS; i++) {
+        if (lab->requests[i].waiting && lab->requests[i].is_renewal) {
+            return &lab->requests[i];
+        }
+    }
+    return NULL;
+}
+
 struct lab_request *lab_post(struct uplink_lab *lab, uint32_t seq)
 {
     for (size_t i = 0; i < LAB_MAX_REQUESTS; i++) {
         const struct lab_request *request = &lab->requests[i];
-        if (request->waiting && !request->is_head && request->seq == seq) {
+        if (request->waiting && !request->is_head && !request->is_renewal && request->seq == seq) {
             return &lab->requests[i];
         }
     }

@@ -22,6 +22,7 @@ enum {
 struct lab_request {
     bool waiting;
     bool is_head;
+    bool is_renewal; /* for a certificate; not counted as a post */
     uint32_t token;
     uint32_t stream;
     uint32_t seq;
@@ -40,6 +41,7 @@ struct lab_flash_change {
 struct uplink_lab {
     uint64_t device_id;
     struct port_keys *keys; /* NULL: one key for ever */
+    const struct fw_renew *renew;
     /* Called before each change of flash; may make a part of it and not return. NULL: nobody is asked. */
     void (*on_flash)(void *ctx, const struct lab_flash_change *change);
     void *on_flash_ctx;
@@ -94,8 +96,9 @@ void lab_connect(struct uplink_lab *lab);
 void lab_up(struct uplink_lab *lab);
 void lab_down(struct uplink_lab *lab, enum port_net_down reason);
 
-/* The waiting request for the head, or for batch seq; NULL: none. */
+/* The waiting request for the head, for a certificate, or for batch seq; NULL: none. */
 struct lab_request *lab_head(struct uplink_lab *lab);
+struct lab_request *lab_renewal(struct uplink_lab *lab);
 struct lab_request *lab_post(struct uplink_lab *lab, uint32_t seq);
 uint32_t lab_n_waiting(const struct uplink_lab *lab);
 

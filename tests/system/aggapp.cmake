@@ -8,7 +8,7 @@ add_library(fsync_fault SHARED ${CMAKE_SOURCE_DIR}/tests/support/fsync_fault.c)
 target_link_libraries(fsync_fault PRIVATE hr_warnings)
 set_target_properties(fsync_fault PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 
-foreach(test test_aggregator_input test_aggregator_parts test_aggregator_sessions test_aggregator_cli test_device_board test_trust_bundles test_renewal)
+foreach(test test_aggregator_input test_aggregator_parts test_aggregator_sessions test_aggregator_cli test_device_board test_trust_bundles test_renewal test_transport_keys)
   add_test(NAME ${test} COMMAND /usr/bin/python3 ${CMAKE_SOURCE_DIR}/tests/system/${test}.py)
   set_tests_properties(${test} PROPERTIES LABELS system ENVIRONMENT HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin)
 endforeach()
@@ -23,7 +23,7 @@ set_tests_properties(test_aggregator_threads PROPERTIES LABELS system TIMEOUT 60
 # Decisions about devices and their audit entries, with either ledger.
 add_test(NAME test_registry COMMAND /usr/bin/python3 -W ignore::ResourceWarning ${CMAKE_SOURCE_DIR}/tests/system/test_registry.py)
 set_tests_properties(test_registry PROPERTIES LABELS system COST 5 TIMEOUT 600 ENVIRONMENT HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin)
-set_tests_properties(test_trust_bundles test_renewal PROPERTIES TIMEOUT 600)
+set_tests_properties(test_trust_bundles test_renewal test_transport_keys PROPERTIES TIMEOUT 600)
 
 # The attacks of the table in tests/README.md.
 add_test(NAME test_attacks COMMAND /usr/bin/python3 -W ignore::ResourceWarning ${CMAKE_SOURCE_DIR}/tests/system/test_attacks.py)

@@ -28,6 +28,7 @@ hr_board_test(test_board_bus_line qemu_mps2_an385 test_board_bus 3 FullLine)
 set_tests_properties(test_board_bus_qemu_mps2_an385 test_board_bus_line_qemu_mps2_an385 PROPERTIES TIMEOUT 600)
 foreach(board qemu_mps2_an385 qemu_lm3s6965)
   hr_board_test(test_board_provision ${board} test_board_provision 3)
+  hr_board_test(test_board_renewal ${board} test_board_renewal 3)
 endforeach()
 # The whole life of a device from factory state; provision.cmake has the same with a gateway.
 foreach(board qemu_mps2_an385 qemu_lm3s6965)

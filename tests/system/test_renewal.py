@@ -3,6 +3,7 @@
 """POST /sren: a device that has made itself another transport key gets a certificate for it, the same one however often
 it asks, over the session of the old one; and nobody gets one for another."""
 import json
+import sqlite3
 import time
 import unittest
 
@@ -72,6 +73,11 @@ class Renewals(harness.SystemTest):
         rows = json.loads(self.site.headrace("audit", str(self.device.device_id), "--json", "--config", self.aggregator.config).stdout)
         return [(row["actor"], row["reason"]) for row in rows if row["action"] == "certified"]
 
+    def transport_keys(self):
+        shown = json.loads(self.site.headrace("device", "show", str(self.device.device_id), "--json", "--config",
+                                              self.aggregator.config).stdout)
+        return shown.get("transport_keys", [])
+
     def commit(self, probe, stream, key):
         self.assertEqual(probe.post(stream.next([wire.ais_record(AIS)]).envelope(key)).ack.status, wire.OK)
 
@@ -107,10 +113,10 @@ class RequestTest(Renewals):
         self.aggregator.start()
         self.assertEqual(self.renewed(self.connect(), self.request(key)), der)
         [(actor, reason)] = self.audit()
-        [file] = self.issued.iterdir()
-        self.assertEqual(actor, "device")
-        self.assertTrue(file.name.startswith(f"{self.device.device_id}-{reason.removeprefix('transport key ')}"), (file, reason))
-        self.assertEqual(file.read_bytes(), der)
+        self.assertEqual((actor, list(self.issued.iterdir())), ("device", []))
+        rows = self.transport_keys()
+        self.assertEqual([row["number"] for row in rows], [1, 2])
+        self.assertTrue(rows[1]["transport_key"].startswith(reason.removeprefix("transport key ")), (rows, reason))
         # What it says: this device, this key, this issuer.
         certificate = self.as_pem(der, "new")
         harness.run("openssl", "verify", "-partial_chain", "-purpose", "sslclient", "-trusted", self.site.ca / "device-ca.crt", certificate)
@@ -132,10 +138,10 @@ class RequestTest(Renewals):
                                               (self.request(self.key("p384", "P-384")), PKCS10, "4.00"), (bytes(1100), PKCS10, "4.00"),
                                               (good, 65001, "4.15")):
             self.assertEqual(self.ask(probe, request, content_format).code, code)
-        self.assertEqual((self.audit(), list(self.issued.iterdir())), ([], []))
+        self.assertEqual((self.audit(), self.transport_keys()), ([], []))
         self.assertEqual(self.aggregator.metric("headrace_coap_renewals_refused_total"), 6)
 
-    def test_whoever_dies_in_between_leaves_an_entry_and_no_certificate_without_one(self):
+    def test_whoever_dies_in_between_leaves_the_certificate_that_is_handed_out(self):
         self.start()
         self.aggregator.stop()
         self.aggregator.start(env={"HEADRACE_FAILPOINT": "certificate_audited:1"})
@@ -144,9 +150,31 @@ class RequestTest(Renewals):
         probe.send(self.request(key), PKCS10, "sren")
         harness.wait_for("the aggregator to have died", lambda: not self.aggregator.process.alive())
         self.aggregator.start()
-        self.assertEqual((len(self.audit()), list(self.issued.iterdir())), (1, []))
-        self.renewed(self.connect(), self.request(key))
-        self.assertEqual((len(self.audit()), len(list(self.issued.iterdir()))), (2, 1))
+        [(_, reason)] = self.audit()
+        [_, row] = self.transport_keys()
+        der = self.renewed(self.connect(), self.request(key))
+        self.assertEqual((len(self.audit()), self.transport_keys()[1]["transport_key"]), (1, row["transport_key"]))
+        self.assertTrue(row["transport_key"].startswith(reason.removeprefix("transport key ")))
+        certificate = self.as_pem(der, "new")
+        self.connect(certificate=certificate, key=key).head()
+
+    def test_a_certificate_that_an_earlier_version_kept_in_its_folder_is_the_one(self):
+        self.start()
+        key = self.key("new")
+        der = self.renewed(self.connect(), self.request(key))
+        digest = self.transport_keys()[1]["transport_key"]
+        self.aggregator.stop()
+        # As that version left it: a file, and nothing in the ledger.
+        (self.issued / f"{self.device.device_id}-{digest}.der").write_bytes(der)
+        database = sqlite3.connect(self.aggregator.ledger)
+        with database:
+            database.execute("DELETE FROM certificate")
+        database.close()
+        self.aggregator.start()
+        self.assertEqual(self.transport_keys(), [])
+        self.connect(certificate=self.as_pem(der, "new"), key=key).head()  # it is not judged by keys that are not known
+        self.assertEqual(self.renewed(self.connect(), self.request(key)), der)
+        self.assertEqual(self.transport_keys()[1]["transport_key"], digest)
 
     def test_an_aggregator_without_an_issuer_says_so(self):
         self.start(extra="")
@@ -169,8 +197,8 @@ class RequestTest(Renewals):
         self.assertEqual(self.aggregator.metric("headrace_coap_certificates_expired_total"), 1)
 
 
-class CollectorTest(Renewals):
-    """A gateway that does it by itself."""
+class Gateway(Renewals):
+    """With a gateway that does it by itself."""
 
     def collector(self, before="1d"):
         self.keys = self.folder / "keys"
@@ -188,6 +216,8 @@ class CollectorTest(Renewals):
     def spki(self, key):
         return harness.run("openssl", "pkey", "-in", key, "-pubout").stdout
 
+
+class CollectorTest(Gateway):
     def test_a_key_is_changed_when_somebody_asks_for_it_and_the_data_goes_on(self):
         self.start()
         collector = self.collector()

@@ -34,3 +34,4 @@ hr_test(test_publish_ahead LABEL unit SOURCES unit/test_publish_ahead.c support/
 hr_test(test_publish_past LABEL unit SOURCES unit/test_publish_past.c
         DEPENDS agg_core agg_normalize agg_schema hr_test_batches)
 hr_test(test_admit_enrol LABEL unit SOURCES unit/test_admit_enrol.c DEPENDS hr_test_core agg_verify fw_crypto)
+hr_test(test_admit_transport LABEL unit tsan SOURCES unit/test_admit_transport.c DEPENDS hr_test_core agg_verify)

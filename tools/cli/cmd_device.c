@@ -124,6 +124,9 @@ int cli_device(int argc, char **argv)
     if (strcmp(verb, "rotate") == 0) {
         return cli_device_rotate(argc - 1, argv + 1);
     }
+    if (strcmp(verb, "readmit") == 0) {
+        return cli_device_readmit(argc - 1, argv + 1);
+    }
     bool is_decision = false;
     int decided = argc >= 2 ? decide_by(argc - 1, argv + 1, &is_decision) : CLI_USAGE;
     if (is_decision) {
@@ -142,7 +145,8 @@ int cli_device(int argc, char **argv)
         "       headrace device show MEMORY\n"
         "       headrace device quarantine|release|revoke|retire DEVICE_ID --reason TEXT [--dry-run] "
         "[--yes]\n"
-        "       headrace device rotate DEVICE_ID [--wait] [--dry-run]\n"
+        "       headrace device rotate DEVICE_ID [--transport] [--wait] [--dry-run]\n"
+        "       headrace device readmit DEVICE_ID --reason TEXT [--key HEX] [--dry-run]\n"
         "       headrace device activate|quarantine|revoke|retire DEVICE_ID --registry DIR --reason TEXT\n",
         stderr);
     return CLI_USAGE;

@@ -61,9 +61,10 @@ bool cli_decision_ask(const char *verb, const struct cli_admin *admin, const str
     bool quoted = quote(decision->reason, reason, sizeof reason);
     HR_ASSERT(quoted); /* it was looked at before */
     (void)snprintf(path, sizeof path, "/devices/%" PRIu64 "/decision", decision->device_id);
-    (void)snprintf(body, sizeof body, "{\"decision\":\"%s\",\"reason\":%s,\"dry_run\":%s%s%s%s}",
+    (void)snprintf(body, sizeof body, "{\"decision\":\"%s\",\"reason\":%s,\"dry_run\":%s%s%s%s%s%s%s}",
                    decision->decision, reason, decision->dry_run ? "true" : "false",
-                   name != NULL ? ",\"operator\":\"" : "", name != NULL ? name : "",
-                   name != NULL ? "\"" : "");
+                   decision->key != NULL ? ",\"key\":\"" : "", decision->key != NULL ? decision->key : "",
+                   decision->key != NULL ? "\"" : "", name != NULL ? ",\"operator\":\"" : "",
+                   name != NULL ? name : "", name != NULL ? "\"" : "");
     return cli_admin_get(verb, admin, path, body, reply);
 }

@@ -11,6 +11,7 @@ struct cli_decision {
     const char *decision; /* as the admin API names it */
     const char *reason;   /* one that fits */
     bool dry_run;
+    const char *key; /* the SHA-256 of one transport key, in hexadecimal; NULL: none is meant */
 };
 
 /* One line of 1 to 63 bytes of UTF-8; false: the mistake was told. */

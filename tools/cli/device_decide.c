@@ -17,6 +17,7 @@ enum { REASON = CLI_ADMIN_N_COMMON, DRY_RUN, YES };
 enum { TEXT_CHARS = 128, PATH_CHARS = 96 };
 
 struct request {
+    const char *key;  /* of readmit; NULL: none */
     const char *verb; /* "device revoke" */
     const char *decision;
     const struct cli_arguments *given;
@@ -29,7 +30,8 @@ static struct cli_admin_reply reply;
 
 static bool ask(const struct request *request, bool dry_run, struct hr_bytes *row)
 {
-    const struct cli_decision decision = {request->device_id, request->decision, request->reason, dry_run};
+    const struct cli_decision decision = {request->device_id, request->decision, request->reason, dry_run,
+                                          request->key};
     const char *rest = reply.body;
     return cli_decision_ask(request->verb, &request->admin, &decision, &reply) && cli_row_next(&rest, row);
 }
@@ -129,4 +131,61 @@ int cli_device_decide_online(int argc, char **argv, const char *decision, bool n
         return CLI_USAGE;
     }
     return cli_admin_find(verb, &given, &request.admin) ? decide(&request, needs_yes) : CLI_FAILED;
+}
+
+static int readmit(const struct request *request)
+{
+    const bool dry_run = request->given->n_values[DRY_RUN] > 0;
+    struct hr_bytes row;
+    if (!ask(request, dry_run, &row)) {
+        return CLI_FAILED;
+    }
+    if (request->given->n_values[CLI_ADMIN_JSON] > 0) {
+        (void)fputs(reply.body, stdout);
+    } else if (!cli_row_flag(row, "changed")) {
+        (void)printf("device %" PRIu64 ": nothing keeps that key out\n", request->device_id);
+    } else {
+        (void)printf("device %" PRIu64 ": %s%s\n", request->device_id,
+                     request->key != NULL ? "the key opens sessions again"
+                                          : "its older keys open sessions again, and it is asked for another",
+                     dry_run ? " (a dry run: nothing was changed)" : "");
+    }
+    return CLI_OK;
+}
+
+int cli_device_readmit(int argc, char **argv)
+{
+    enum { KEY = YES };
+    static const struct cli_option options[] = {
+        CLI_ADMIN_COMMON_OPTIONS,
+        [REASON] = {"--reason", "TEXT", true, 0,
+                    "Why; stands in the audit entry. One line, at most 63 bytes."},
+        [DRY_RUN] = {"--dry-run", NULL, false, 0, "Tell what would come of it, and change nothing."},
+        [KEY] = {"--key", "HEX", false, 0,
+                 "The one key that is meant, as the aggregator's log has it (session_refused)."},
+    };
+    static const struct cli_usage usage = {
+        "device readmit", "DEVICE_ID", options, HR_ARRAY_LEN(options),
+        "Lets a device in with a transport key that is over, or that is not known of it, for as long as the "
+        "older keys\nof a renewed device are good: for one that has lost its newer key. See to it that it is "
+        "the device."};
+    struct cli_arguments given;
+    struct request request = {.verb = usage.verb, .decision = "readmit", .given = &given};
+    int parsed = cli_options_parse(&usage, argc, argv, &given);
+    if (parsed != CLI_PARSED) {
+        return parsed;
+    }
+    request.reason = given.values[REASON][0];
+    request.key = given.n_values[KEY] > 0 ? given.values[KEY][0] : NULL;
+    if (!cli_decision_reason_fits(usage.verb, request.reason) ||
+        !cli_device_id(usage.verb, given.positional, &request.device_id)) {
+        return CLI_USAGE;
+    }
+    if (request.key != NULL &&
+        (strlen(request.key) != 64 || request.key[strspn(request.key, "0123456789abcdef")] != '\0')) {
+        (void)fprintf(stderr, "headrace %s: --key is the 64 lower-case hexadecimal digits of a SHA-256\n",
+                      usage.verb);
+        return CLI_USAGE;
+    }
+    return cli_admin_find(usage.verb, &given, &request.admin) ? readmit(&request) : CLI_FAILED;
 }

@@ -217,6 +217,26 @@ static void print_key(struct hr_bytes row)
     (void)printf("%s\n", cli_row_flag(row, "revoked") ? ", revoked" : "");
 }
 
+static void print_transport_key(struct hr_bytes row)
+{
+    static const char *const times[][2] = {{"issued", "issued"},
+                                           {"first_used", "first used"},
+                                           {"ends", "ends"},
+                                           {"expires", "certificate until"}};
+    char key[TEXT_CHARS], state[TEXT_CHARS], time[TEXT_CHARS];
+    cli_row_text(row, "transport_key", key, sizeof key);
+    cli_row_text(row, "key_state", state, sizeof state);
+    (void)printf("transport    %" PRIu64 "  %.16s  %s\n            ", cli_row_number(row, "number"), key,
+                 state);
+    for (size_t i = 0; i < HR_ARRAY_LEN(times); i++) {
+        cli_row_text(row, times[i][0], time, sizeof time);
+        if (time[0] != '\0') {
+            (void)printf(" %s %.16sZ%s", times[i][1], time, i + 1 < HR_ARRAY_LEN(times) ? "," : "");
+        }
+    }
+    (void)printf("\n");
+}
+
 static void print_registered(const char *rest)
 {
     struct hr_bytes row;
@@ -224,7 +244,11 @@ static void print_registered(const char *rest)
     while (cli_row_next(&rest, &row)) {
         char name[TEXT_CHARS], tenant[TEXT_CHARS], state[TEXT_CHARS], reason[TEXT_CHARS];
         if (!is_first) {
-            print_key(row);
+            if (cli_row_number(row, "number") != 0) {
+                print_transport_key(row);
+            } else {
+                print_key(row);
+            }
             continue;
         }
         is_first = false;
@@ -243,7 +267,7 @@ int cli_device_registered(int argc, char **argv)
 {
     static const struct cli_option options[] = {CLI_ADMIN_COMMON_OPTIONS};
     static const struct cli_usage usage = {"device show", "DEVICE_ID", options, HR_ARRAY_LEN(options),
-                                           "Shows a device of the registry with its record keys. (With a "
+                                           "Shows a device of the registry with its keys. (With a "
                                            "file in place of a number it shows a board's memory.)"};
     struct cli_arguments given;
     struct cli_admin admin;

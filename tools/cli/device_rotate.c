@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * `headrace device rotate`: a new record key for one device. */
+ * `headrace device rotate`: a new record key for one device; with --transport another transport key. */
+#include "tools/cli/device_rotate.h"
 #include "tools/cli/admin_rows.h"
 #include "tools/cli/cli.h"
 #include "tools/cli/decision.h"
@@ -11,20 +12,12 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { REASON = CLI_ADMIN_N_COMMON, WAIT, TIMEOUT, DRY_RUN };
+enum { REASON = CLI_ADMIN_N_COMMON, WAIT, TIMEOUT, DRY_RUN, TRANSPORT };
 enum { POLL_MS = 500, OUTCOME_CHARS = 16 };
-
-struct request {
-    struct cli_admin admin;
-    uint64_t device_id;
-    uint64_t timeout_s;
-    bool is_json;
-    uint32_t old_epoch; /* before anything was asked */
-};
 
 static const char verb[] = "device rotate";
 
-static void tell(const struct request *request, const char *text, uint32_t epoch)
+static void tell(const struct cli_rotate_request *request, const char *text, uint32_t epoch)
 {
     if (!request->is_json) {
         (void)printf("device %" PRIu64 ": %s (epoch %" PRIu32 ")\n", request->device_id, text, epoch);
@@ -32,7 +25,8 @@ static void tell(const struct request *request, const char *text, uint32_t epoch
     }
 }
 
-static int end(const struct request *request, const char *outcome, const struct cli_rotation *now, int code)
+static int end(const struct cli_rotate_request *request, const char *outcome, const struct cli_rotation *now,
+               int code)
 {
     if (request->is_json) {
         (void)printf("{\"device_id\":%" PRIu64 ",\"outcome\":\"%s\",\"state\":\"%s\",\"old_epoch\":%" PRIu32
@@ -43,7 +37,7 @@ static int end(const struct request *request, const char *outcome, const struct 
 }
 
 /* Two steps come from the device: the key is announced, and something comes under it. */
-static int wait_for_key(const struct request *request, struct cli_rotation now)
+static int wait_for_key(const struct cli_rotate_request *request, struct cli_rotation now)
 {
     uint64_t end_ms = cli_monotonic_ms() + request->timeout_s * 1000;
     bool was_announced = false;
@@ -75,19 +69,18 @@ static int wait_for_key(const struct request *request, struct cli_rotation now)
     return end(request, was_announced ? "announced" : "asked", &now, CLI_INCOMPLETE);
 }
 
-static int rotate(struct request *request, const struct cli_arguments *given)
+static int rotate(struct cli_rotate_request *request)
 {
     static struct cli_admin_reply reply;
     struct cli_rotation before;
-    bool dry_run = given->n_values[DRY_RUN] > 0;
-    const struct cli_decision decision = {request->device_id, "rotate",
-                                          cli_option_or(given, REASON, "rotation"), dry_run};
+    const struct cli_decision decision = {request->device_id, "rotate", request->reason, request->dry_run,
+                                          NULL};
     if (!cli_rotation_read(verb, &request->admin, request->device_id, &before) ||
         !cli_decision_ask(verb, &request->admin, &decision, &reply)) {
         return CLI_FAILED;
     }
     request->old_epoch = before.epoch;
-    if (dry_run) {
+    if (request->dry_run) {
         tell(request, "would be asked for a new key; nothing was changed", before.epoch);
         return end(request, "dry run", &before, CLI_OK);
     }
@@ -98,7 +91,7 @@ static int rotate(struct request *request, const struct cli_arguments *given)
          : before.is_asked  ? "was asked for a new key already"
                             : "is asked for a new key",
          before.epoch);
-    return given->n_values[WAIT] > 0 ? wait_for_key(request, now) : end(request, "asked", &now, CLI_OK);
+    return request->waits ? wait_for_key(request, now) : end(request, "asked", &now, CLI_OK);
 }
 
 int cli_device_rotate(int argc, char **argv)
@@ -106,9 +99,11 @@ int cli_device_rotate(int argc, char **argv)
     static const struct cli_option options[] = {
         CLI_ADMIN_COMMON_OPTIONS,
         [REASON] = {"--reason", "TEXT", false, 0, "Why; stands in the audit entry. Default: rotation."},
-        [WAIT] = {"--wait", NULL, false, 0, "Until the device delivers under the new key."},
+        [WAIT] = {"--wait", NULL, false, 0, "Until the device delivers under the new key, or with it."},
         [TIMEOUT] = {"--timeout", "TIME", false, 0, "Of --wait: 90s, 10m, 2h; default 10m."},
         [DRY_RUN] = {"--dry-run", NULL, false, 0, "Tell what would come of it, and change nothing."},
+        [TRANSPORT] = {"--transport", NULL, false, 0,
+                       "The key of its sessions, with a certificate for it, in place of the record key."},
     };
     static const struct cli_usage usage = {
         verb, "DEVICE_ID", options, sizeof options / sizeof options[0],
@@ -117,7 +112,7 @@ int cli_device_rotate(int argc, char **argv)
         "Exit codes: 0 asked, or rotated with --wait; 1 refused or not to be reached; 2 not in the time of "
         "--wait; 3 usage."};
     struct cli_arguments given;
-    struct request request = {.timeout_s = 600};
+    struct cli_rotate_request request = {.timeout_s = 600};
     int parsed = cli_options_parse(&usage, argc, argv, &given);
     if (parsed != CLI_PARSED) {
         return parsed;
@@ -127,7 +122,8 @@ int cli_device_rotate(int argc, char **argv)
         (void)fprintf(stderr, "headrace %s: '%s' is no time such as 90s, 10m or 2h\n", verb, timeout);
         return CLI_USAGE;
     }
-    if (!cli_decision_reason_fits(verb, cli_option_or(&given, REASON, "rotation"))) {
+    request.reason = cli_option_or(&given, REASON, "rotation");
+    if (!cli_decision_reason_fits(verb, request.reason)) {
         return CLI_USAGE;
     }
     if (!cli_number(given.positional, CLI_DEVICE_ID_MAX, &request.device_id) || request.device_id == 0) {
@@ -135,5 +131,10 @@ int cli_device_rotate(int argc, char **argv)
         return CLI_USAGE;
     }
     request.is_json = given.n_values[CLI_ADMIN_JSON] > 0;
-    return cli_admin_find(verb, &given, &request.admin) ? rotate(&request, &given) : CLI_FAILED;
+    request.waits = given.n_values[WAIT] > 0;
+    request.dry_run = given.n_values[DRY_RUN] > 0;
+    if (!cli_admin_find(verb, &given, &request.admin)) {
+        return CLI_FAILED;
+    }
+    return given.n_values[TRANSPORT] > 0 ? cli_device_rotate_transport(&request) : rotate(&request);
 }

@@ -24,5 +24,7 @@ int cli_device_claim(int argc, char **argv);
 int cli_device_provision(int argc, char **argv, bool is_replace);
 /* By a running aggregator; needs_yes: it can't be undone. */
 int cli_device_decide_online(int argc, char **argv, const char *decision, bool needs_yes);
+/* device_decide.c: lets a device in again with a transport key that is over, or not known. */
+int cli_device_readmit(int argc, char **argv);
 
 #endif

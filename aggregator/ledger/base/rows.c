@@ -71,3 +71,20 @@ void ledger_enrolment_bytes(struct ledger_enrolment *out, struct hr_bytes nonce,
         out->certificate_len_bytes = (uint16_t)certificate.len_bytes;
     }
 }
+
+void ledger_certificate_bytes(struct ledger_certificate *out, struct hr_bytes key,
+                              struct hr_bytes certificate)
+{
+    if (key.len_bytes == sizeof out->key) {
+        memcpy(out->key, key.data, key.len_bytes);
+    }
+    if (certificate.len_bytes != 0 && certificate.len_bytes <= sizeof out->certificate) {
+        memcpy(out->certificate, certificate.data, certificate.len_bytes);
+        out->certificate_len_bytes = (uint16_t)certificate.len_bytes;
+    }
+}
+
+void ledger_certificate_keep(void *ctx, const struct ledger_certificate *row)
+{
+    *(struct ledger_certificate *)ctx = *row;
+}

@@ -42,5 +42,10 @@ void ledger_device_rows_end(struct ledger_device_rows *rows);
 /* Fills nonce, key and certificate; what has another length than they may have is empty. */
 void ledger_enrolment_bytes(struct ledger_enrolment *out, struct hr_bytes nonce, struct hr_bytes spki,
                             struct hr_bytes certificate);
+/* For a query that gives one row: copies it into the struct ledger_certificate of `ctx`. */
+void ledger_certificate_keep(void *ctx, const struct ledger_certificate *row);
+/* Fills key and certificate; what has another length than it may have is empty. */
+void ledger_certificate_bytes(struct ledger_certificate *out, struct hr_bytes key,
+                              struct hr_bytes certificate);
 
 #endif

@@ -32,10 +32,12 @@ static const struct ledger_pg_statement statements[] = {
      " boot_id, lost_batches, lost_records) = (excluded.cum_seq, excluded.cum_digest,"
      " excluded.next_record_seq, excluded.key_epoch, excluded.boot_id, excluded.lost_batches,"
      " excluded.lost_records)"},
-    {"device", "INSERT INTO device (device, name, tenant, state, revision, reason, wants_key)"
-               " VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (device) DO UPDATE SET (name, tenant,"
-               " state, revision, reason, wants_key) = (excluded.name, excluded.tenant, excluded.state,"
-               " excluded.revision, excluded.reason, excluded.wants_key)"},
+    {"device",
+     "INSERT INTO device (device, name, tenant, state, revision, reason, wants_key, wants_transport)"
+     " VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (device) DO UPDATE SET (name, tenant,"
+     " state, revision, reason, wants_key, wants_transport) = (excluded.name, excluded.tenant,"
+     " excluded.state, excluded.revision, excluded.reason, excluded.wants_key,"
+     " excluded.wants_transport)"},
     {"key", "INSERT INTO device_key (device, epoch, spki, from_stream, from_seq, to_stream, to_seq, revoked,"
             " since_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (device, epoch) DO UPDATE"
             " SET (spki, from_stream, from_seq, to_stream, to_seq, revoked, since_ms) = (excluded.spki,"
@@ -56,6 +58,10 @@ static const struct ledger_pg_statement statements[] = {
      " VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (device) DO UPDATE SET (serial, site, nonce,"
      " epoch, first_stream, spki, certificate) = (excluded.serial, excluded.site, excluded.nonce,"
      " excluded.epoch, excluded.first_stream, excluded.spki, excluded.certificate)"},
+    {"certificate",
+     "INSERT INTO certificate (device, number, key, certificate, issued_ms, used_ms, ends_ms, barred)"
+     " VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (device, number) DO UPDATE SET (used_ms, ends_ms,"
+     " barred) = (excluded.used_ms, excluded.ends_ms, excluded.barred)"},
     {"hint", "INSERT INTO hint (sink, next_leaf) VALUES ($1, $2)"
              " ON CONFLICT (sink) DO UPDATE SET next_leaf = excluded.next_leaf"},
 };
@@ -202,6 +208,7 @@ static void send_device(struct ledger_pg_pipeline *pipeline, const struct ledger
     ledger_pg_put_u64(&params, device->revision);
     ledger_pg_put_text(&params, device->reason);
     ledger_pg_put_u64(&params, device->wants_key ? 1 : 0);
+    ledger_pg_put_u64(&params, device->wants_transport ? 1 : 0);
     ledger_pg_pipeline_send(pipeline, "device", &params);
     for (size_t i = 0; i < device->n_keys; i++) {
         const struct ledger_key *key = &device->keys[i];
@@ -290,6 +297,20 @@ static void send_enrolment(struct ledger_pg_pipeline *pipeline, const struct led
     ledger_pg_pipeline_send(pipeline, "enrolment", &params);
 }
 
+static void send_certificate(struct ledger_pg_pipeline *pipeline, const struct ledger_certificate *row)
+{
+    struct ledger_pg_params params = {.n = 0};
+    ledger_pg_put_u64(&params, row->device_id);
+    ledger_pg_put_u64(&params, row->number);
+    ledger_pg_put_bytes(&params, hr_bytes_of(row->key, sizeof row->key));
+    ledger_pg_put_bytes(&params, hr_bytes_of(row->certificate, row->certificate_len_bytes));
+    ledger_pg_put_u64(&params, (uint64_t)row->issued_utc_ms);
+    ledger_pg_put_u64(&params, (uint64_t)row->used_utc_ms);
+    ledger_pg_put_u64(&params, (uint64_t)row->ends_utc_ms);
+    ledger_pg_put_u64(&params, row->is_barred ? 1 : 0);
+    ledger_pg_pipeline_send(pipeline, "certificate", &params);
+}
+
 static void send_hints(struct ledger_postgres *ledger, struct ledger_pg_pipeline *pipeline)
 {
     struct ledger_hint hints[LEDGER_MAX_SINKS];
@@ -337,6 +358,9 @@ struct hr_status ledger_pg_send_change(struct ledger_postgres *ledger, struct le
     }
     for (size_t i = 0; i < change->n_enrolments; i++) {
         send_enrolment(pipeline, &change->enrolments[i]);
+    }
+    for (size_t i = 0; i < change->n_certificates; i++) {
+        send_certificate(pipeline, &change->certificates[i]);
     }
     send_hints(ledger, pipeline);
     ledger_pg_pipeline_send(pipeline, "commit", &none);

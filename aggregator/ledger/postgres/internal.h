@@ -21,6 +21,7 @@ enum {
     LEDGER_PG_OLDEST_SERVER = 140000,
     LEDGER_PG_AUDIT_VERSION = 3, /* of the schema that has audit entries */
     LEDGER_PG_ENROLMENT_VERSION = 4,
+    LEDGER_PG_CERTIFICATE_VERSION = 9,
     LEDGER_PG_FACTS_VERSION = 5, /* of the schema that has facts */
 };
 
@@ -40,6 +41,7 @@ struct ledger_postgres {
     bool is_writer; /* false: opened for reading only */
     bool has_audit; /* a reader of an older schema has none */
     bool has_enrolment;
+    bool has_certificates;
     bool has_facts; /* likewise */
 
     struct ledger_pg_link writer;     /* of the writer thread */

@@ -73,7 +73,8 @@ static void visit_device(void *ctx, const PGresult *result, int row)
     struct ledger_device device = {.device_id = ledger_pg_u64(result, row, 0),
                                    .state = (enum ledger_device_state)ledger_pg_u32(result, row, 3),
                                    .revision = ledger_pg_u32(result, row, 4),
-                                   .wants_key = ledger_pg_u64(result, row, 13) != 0};
+                                   .wants_key = ledger_pg_u64(result, row, 13) != 0,
+                                   .wants_transport = ledger_pg_u64(result, row, 15) != 0};
     ledger_pg_text(result, row, 1, device.name, sizeof device.name);
     ledger_pg_text(result, row, 2, device.tenant, sizeof device.tenant);
     ledger_pg_text(result, row, 5, device.reason, sizeof device.reason);
@@ -85,12 +86,11 @@ static struct hr_status
 load_devices(void *ctx, void (*each)(void *each_ctx, const struct ledger_device *device), void *each_ctx)
 {
     struct ledger_device_rows rows = {.each = each, .each_ctx = each_ctx};
-    HR_TRY(list(
-        ctx,
-        "SELECT device, name, tenant, state, revision, reason, epoch, spki, from_stream, from_seq,"
-        " to_stream, to_seq, revoked, wants_key, since_ms FROM device LEFT JOIN device_key USING (device)"
-        " ORDER BY device, epoch",
-        NULL, visit_device, &rows));
+    HR_TRY(list(ctx,
+                "SELECT device, name, tenant, state, revision, reason, epoch, spki, from_stream, from_seq,"
+                " to_stream, to_seq, revoked, wants_key, since_ms, wants_transport FROM device"
+                " LEFT JOIN device_key USING (device) ORDER BY device, epoch",
+                NULL, visit_device, &rows));
     ledger_device_rows_end(&rows);
     return hr_ok();
 }
@@ -171,8 +171,8 @@ static struct hr_status list_devices(void *ctx, const struct ledger_page *page,
     ledger_pg_put_u64(&params, page->max_rows);
     HR_TRY(list(ctx,
                 "SELECT device, name, tenant, state, revision, reason, epoch, spki, from_stream, from_seq,"
-                " to_stream, to_seq, revoked, wants_key, since_ms FROM (SELECT * FROM device WHERE device > "
-                "$1::bigint"
+                " to_stream, to_seq, revoked, wants_key, since_ms, wants_transport FROM (SELECT * FROM device"
+                " WHERE device > $1::bigint"
                 " ORDER BY device LIMIT $2::bigint) AS page LEFT JOIN device_key USING (device)"
                 " ORDER BY device, epoch",
                 &params, visit_device, &rows));
@@ -264,8 +264,68 @@ static struct hr_status find_enrolment(void *ctx, const char *serial, uint64_t d
     return hr_status_of(finding.is_found ? HR_OK : HR_NOT_FOUND);
 }
 
+struct certificate_visit {
+    void (*each)(void *each_ctx, const struct ledger_certificate *row);
+    void *each_ctx;
+};
+
+static void visit_certificate(void *ctx, const PGresult *result, int row)
+{
+    const struct certificate_visit *visit = ctx;
+    struct ledger_certificate certificate = {.device_id = ledger_pg_u64(result, row, 0),
+                                             .number = ledger_pg_u32(result, row, 1),
+                                             .issued_utc_ms = ledger_signed_of(ledger_pg_u64(result, row, 4)),
+                                             .used_utc_ms = ledger_signed_of(ledger_pg_u64(result, row, 5)),
+                                             .ends_utc_ms = ledger_signed_of(ledger_pg_u64(result, row, 6)),
+                                             .is_barred = ledger_pg_u64(result, row, 7) != 0};
+    ledger_certificate_bytes(&certificate, ledger_pg_bytes(result, row, 2), ledger_pg_bytes(result, row, 3));
+    visit->each(visit->each_ctx, &certificate);
+}
+
+static struct hr_status list_certificates(void *ctx, uint64_t device_id,
+                                          void (*each)(void *each_ctx, const struct ledger_certificate *row),
+                                          void *each_ctx)
+{
+    struct certificate_visit visit = {each, each_ctx};
+    struct ledger_pg_params params = {.n = 0};
+    if (!((const struct ledger_postgres *)ctx)->has_certificates) {
+        return hr_ok();
+    }
+    ledger_pg_put_u64(&params, device_id);
+    return list(
+        ctx,
+        "SELECT device, number, key, certificate, issued_ms, used_ms, ends_ms, barred FROM certificate"
+        " WHERE $1::bigint IN (0, device) ORDER BY device, number",
+        &params, visit_certificate, &visit);
+}
+
+static struct hr_status find_certificate(void *ctx, uint64_t device_id, const uint8_t key[WIRE_DIGEST_BYTES],
+                                         struct ledger_certificate *out)
+{
+    struct ledger_certificate found = {.number = 0};
+    struct certificate_visit visit = {ledger_certificate_keep, &found};
+    struct ledger_pg_params params = {.n = 0};
+    if (!((const struct ledger_postgres *)ctx)->has_certificates) {
+        return hr_status_of(HR_NOT_FOUND);
+    }
+    ledger_pg_put_u64(&params, device_id);
+    ledger_pg_put_bytes(&params, hr_bytes_of(key, WIRE_DIGEST_BYTES));
+    HR_TRY(
+        list(ctx,
+             "SELECT device, number, key, certificate, issued_ms, used_ms, ends_ms, barred FROM certificate"
+             " WHERE device = $1::bigint AND key = $2::bytea",
+             &params, visit_certificate, &visit));
+    if (found.number == 0) {
+        return hr_status_of(HR_NOT_FOUND);
+    }
+    *out = found;
+    return hr_ok();
+}
+
 void ledger_pg_fill_lists(struct ledger *out)
 {
+    out->certificates = list_certificates;
+    out->find_certificate = find_certificate;
     out->find_enrolment = find_enrolment;
     out->load_streams = load_streams;
     out->load_devices = load_devices;

@@ -91,6 +91,7 @@ static struct hr_status open_writer(struct ledger_postgres *ledger)
     ledger->is_writer = true;
     ledger->has_audit = true;
     ledger->has_enrolment = true;
+    ledger->has_certificates = true;
     ledger->has_facts = true;
     ledger_pg_name_writer(ledger);
     HR_TRY(ledger_pg_take_over(ledger, ledger_pg_now_ms() + ledger->commit_timeout_ms));
@@ -109,6 +110,7 @@ static struct hr_status open_reader(struct ledger_postgres *ledger)
     }
     ledger->has_audit = version >= LEDGER_PG_AUDIT_VERSION;
     ledger->has_enrolment = version >= LEDGER_PG_ENROLMENT_VERSION;
+    ledger->has_certificates = version >= LEDGER_PG_CERTIFICATE_VERSION;
     ledger->has_facts = version >= LEDGER_PG_FACTS_VERSION;
     PGresult *result = NULL;
     struct ledger_pg_answer answer =

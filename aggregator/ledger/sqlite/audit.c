@@ -44,7 +44,8 @@ struct hr_status ledger_list_devices(void *ctx, const struct ledger_page *page,
     struct hr_status status =
         prepare_page(ledger,
                      "SELECT device, name, tenant, state, revision, reason, epoch, spki, from_stream,"
-                     " from_seq, to_stream, to_seq, revoked, wants_key, since_ms FROM (SELECT * FROM device "
+                     " from_seq, to_stream, to_seq, revoked, wants_key, since_ms, wants_transport FROM "
+                     "(SELECT * FROM device "
                      "WHERE device > ?1"
                      " ORDER BY device LIMIT ?2) LEFT JOIN device_key USING (device) ORDER BY device, epoch",
                      page, &statement);

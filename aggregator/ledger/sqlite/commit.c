@@ -12,8 +12,8 @@ static const char *const write_sql[N_WRITES] = {
         "INSERT OR REPLACE INTO stream_state (device, stream, cum_seq, cum_digest, next_record_seq,"
         " key_epoch, boot_id, lost_batches, lost_records) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     [WRITE_DEVICE] =
-        "INSERT OR REPLACE INTO device (device, name, tenant, state, revision, reason, wants_key)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "INSERT OR REPLACE INTO device (device, name, tenant, state, revision, reason, wants_key,"
+        " wants_transport) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     [WRITE_KEY] =
         "INSERT OR REPLACE INTO device_key (device, epoch, spki, from_stream, from_seq, to_stream, to_seq,"
         " revoked, since_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
@@ -32,6 +32,10 @@ static const char *const write_sql[N_WRITES] = {
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (device) DO UPDATE SET (serial, site, nonce,"
         " epoch, first_stream, spki, certificate) = (excluded.serial, excluded.site, excluded.nonce,"
         " excluded.epoch, excluded.first_stream, excluded.spki, excluded.certificate)",
+    [WRITE_CERTIFICATE] =
+        "INSERT INTO certificate (device, number, key, certificate, issued_ms, used_ms, ends_ms, barred)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (device, number) DO UPDATE SET (used_ms,"
+        " ends_ms, barred) = (excluded.used_ms, excluded.ends_ms, excluded.barred)",
     [WRITE_HINT] = "INSERT OR REPLACE INTO hint (sink, next_leaf) VALUES (?1, ?2)",
     [WRITE_FIND_DIGEST] = "SELECT digest FROM batch WHERE device = ?1 AND stream = ?2 AND seq = ?3",
     [WRITE_FIND_COVERED] = "SELECT 1 FROM stream_state, log_head WHERE device = ?1 AND stream = ?2"
@@ -151,6 +155,7 @@ static struct hr_status write_devices(struct ledger_sqlite *ledger, const struct
         ledger_bind_u64(statement, 5, device->revision);
         ledger_bind_text(statement, 6, device->reason);
         ledger_bind_u64(statement, 7, device->wants_key ? 1 : 0);
+        ledger_bind_u64(statement, 8, device->wants_transport ? 1 : 0);
         HR_TRY(ledger_run(ledger, statement, "storing a device"));
         HR_TRY(write_keys(ledger, device));
     }
@@ -236,6 +241,7 @@ static struct hr_status write_change(struct ledger_sqlite *ledger, const struct 
     HR_TRY(write_anchors(ledger, change, *first_leaf));
     HR_TRY(ledger_write_audits(ledger, change));
     HR_TRY(ledger_write_enrolments(ledger, change));
+    HR_TRY(ledger_write_certificates(ledger, change));
     return write_hints(ledger);
 }
 

@@ -25,6 +25,7 @@ enum {
     LEDGER_FEEDS_VERSION = 2, /* of the schema that has feeds */
     LEDGER_AUDIT_VERSION = 3, /* of the schema that has audit entries */
     LEDGER_ENROLMENT_VERSION = 4,
+    LEDGER_CERTIFICATE_VERSION = 9,
     LEDGER_FACTS_VERSION = 5, /* of the schema that has facts */
 };
 
@@ -45,6 +46,7 @@ enum ledger_write {
     WRITE_ANCHOR,
     WRITE_AUDIT,
     WRITE_ENROLMENT,
+    WRITE_CERTIFICATE,
     WRITE_HINT,
     WRITE_FIND_DIGEST,
     WRITE_FIND_COVERED,
@@ -93,6 +95,7 @@ struct ledger_sqlite {
     bool has_feeds; /* a reader of an older schema has none */
     bool has_audit; /* likewise */
     bool has_enrolment;
+    bool has_certificates;
     bool has_facts; /* likewise */
     int lock_fd;
     char origin[LEDGER_ORIGIN_CHARS + 1];
@@ -219,6 +222,15 @@ HR_MUST_USE struct hr_status ledger_write_enrolments(const struct ledger_sqlite 
                                                      const struct ledger_commit *change);
 HR_MUST_USE struct hr_status ledger_find_enrolment(void *ctx, const char *serial, uint64_t device_id,
                                                    struct ledger_enrolment *out);
+/* ---- certificate.c ---- */
+HR_MUST_USE struct hr_status ledger_write_certificates(const struct ledger_sqlite *ledger,
+                                                       const struct ledger_commit *change);
+HR_MUST_USE struct hr_status
+ledger_list_certificates(void *ctx, uint64_t device_id,
+                         void (*each)(void *each_ctx, const struct ledger_certificate *row), void *each_ctx);
+HR_MUST_USE struct hr_status ledger_find_certificate(void *ctx, uint64_t device_id,
+                                                     const uint8_t key[WIRE_DIGEST_BYTES],
+                                                     struct ledger_certificate *out);
 HR_MUST_USE struct hr_status
 ledger_list_devices(void *ctx, const struct ledger_page *page,
                     void (*each)(void *each_ctx, const struct ledger_device *device), void *each_ctx);

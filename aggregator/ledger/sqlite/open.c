@@ -194,6 +194,7 @@ static struct hr_status open_writer(struct ledger_sqlite *ledger, const struct l
     ledger->has_feeds = true;
     ledger->has_audit = true;
     ledger->has_enrolment = true;
+    ledger->has_certificates = true;
     ledger->has_facts = true;
     HR_TRY(open_connection(ledger, config, SQLITE_OPEN_READONLY, &ledger->reader));
     return ledger_prepare_reads(ledger);
@@ -211,6 +212,7 @@ static struct hr_status open_reader(struct ledger_sqlite *ledger, const struct l
     ledger->has_feeds = version >= LEDGER_FEEDS_VERSION;
     ledger->has_audit = version >= LEDGER_AUDIT_VERSION;
     ledger->has_enrolment = version >= LEDGER_ENROLMENT_VERSION;
+    ledger->has_certificates = version >= LEDGER_CERTIFICATE_VERSION;
     ledger->has_facts = version >= LEDGER_FACTS_VERSION;
     HR_TRY(read_head(ledger, ledger->reader));
     return ledger_prepare_reads(ledger);
@@ -299,6 +301,8 @@ static struct hr_status open_with(const struct ledger_sqlite_config *config, str
                            .list_devices = ledger_list_devices,
                            .list_audits = ledger_list_audits,
                            .find_enrolment = ledger_find_enrolment,
+                           .certificates = ledger_list_certificates,
+                           .find_certificate = ledger_find_certificate,
                            .set_hint = ledger_set_hint,
                            .get_hint = ledger_get_hint,
                            .first_leaf = ledger_first_leaf,

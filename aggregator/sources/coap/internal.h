@@ -22,9 +22,12 @@ enum {
     SOURCE_PARTS_TOLD = 16,      /* bits of that answer */
     SOURCE_FINISHED = SOURCE_COAP_WAITING_PER_SESSION, /* whole bodies that a session remembers */
     SOURCE_HANDSHAKE_MS = 10000,  /* a TCP connection must come to its first request in this time */
+    SOURCE_RECHECK_MS = 10000,    /* whose transport key has ended meanwhile */
     SOURCE_NOBODY_TIMEOUT_S = 60, /* of sessions without a place: libcoap ends them */
     SOURCE_EVENTS_PER_S = 20,
 };
+
+enum { SOURCE_WHY_CHARS = 288 }; /* of a refusal; its longest part is what the handler says of a key */
 
 #define SOURCE_NONE UINT32_MAX /* no index */
 
@@ -83,6 +86,7 @@ struct source_finished {
 struct source_session {
     coap_session_t *coap; /* NULL: free; else referenced */
     uint64_t device_id;
+    uint8_t key[WIRE_DIGEST_BYTES]; /* SHA-256 of its transport key's SubjectPublicKeyInfo */
     uint64_t last_request_ms;
     uint32_t n_waiting;
     bool is_expired;        /* its certificate, when the session was opened */
@@ -136,6 +140,7 @@ struct source_coap {
     uint32_t events_in_second;
     uint64_t events_second;
     uint64_t next_sweep_ms;
+    uint64_t next_recheck_ms;
     char last_warning[160]; /* libcoap's newest, the reason of a handshake that fails next */
 
     _Atomic uint64_t counters[SOURCE_COAP_N_COUNTERS];
@@ -168,7 +173,10 @@ int source_on_event(coap_session_t *session, coap_event_t event);
 /* The place of this session, made on its first request; NULL: it may have none and will be closed. */
 struct source_session *source_session_of(struct source_coap *source, coap_session_t *coap);
 void source_session_doom(struct source_coap *source, struct source_session *session, const char *why);
-/* Closes what is doomed or was silent for too long; on a recheck also whose device is no longer admitted. */
+/* The certificate of the other side of a session, in DER; empty: there is none. Borrowed. */
+struct hr_bytes source_certificate_of(const coap_session_t *coap);
+/* Closes what is doomed or was silent for too long; on a recheck also whose device or key is no longer
+ * admitted. */
 void source_sessions_sweep(struct source_coap *source, uint64_t now_ms);
 /* Closes all. */
 void source_sessions_end(struct source_coap *source);

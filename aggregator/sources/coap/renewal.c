@@ -33,7 +33,7 @@ static void refuse(struct source_coap *source, const struct source_session *sess
 {
     source_count(source, SOURCE_COAP_RENEWALS_REFUSED, 1);
     source_emit(source, SOURCE_EVENT_REQUEST_REFUSED, session->peer, session->device_id,
-                is_foreign ? "a certificate for another device was asked for"
+                is_foreign ? "no certificate for that device and key over this session"
                            : "what came to /sren is no request for a certificate");
     coap_pdu_set_code(response, is_foreign ? COAP_RESPONSE_CODE_FORBIDDEN : COAP_RESPONSE_CODE_BAD_REQUEST);
 }
@@ -55,7 +55,8 @@ void source_renewal_answer(struct source_coap *source, struct source_session *se
     if (coap_get_data(request, &body.len_bytes, &body.data) == 0) {
         body = hr_bytes_of("", 0);
     }
-    struct hr_status status = renewal->renew(renewal->ctx, session->device_id, body, &certificate);
+    const struct source_peer peer = {session->device_id, session->key, source_certificate_of(session->coap)};
+    struct hr_status status = renewal->renew(renewal->ctx, &peer, body, &certificate);
     if (hr_is_ok(status)) {
         source_count(source, SOURCE_COAP_RENEWALS, 1);
         hand_out(response, certificate);

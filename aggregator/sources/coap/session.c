@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "aggregator/sources/coap/internal.h"
 
+#include <mbedtls/sha256.h>
 #include <mbedtls/ssl.h>
 #include <mbedtls/x509_crt.h>
 #include <stdio.h>
@@ -29,19 +30,55 @@ static bool device_id_of(const char *common_name, uint64_t *out)
     return id != 0;
 }
 
+static void digest_of_key(const mbedtls_x509_crt *certificate, uint8_t out[WIRE_DIGEST_BYTES])
+{
+    if (mbedtls_sha256(certificate->pk_raw.p, certificate->pk_raw.len, out, 0) != 0) {
+        memset(out, 0, WIRE_DIGEST_BYTES);
+    }
+}
+
+/* Why a session with that key is refused, with the key's digest, which an operator is asked for; false: it is
+ * not. */
+static bool refuses_key(const struct source_coap *source, uint64_t device_id,
+                        const uint8_t key[WIRE_DIGEST_BYTES], char out[SOURCE_WHY_CHARS])
+{
+    const struct source_handler *handler = &source->config.handler;
+    const char *why =
+        handler->refuses_key != NULL ? handler->refuses_key(handler->ctx, device_id, key) : NULL;
+    if (why != NULL) {
+        char hex[2 * WIRE_DIGEST_BYTES + 1];
+        for (size_t i = 0; i < WIRE_DIGEST_BYTES; i++) {
+            (void)snprintf(hex + 2 * i, 3, "%02x", key[i]);
+        }
+        (void)snprintf(out, SOURCE_WHY_CHARS, "transport key %s %s", hex, why);
+    }
+    return why != NULL;
+}
+
+static bool refuses_certificate(const struct source_coap *source, uint64_t device_id,
+                                struct hr_bytes certificate, char out[SOURCE_WHY_CHARS])
+{
+    mbedtls_x509_crt parsed;
+    uint8_t key[WIRE_DIGEST_BYTES] = {0};
+    mbedtls_x509_crt_init(&parsed);
+    if (mbedtls_x509_crt_parse_der(&parsed, certificate.data, certificate.len_bytes) == 0) {
+        digest_of_key(&parsed, key);
+    }
+    mbedtls_x509_crt_free(&parsed);
+    return refuses_key(source, device_id, key, out);
+}
+
 /* Early, so that the client is told by a TLS alert. The id is taken from the certificate again when the first
  * request comes: only then has the client shown that it has the key. */
 int source_check_certificate(const char *cn, const uint8_t *certificate, size_t certificate_len_bytes,
                              coap_session_t *session, unsigned int depth, int validated, void *ctx)
 {
-    (void)certificate;
-    (void)certificate_len_bytes;
     struct source_coap *source = ctx;
     if (validated && depth > 0) {
         return 1; /* an issuer's */
     }
     char peer[SOURCE_COAP_PEER_CHARS];
-    char why[160];
+    char why[SOURCE_WHY_CHARS];
     uint64_t device_id = 0;
     source_peer_text(session, peer);
     if (!validated) {
@@ -55,6 +92,8 @@ int source_check_certificate(const char *cn, const uint8_t *certificate, size_t 
     } else if (!source->config.handler.admits(source->config.handler.ctx, device_id)) {
         source_count(source, SOURCE_COAP_DEVICES_REFUSED, 1);
         (void)snprintf(why, sizeof(why), "the device is unknown, revoked or retired");
+    } else if (refuses_certificate(source, device_id, hr_bytes_of(certificate, certificate_len_bytes), why)) {
+        source_count(source, SOURCE_COAP_KEYS_REFUSED, 1);
     } else {
         return 1;
     }
@@ -68,6 +107,12 @@ static const mbedtls_x509_crt *certificate_of(const coap_session_t *coap)
     coap_tls_library_t library = COAP_TLS_LIBRARY_NOTLS;
     const mbedtls_ssl_context *tls = coap_session_get_tls(coap, &library);
     return tls != NULL && library == COAP_TLS_LIBRARY_MBEDTLS ? mbedtls_ssl_get_peer_cert(tls) : NULL;
+}
+
+struct hr_bytes source_certificate_of(const coap_session_t *coap)
+{
+    const mbedtls_x509_crt *certificate = certificate_of(coap);
+    return certificate != NULL ? hr_bytes_of(certificate->raw.p, certificate->raw.len) : hr_bytes_of("", 0);
 }
 
 static bool certified_id(const mbedtls_x509_crt *certificate, uint64_t *out)
@@ -217,12 +262,19 @@ static struct source_session *session_open(struct source_coap *source, coap_sess
         return session_refuse(source, coap, device_id, SOURCE_COAP_DEVICES_REFUSED,
                               "the device is unknown, revoked or retired");
     }
+    uint8_t key[WIRE_DIGEST_BYTES];
+    char why[SOURCE_WHY_CHARS];
+    digest_of_key(certificate, key);
+    if (refuses_key(source, device_id, key, why)) {
+        return session_refuse(source, coap, device_id, SOURCE_COAP_KEYS_REFUSED, why);
+    }
     struct source_session *session = free_place(source, device_id);
     if (session == NULL) {
         return session_refuse(source, coap, device_id, SOURCE_COAP_SESSIONS_REFUSED, "all places are taken");
     }
     *session =
         (struct source_session){.coap = coap, .device_id = device_id, .last_request_ms = source_now_ms()};
+    memcpy(session->key, key, sizeof session->key);
     source_peer_text(coap, session->peer);
     coap_session_set_app_data(coap_session_reference(coap), session);
     newcomer_remove(source, coap);
@@ -234,6 +286,9 @@ static struct source_session *session_open(struct source_coap *source, coap_sess
     if (session->is_expired) {
         source_count(source, SOURCE_COAP_CERTIFICATES_EXPIRED, 1);
         source_emit(source, SOURCE_EVENT_CERTIFICATE_EXPIRED, session->peer, device_id, "accepted; renew it");
+    }
+    if (source->config.handler.key_seen != NULL) {
+        source->config.handler.key_seen(source->config.handler.ctx, device_id, session->key);
     }
     return session;
 }
@@ -248,10 +303,17 @@ static void recheck(struct source_coap *source)
 {
     for (uint32_t i = 0; i < source->n_session_places; i++) {
         struct source_session *session = &source->sessions[i];
-        if (session->coap != NULL && session->doomed == NULL &&
-            !source->config.handler.admits(source->config.handler.ctx, session->device_id)) {
+        if (session->coap == NULL || session->doomed != NULL) {
+            continue;
+        }
+        const bool is_admitted =
+            source->config.handler.admits(source->config.handler.ctx, session->device_id);
+        char why[SOURCE_WHY_CHARS];
+        if (!is_admitted || refuses_key(source, session->device_id, session->key, why)) {
             source_count(source, SOURCE_COAP_SESSIONS_DROPPED, 1);
-            source_session_doom(source, session, "the device may no longer connect");
+            source_session_doom(source, session,
+                                is_admitted ? "its transport key is over"
+                                            : "the device may no longer connect");
         }
     }
 }
@@ -282,7 +344,8 @@ static void close_doomed(struct source_coap *source)
 
 void source_sessions_sweep(struct source_coap *source, uint64_t now_ms)
 {
-    if (atomic_exchange(&source->recheck, false)) {
+    if (atomic_exchange(&source->recheck, false) || now_ms >= source->next_recheck_ms) {
+        source->next_recheck_ms = now_ms + SOURCE_RECHECK_MS;
         recheck(source);
     }
     newcomers_expire(source, now_ms);

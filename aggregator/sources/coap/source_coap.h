@@ -69,6 +69,8 @@ struct source_event {
       "Sessions opened with an expired certificate")                                                         \
     X(DEVICES_REFUSED, "coap_devices_refused_total",                                                         \
       "Handshakes of devices that are unknown, revoked or retired")                                          \
+    X(KEYS_REFUSED, "coap_transport_keys_refused_total",                                                     \
+      "Handshakes with a transport key that is over, or not the device's")                                   \
     X(BATCHES, "coap_batches_received_total", "Envelopes received whole")                                    \
     X(BATCH_BYTES, "coap_envelope_bytes_received_total", "Bytes of these envelopes")                         \
     X(HEADS, "coap_heads_received_total", "GET /h requests received")                                        \

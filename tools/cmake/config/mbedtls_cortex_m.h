@@ -44,7 +44,7 @@
 /* PSA: a few volatile keys, one thread, and a random source of our own */
 #define MBEDTLS_PSA_CRYPTO_C
 #define MBEDTLS_PSA_CRYPTO_EXTERNAL_RNG
-#define MBEDTLS_PSA_KEY_SLOT_COUNT 4
+#define MBEDTLS_PSA_KEY_SLOT_COUNT 5
 #define MBEDTLS_PSA_ASSUME_EXCLUSIVE_BUFFERS
 
 /* Keys and certificates */

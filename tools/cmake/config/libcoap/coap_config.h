@@ -24,9 +24,9 @@
 #define COAP_WITH_LIBMBEDTLS 1
 #define HAVE_MBEDTLS 1
 
-/* Large buffers are static. An answer of the aggregator has less than 100 bytes. */
+/* Large buffers are static. The longest answer of the aggregator is a certificate of 640 bytes. */
 #define COAP_CONSTRAINED_STACK 1
-#define COAP_RXBUFFER_SIZE 512
+#define COAP_RXBUFFER_SIZE 672
 #define COAP_MAX_LOGGING_LEVEL 4 /* up to warnings */
 
 /* One session: a table of two buckets. */

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "firmware/app/transport_file.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static bool is_asked(void *ctx)
+{
+    const struct app_transport_file *file = ctx;
+    return access(file->asked_path, F_OK) == 0;
+}
+
+static void done(void *ctx)
+{
+    const struct app_transport_file *file = ctx;
+    (void)unlink(file->asked_path);
+}
+
+void app_transport_file_open(struct app_transport_file *file, const struct app_config *config,
+                             struct fw_identity_store *store, const struct port_clock *clock,
+                             const struct port_log *log)
+{
+    (void)snprintf(file->asked_path, sizeof file->asked_path, "%s/renew", config->identity.directory);
+    const struct app_transport_config transport = {.store = store,
+                                                   .clock = clock,
+                                                   .log = log,
+                                                   .room = file->room,
+                                                   .asked = {is_asked, done, file},
+                                                   .before_ms = config->renewal_before_ms};
+    app_transport_open(&file->transport, &transport);
+}
+
+/* The image bounds them. */
+static struct hr_bytes copied(struct hr_bytes bytes, uint8_t *room)
+{
+    memcpy(room, bytes.data, bytes.len_bytes);
+    return hr_bytes_of(room, bytes.len_bytes);
+}
+
+struct hr_status app_transport_file_choose(void *ctx, struct net_credentials *out, const char **server_name)
+{
+    struct app_transport_file *file = ctx;
+    const char *same = *server_name;
+    HR_TRY(app_transport_choose(&file->transport, out, server_name));
+    *server_name = same;
+    out->of.memory.ca = copied(out->of.memory.ca, file->ca);
+    out->of.memory.certificate = copied(out->of.memory.certificate, file->certificate);
+    out->of.memory.key = copied(out->of.memory.key, file->key);
+    return hr_ok();
+}
