@@ -3,7 +3,10 @@
  * Where power goes in a test. Programs and erases of a board's memory are numbered from 1 since boot; builds
  * with HEADRACE_FAULTS end the emulator at the one that its command line names (cut=17:torn), so that a test
  * can start it again on the same memory. In a release nothing ever goes. cut_faults.c or cut_none.c is
- * linked. */
+ * linked.
+ *
+ * Builds with HEADRACE_FAULTS also end it at the named places of proto/base/failpoint.h: failpoint=NAME:K
+ * when it is passed for the K-th time, from 1 (failpoint_faults.c). */
 #ifndef BOARD_CUT_H
 #define BOARD_CUT_H
 

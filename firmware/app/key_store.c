@@ -2,6 +2,7 @@
 #include "firmware/app/key_store.h"
 
 #include "firmware/crypto/device_key.h"
+#include "proto/base/failpoint.h"
 #include "proto/base/wipe.h"
 
 static const struct hr_bytes none = {NULL, 0};
@@ -49,6 +50,7 @@ static struct hr_status prepare(void *ctx)
     struct hr_status status = app_key_pair_load_next(&keys->pair, image.next_record_key);
     if (hr_is_ok(status)) {
         status = replace(keys, &image, (struct port_keys_note){.phase = PORT_KEYS_PREPARED});
+        HR_FAILPOINT("key_prepared");
         if (!hr_is_ok(status)) {
             app_key_pair_forget_next(&keys->pair);
         }
@@ -72,7 +74,16 @@ static struct hr_status save(void *ctx, struct port_keys_note note)
     image.has_switch = note.phase != PORT_KEYS_PREPARED;
     image.switch_stream = note.stream;
     image.switch_seq = note.seq;
-    return replace(keys, &image, note);
+    if (is_in_use) {
+        HR_FAILPOINT("key_switch_sealed");
+    }
+    HR_TRY(replace(keys, &image, note));
+    if (note.phase == PORT_KEYS_PLACED) {
+        HR_FAILPOINT("key_placed");
+    } else if (is_in_use) {
+        HR_FAILPOINT("key_in_use");
+    }
+    return hr_ok();
 }
 
 /* What record_key is by now remains alone. */
@@ -92,7 +103,9 @@ static struct hr_status end(struct app_key_store *keys)
 static struct hr_status promote(void *ctx)
 {
     struct app_key_store *keys = ctx;
+    HR_FAILPOINT("key_taken");
     HR_TRY(end(keys));
+    HR_FAILPOINT("key_promoted");
     const struct image_identity *image = &keys->store->image;
     return app_key_pair_load(&keys->pair, image->record_key, image->key_epoch, true);
 }

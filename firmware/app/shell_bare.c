@@ -138,6 +138,12 @@ static void run_reboot(struct app_device *device)
     app_device_reboot(device);
 }
 
+static void run_rotate(struct app_device *device)
+{
+    const bool is_asked = device->trouble == APP_FINE && hr_is_ok(fw_collector_rotate(&device->collector));
+    app_console_text(is_asked ? "rotate asked\r\n" : "rotate no: it does not collect\r\n");
+}
+
 static void run_help(struct app_device *device);
 
 static const struct command commands[] = {
@@ -145,6 +151,7 @@ static const struct command commands[] = {
     {"keys", "who it is; fingerprints only", false, run_keys},
     {"spool", "what waits in the memory", false, run_spool},
     {"net", "addresses and aggregators", false, run_net},
+    {"rotate", "makes another record key", true, run_rotate},
     {"renew", "makes another transport key", true, run_renew},
     {"reboot", "seals what is there and starts again", true, run_reboot},
     {"help", "this list", false, run_help},

@@ -30,3 +30,8 @@ foreach(board qemu_mps2_an385 qemu_lm3s6965)
   hr_board_test(test_board_provision ${board} test_board_provision 3)
   hr_board_test(test_board_renewal ${board} test_board_renewal 3)
 endforeach()
+# The whole life of a device from factory state; provision.cmake has the same with a gateway.
+foreach(board qemu_mps2_an385 qemu_lm3s6965)
+  hr_board_test(test_life ${board} test_life 5)
+  set_tests_properties(test_life_${board} PROPERTIES TIMEOUT 600)
+endforeach()

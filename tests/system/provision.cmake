@@ -11,6 +11,10 @@ set_tests_properties(test_interruptions PROPERTIES LABELS system COST 6 TIMEOUT 
 add_test(NAME test_keys_input
          COMMAND /usr/bin/python3 -W ignore::ResourceWarning ${CMAKE_SOURCE_DIR}/tests/system/test_keys_input.py)
 set_tests_properties(test_keys_input PROPERTIES LABELS system COST 5 TIMEOUT 600 ENVIRONMENT HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin)
+# The whole life of a device from factory state; boards.cmake has the same with boards.
+add_test(NAME test_life_gateway COMMAND /usr/bin/python3 -W ignore::ResourceWarning ${CMAKE_SOURCE_DIR}/tests/system/test_life.py)
+set_tests_properties(test_life_gateway PROPERTIES LABELS system COST 6 TIMEOUT 600 ENVIRONMENT
+  "HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin;HEADRACE_KIND=gateway")
 add_test(NAME test_renewal_store
          COMMAND /usr/bin/python3 -W ignore::ResourceWarning ${CMAKE_SOURCE_DIR}/tests/system/test_renewal_store.py)
 set_tests_properties(test_renewal_store PROPERTIES LABELS system COST 3 TIMEOUT 600 ENVIRONMENT HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin)

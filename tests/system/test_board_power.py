@@ -16,9 +16,10 @@ import unittest
 import nmea_oracle
 from boards import BOARD, CUT_EXIT_CODE, DEADLINE_S, Board, Died, Feeder, coaps, enrol_board, wait_progress
 from harness import Aggregator, Site, SystemTest
+from lives import assert_whole_within_boots
 from pipeline import AIS, EVENTS, LONG, Broker, Topics, body_of, seeded, wait_published
 from test_board import assert_all_arrived, fleet
-from test_crashes import LOSS_BODY, find_run, split_at
+from test_crashes import LOSS_BODY
 
 KILLS = {"qemu_mps2_an385": 50, "qemu_lm3s6965": 25}[BOARD] * (10 if LONG else 1)
 LEAVES = "headrace_ledger_leaves"
@@ -64,12 +65,7 @@ class PowerTest(SystemTest):
         sent = [payload for _, _, _, payload, _ in messages]
         events = sorted((e["record_seq"], e["payload"]) for e in self.broker.tail(AIS))
         boots = sorted({e["record_seq"] for e in self.broker.tail(EVENTS) if e["kind"] == "boot"})
-        at = 0
-        for run in split_at(events, boots):
-            begin = find_run(sent, run, at)
-            self.assertIsNotNone(begin, f"published, but not sent after what came before: {run[:3]}")
-            self.assertEqual(sent[begin:begin + len(run)], run, "a message is missing within a boot")
-            at = begin + len(run)
+        assert_whole_within_boots(self, sent, events, boots)
         print(f"{BOARD}: {len(sent)} messages went in, {len(events)} are in Kafka, the others went with the RAM; {len(boots)} "
               "boots are told", flush=True)
 

@@ -3,17 +3,16 @@
 """A gateway changes its record key: with an offline backlog and under load, killed at each step of its own, while the
 aggregator is killed too; then once more on request of the registry. Every record is in Kafka once, and every raw batch
 verifies with the key of its epoch."""
-import base64
 import collections
 import json
 import os
 import signal
-import sqlite3
 import sys
 import unittest
 
-from harness import Aggregator, Site, SystemTest, free_port, program, run, wait_for
-from pipeline import RAW, Broker, Collector, Fleet, Topics, wait_published
+from harness import Aggregator, Site, SystemTest, free_port, wait_for
+from lives import keys_of, verify_by_epoch
+from pipeline import Broker, Collector, Fleet, Topics, wait_published
 
 RATE = 100
 DEADLINE_S = 300
@@ -101,27 +100,6 @@ class Rotation(SystemTest):
         row = self.shown()["devices"][0]
         self.assertEqual((row["epoch"], row["wants_key"]), (3, False))
 
-    def verify_all(self, topics):
-        """Each raw batch by the key of its epoch, as the ledger has it; gives how many there are by epoch."""
-        counts = collections.Counter()
-        keys = {}
-        with sqlite3.connect(f"file:{self.aggregator.ledger}?mode=ro", uri=True) as ledger:
-            for epoch, spki in ledger.execute("SELECT epoch, spki FROM device_key"):
-                keys[epoch] = self.folder / f"epoch{epoch}.pem"
-                keys[epoch].write_text("-----BEGIN PUBLIC KEY-----\n" + base64.encodebytes(spki).decode() +
-                                       "-----END PUBLIC KEY-----\n")
-        self.assertEqual(sorted(keys), [1, 2, 3])
-        envelope = self.folder / "envelope"
-        for batch in topics.batches:
-            epoch = int.from_bytes(batch.envelope[16:18], "big")
-            counts[epoch] += 1
-            if counts[epoch] <= 20 or batch.flags & 2:
-                envelope.write_bytes(batch.envelope)
-                run(program("headrace"), "verify", envelope, "--key", keys[epoch])
-        envelope.write_bytes(topics.batches[0].envelope)
-        run(program("headrace"), "verify", envelope, "--key", keys[2], expect=1)
-        return dict(counts)
-
     def test_a_gateway_changes_its_key_twice_and_every_record_comes_once(self):
         fleet = self.own(Fleet(self.port, 7, RATE, self.folder))
         self.change_offline()
@@ -136,7 +114,7 @@ class Rotation(SystemTest):
         n_records = topics.assert_exactly_once()
         self.assertEqual(n_records, status["next_record_seq"])
         self.assertEqual(status["stream"], 0)
-        counts = self.verify_all(topics)
+        counts = verify_by_epoch(self, topics, keys_of(self.aggregator, self.device.device_id))
         self.assertEqual(sorted(counts), [1, 2, 3])
         audit = [r["action"] for r in json.loads(self.headrace("audit", self.id, "--json").stdout)]
         self.assertEqual(audit, ["registered", "activated", "key_switched", "key_in_use", "rotation_asked", "key_switched",

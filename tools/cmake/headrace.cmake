@@ -33,8 +33,8 @@ else()
     _FILE_OFFSET_BITS=64 _TIME_BITS=64)
 endif()
 if(HEADRACE_FAULTS AND HEADRACE_BARE)
-  # Power goes at a flash operation of a board, not at a named place (boards/family/cut.h).
-  target_compile_definitions(hr_warnings INTERFACE HR_FAULTS=0)
+  # Power goes, at a flash operation or at a named place (boards/family/cut.h).
+  target_compile_definitions(hr_warnings INTERFACE HR_FAULTS=1)
 elseif(HEADRACE_FAULTS)
   target_compile_definitions(hr_warnings INTERFACE HR_FAULTS=1)
   add_library(hr_failpoint STATIC ${CMAKE_SOURCE_DIR}/tests/support/failpoint.c)
