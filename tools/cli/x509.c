@@ -3,6 +3,7 @@
 
 #include "proto/base/assert.h"
 #include "tools/cli/passphrase.h"
+#include "tools/cli/token_keys.h"
 
 #include <arpa/inet.h>
 #include <openssl/bio.h>
@@ -53,6 +54,9 @@ static int give_passphrase(char *out, int capacity, int is_writing, void *what)
 struct hr_status cli_key_read(const char *path, EVP_PKEY **out)
 {
     char what[1024];
+    if (cli_token_is_named(path)) {
+        return cli_token_key_read(path, out);
+    }
     (void)snprintf(what, sizeof what, "%s", path);
     BIO *file = BIO_new_file(path, "r");
     EVP_PKEY *key = file != NULL ? PEM_read_bio_PrivateKey(file, NULL, give_passphrase, what) : NULL;
