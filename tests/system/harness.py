@@ -200,12 +200,13 @@ def parse_metrics(text):
 class Site:
     """A folder with an authority, a registry, and enrolled devices."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, init=()):
+        """`init` are further words of `ca init`."""
         self.folder = pathlib.Path(folder)
         self.ca = self.folder / "ca"
         self.registry = self.folder / "registry"
         self.registry.mkdir(parents=True, exist_ok=True)
-        self.headrace("ca", "init", "--dir", self.ca)
+        self.headrace("ca", "init", "--dir", self.ca, *init)
         self.headrace("ca", "server", "--dir", self.ca, "--name", SERVER_NAME, "--san", "localhost", "--san", "127.0.0.1")
 
     def headrace(self, *argv, expect=0):

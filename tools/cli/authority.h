@@ -8,6 +8,8 @@
  * (client_ca) server-ca.crt server-ca.key    signs aggregators; what a collector trusts (ca) operator-ca.crt
  * operator-ca.key    signs operators; what an aggregator trusts for its admin API
  *
+ * A .key may hold no key but say in which token it is (token_keys.h).
+ *
  * Three issuers, so that nothing that may sign devices can make a server that devices believe, or an
  * operator, nor any other way round. */
 #ifndef CLI_AUTHORITY_H
@@ -20,6 +22,10 @@
 #define CLI_ISSUER_DEVICES   "device-ca"
 #define CLI_ISSUER_SERVERS   "server-ca"
 #define CLI_ISSUER_OPERATORS "operator-ca"
+
+/* The files of an authority without their endings, its roots first. */
+enum { CLI_AUTHORITY_N_ROOTS = 2, CLI_AUTHORITY_N_FILES = 5 };
+extern const char *const cli_authority_files[CLI_AUTHORITY_N_FILES];
 
 /* A key made and certified by the issuer of that name in the directory. */
 struct cli_certified {

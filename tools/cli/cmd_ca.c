@@ -2,6 +2,7 @@
 #include "tools/cli/authority.h"
 #include "tools/cli/cli.h"
 #include "tools/cli/options.h"
+#include "tools/cli/token_keys.h"
 #include "tools/cli/validity.h"
 #include "tools/cli/verbs.h"
 
@@ -11,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ROOT_DAYS = 15 * 365, ISSUER_DAYS = 10 * 365, SERVER_DAYS = 730, OPERATOR_DAYS = 365 };
+enum { ISSUER_DAYS = 10 * 365, SERVER_DAYS = 730, OPERATOR_DAYS = 365 };
 
 enum { CLI_NAME_CHARS = 80 };
 
@@ -20,17 +21,14 @@ struct pair {
     struct cli_path certificate;
 };
 
-/* The files of an authority, without their endings. */
-static const char *const authority_files[] = {"root", CLI_ROOT_B, CLI_ISSUER_DEVICES, CLI_ISSUER_SERVERS,
-                                              CLI_ISSUER_OPERATORS};
-
-enum { N_ROOTS = 2 };
+const char *const cli_authority_files[CLI_AUTHORITY_N_FILES] = {"root", CLI_ROOT_B, CLI_ISSUER_DEVICES,
+                                                                CLI_ISSUER_SERVERS, CLI_ISSUER_OPERATORS};
 
 bool cli_authority_is_reserved(const char *verb, const char *name, const char *file)
 {
     bool is_of_authority = false;
-    for (size_t i = 0; i < HR_ARRAY_LEN(authority_files); i++) {
-        is_of_authority = is_of_authority || strcmp(authority_files[i], file) == 0;
+    for (size_t i = 0; i < CLI_AUTHORITY_N_FILES; i++) {
+        is_of_authority = is_of_authority || strcmp(cli_authority_files[i], file) == 0;
     }
     if (is_of_authority) {
         (void)fprintf(stderr,
@@ -65,9 +63,10 @@ static struct hr_status certify(const struct cli_certificate *wanted, const stru
 {
     EVP_PKEY *key = NULL;
     X509 *certificate = NULL;
-    HR_TRY(cli_key_new(&key));
+    HR_TRY(wanted->place != NULL ? cli_token_key_new(wanted->place, wanted->common_name, &key, &out->key)
+                                 : cli_key_new(&key));
     struct hr_status status = cli_certificate_issue(wanted, key, issuer, &certificate);
-    if (hr_is_ok(status)) {
+    if (hr_is_ok(status) && wanted->place == NULL) {
         status =
             wanted->is_encrypted
                 ? cli_key_encrypted_pem(
@@ -97,7 +96,12 @@ static struct hr_status open_issuer(const char *directory, const char *issuer_na
     }
     HR_TRY(status);
     HR_TRY(cli_validity_issuer(at.certificate.text, out->certificate));
-    return cli_key_read(at.key.text, &out->key);
+    HR_TRY(cli_key_read(at.key.text, &out->key));
+    bool is_its = EVP_PKEY_eq(X509_get0_pubkey(out->certificate), out->key) == 1;
+    if (!is_its) {
+        (void)fprintf(stderr, "headrace: %s: not the key of %s\n", at.key.text, at.certificate.text);
+    }
+    return hr_status_of(is_its ? HR_OK : HR_DENIED);
 }
 
 static void close_issuer(struct cli_issuer *issuer)
@@ -144,82 +148,29 @@ struct hr_status cli_authority_make(const char *directory, const char *file_name
     struct pair at;
     struct cli_certified made;
     HR_TRY(pair_at(directory, file_name, &at));
-    HR_TRY(issuer_name != NULL ? cli_authority_certify(directory, issuer_name, wanted, &made)
-                               : certify(wanted, NULL, &made));
-    return write_pair(&at, &made, force);
-}
-
-static struct hr_status init(const char *directory, const char *name, bool is_encrypted, bool force)
-{
-    const char *const *files = authority_files;
-    char common_names[HR_ARRAY_LEN(authority_files)][96];
-    struct cli_path paths[2 * HR_ARRAY_LEN(authority_files)];
-    for (size_t i = 0; i < HR_ARRAY_LEN(authority_files); i++) {
-        static const char *const what[] = {"root", "root B", "devices", "servers", "operators"};
-        struct pair at;
-        HR_TRY(pair_at(directory, files[i], &at));
-        paths[2 * i] = at.key;
-        paths[2 * i + 1] = at.certificate;
-        (void)snprintf(common_names[i], sizeof(common_names[i]), "%s %s", name, what[i]);
+    struct hr_status status = issuer_name != NULL
+                                  ? cli_authority_certify(directory, issuer_name, wanted, &made)
+                                  : certify(wanted, NULL, &made);
+    if (hr_is_ok(status)) {
+        status = cli_token_key_prove();
     }
-    HR_TRY(cli_validity_clock());
-    if (!force) {
-        HR_TRY(cli_files_absent(paths, HR_ARRAY_LEN(paths)));
+    if (hr_is_ok(status)) {
+        status = write_pair(&at, &made, force);
     }
-    HR_TRY(cli_directory_make(directory));
-    for (size_t i = 0; i < HR_ARRAY_LEN(authority_files); i++) {
-        bool is_root = i < N_ROOTS;
-        const struct cli_certificate wanted = {.role = is_root ? CLI_ROLE_ROOT : CLI_ROLE_ISSUER,
-                                               .common_name = common_names[i],
-                                               .days = is_root ? ROOT_DAYS : ISSUER_DAYS,
-                                               .is_encrypted = is_encrypted,
-                                               .key_name = files[i]};
-        HR_TRY(cli_authority_make(directory, files[i], is_root ? NULL : "root", &wanted, force));
-    }
-    return hr_ok();
-}
-
-static int cli_ca_init(int argc, char **argv)
-{
-    enum { DIR, NAME, ENCRYPT, FORCE };
-    static const struct cli_option options[] = {
-        {"--dir", "DIR", true, 1, "Where the authority's keys and certificates go."},
-        {"--name", "NAME", false, 1, "What stands in the certificates; default headrace."},
-        {"--encrypt", NULL, false, 1,
-         "Keys under a passphrase: asked for, or of $HEADRACE_CA_PASSPHRASE_FILE or "
-         "$HEADRACE_CA_PASSPHRASE."},
-        {"--force", NULL, false, 1, "Replace an authority. Everything it signed is then worthless."},
-    };
-    static const struct cli_usage usage = {"ca init", NULL, options, HR_ARRAY_LEN(options),
-                                           "Makes two roots, and issuers for devices, servers and operators "
-                                           "under the first. Keys have mode 0600.\n"
-                                           "The roots' keys sign new issuers and trust bundles: keep them "
-                                           "offline, in two places."};
-    struct cli_arguments given;
-    int parsed = cli_options_parse(&usage, argc, argv, &given);
-    if (parsed != CLI_PARSED) {
-        return parsed;
-    }
-    const char *name = cli_option_or(&given, NAME, "headrace");
-    if (!cli_is_name(name) || strlen(name) > 48) { /* a common name has at most 64 characters (RFC 5280) */
-        (void)fprintf(stderr,
-                      "headrace ca init: --name '%s': letters, digits, '.', '-' and '_', at most 48\n", name);
-        return CLI_USAGE;
-    }
-    bool is_encrypted = given.n_values[ENCRYPT] > 0;
-    struct hr_status made = init(given.values[DIR][0], name, is_encrypted, given.n_values[FORCE] > 0);
-    return hr_is_ok(made) ? CLI_OK : CLI_FAILED;
+    cli_token_key_settle(hr_is_ok(status));
+    return status;
 }
 
 static int cli_ca_server(int argc, char **argv)
 {
-    enum { DIR, NAME, SAN, ISSUER, FORCE };
+    enum { DIR, NAME, SAN, ISSUER, FORCE, PKCS11 };
     static const struct cli_option options[] = {
         {"--dir", "DIR", true, 1, "The authority's directory, from `ca init`."},
         {"--name", "NAME", true, 1, "DNS name of the aggregator, such as agg.example."},
         {"--san", "NAME|IP", false, CLI_REPEAT_MAX, "A further DNS name or address; may be repeated."},
         {"--issuer", "NAME", false, 1, "Who signs it, from `ca issuer`; default server-ca."},
         {"--force", NULL, false, 1, "Replace the files of an earlier certificate."},
+        CLI_TOKEN_OPTIONS,
     };
     static const struct cli_usage usage = {
         "ca server", NULL, options, HR_ARRAY_LEN(options),
@@ -237,6 +188,7 @@ static int cli_ca_server(int argc, char **argv)
     if (cli_authority_is_reserved("ca server", name, name)) {
         return CLI_USAGE;
     }
+    cli_token_override(&given, PKCS11);
     const char *names[CLI_REPEAT_MAX + 1] = {name};
     memcpy(&names[1], given.values[SAN], sizeof(given.values[SAN]));
     const struct cli_certificate wanted = {.role = CLI_ROLE_SERVER,
@@ -266,10 +218,14 @@ static struct hr_status make_operators_issuer(const char *directory)
     }
     struct cli_path root;
     HR_TRY(cli_path_of(&root, directory, "root.key"));
+    struct cli_token_place place;
+    bool is_in_token = cli_token_is_named(root.text);
+    HR_TRY(is_in_token ? cli_token_place_of(root.text, &place) : hr_ok());
     const struct cli_certificate wanted = {.role = CLI_ROLE_ISSUER,
                                            .common_name = "headrace operators",
                                            .days = ISSUER_DAYS,
-                                           .is_encrypted = cli_key_is_encrypted(root.text)};
+                                           .is_encrypted = cli_key_is_encrypted(root.text),
+                                           .place = is_in_token ? &place : NULL};
     return cli_authority_make(directory, CLI_ISSUER_OPERATORS, "root", &wanted, false);
 }
 
@@ -294,7 +250,7 @@ static bool is_operator_role(const char *text)
 
 static int cli_ca_operator(int argc, char **argv)
 {
-    enum { DIR, NAME, ROLE, DAYS, FORCE };
+    enum { DIR, NAME, ROLE, DAYS, FORCE, PKCS11 };
     enum { MAX_DAYS = 3650, MAX_NAME_CHARS = 48 };
     static const struct cli_option options[] = {
         {"--dir", "DIR", true, 1, "The authority's directory, from `ca init`."},
@@ -303,6 +259,7 @@ static int cli_ca_operator(int argc, char **argv)
          "viewer: looks. operator: also replays, quarantine, release. admin: also revokes and retires."},
         {"--days", "N", false, 1, "How long the certificate is valid; default 365."},
         {"--force", NULL, false, 1, "Replace the files of an earlier certificate."},
+        CLI_TOKEN_OPTIONS,
     };
     static const struct cli_usage usage = {
         "ca operator", NULL, options, HR_ARRAY_LEN(options),
@@ -324,6 +281,7 @@ static int cli_ca_operator(int argc, char **argv)
                     stderr);
         return CLI_USAGE;
     }
+    cli_token_override(&given, PKCS11);
     char file[CLI_NAME_CHARS];
     (void)snprintf(file, sizeof file, "operator-%s", name);
     if (cli_authority_is_reserved("ca operator", name, file)) {
@@ -354,7 +312,7 @@ int cli_ca(int argc, char **argv)
     if (argc >= 2 && strcmp(argv[1], "revoke") == 0) {
         return cli_ca_revoke(argc - 1, argv + 1);
     }
-    (void)fputs("usage: headrace ca init --dir DIR [--name NAME]\n"
+    (void)fputs("usage: headrace ca init --dir DIR [--name NAME] [--pkcs11 MODULE --token LABEL]\n"
                 "       headrace ca server --dir DIR --name NAME [--san NAME|IP ...] [--issuer NAME]\n"
                 "       headrace ca operator --dir DIR --name NAME --role viewer|operator|admin [--days N]\n"
                 "       headrace ca revoke --dir DIR --name OPERATOR|--serial HEX\n"

@@ -4,6 +4,7 @@
 #include "tools/cli/authority.h"
 #include "tools/cli/cli.h"
 #include "tools/cli/options.h"
+#include "tools/cli/token_keys.h"
 #include "tools/cli/trust_file.h"
 #include "tools/cli/trust_print.h"
 #include "tools/cli/verbs.h"
@@ -15,7 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { DIR, OUT, CA, SIGNER, NAME, THRESHOLD, KEY, SIGN, SHOW, JSON };
+enum { DIR, OUT, CA, SIGNER, NAME, THRESHOLD, KEY, SIGN, SHOW, JSON, PKCS11 };
 
 /* What a bundle is made of; the bundle borrows from it. */
 struct material {
@@ -111,7 +112,9 @@ static struct hr_status take_keys(const struct cli_arguments *given)
         struct cli_path path;
         HR_TRY(cli_path_of(&path, given->values[DIR][0], "%s", fallback[i]));
         if (access(path.text, F_OK) == 0) {
-            HR_TRY(add_key(NULL, path.text));
+            struct hr_status added = add_key(NULL, path.text);
+            bool is_elsewhere = hr_is(added, HR_NOT_FOUND) && cli_token_is_named(path.text);
+            HR_TRY(is_elsewhere ? hr_ok() : added); /* the other root's token may be at hand */
         }
     }
     if (material.n_keys == 0) {
@@ -247,6 +250,7 @@ static const struct cli_option options[] = {
     {"--sign", "FILE", false, 1, "Add signatures to the newest version in FILE."},
     {"--show", "FILE", false, 1, "Show what is in FILE."},
     {"--json", NULL, false, 1, "Show it as JSON, one line a version."},
+    CLI_TOKEN_OPTIONS,
 };
 
 int cli_ca_bundle(int argc, char **argv)
@@ -269,6 +273,7 @@ int cli_ca_bundle(int argc, char **argv)
     if (given.n_values[SHOW] > 0) {
         return show(given.values[SHOW][0], given.n_values[JSON] > 0);
     }
+    cli_token_override(&given, PKCS11);
     struct cli_path path = {.text = ""};
     size_t n_new = 0;
     struct hr_status status;

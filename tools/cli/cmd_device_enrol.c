@@ -4,6 +4,7 @@
 #include "tools/cli/cli.h"
 #include "tools/cli/enrol.h"
 #include "tools/cli/options.h"
+#include "tools/cli/token_keys.h"
 #include "tools/cli/verbs.h"
 
 #include <arpa/inet.h>
@@ -25,6 +26,8 @@ enum option {
     AGGREGATOR,
     SERVER_NAME,
     FORCE,
+    PKCS11,
+    TOKEN,
     BOARD,
     SITE,
     IPV4,
@@ -54,6 +57,7 @@ static const struct cli_option options[] = {
                      "What the aggregator's certificate says; default aggregator."},
     [FORCE] = {"--force", NULL, false, 1,
                "Replace files; a device in the registry gets a further key epoch."},
+    [PKCS11] = CLI_TOKEN_OPTIONS,
     [BOARD] = {"--board", "BOARD", false, 1, "A microcontroller: writes an image of its memory."},
     [SITE] = {"--site", "TEXT", false, 1, "Board: where it stands."},
     [IPV4] = {"--ipv4", "dhcp|A.B.C.D/N", false, 1, "Board: its address; default dhcp."},
@@ -369,6 +373,7 @@ int cli_device_enrol(int argc, char **argv)
                                       .tenant = cli_option_or(&given, TENANT, "default"),
                                       .server_name = cli_option_or(&given, SERVER_NAME, "aggregator"),
                                       .force = given.n_values[FORCE] > 0};
+    cli_token_override(&given, PKCS11);
     char aggregator[128];
     (void)snprintf(aggregator, sizeof(aggregator), "coaps://%.63s:5684", enrolment.server_name);
     bool good = names_are_good(&enrolment);

@@ -3,6 +3,7 @@
  * `headrace device claim`, `device provision` and `device replace`. */
 #include "tools/cli/cli.h"
 #include "tools/cli/provision.h"
+#include "tools/cli/token_keys.h"
 #include "tools/cli/verbs.h"
 
 #include <inttypes.h>
@@ -13,7 +14,7 @@
 
 enum { SERIAL = CLI_ADMIN_N_COMMON, DRY_RUN, FIRST_OF_VERB };
 enum { CLAIM_NAME = FIRST_OF_VERB, CLAIM_SITE, CLAIM_TENANT, CLAIM_DEVICE };
-enum { CONSOLE = FIRST_OF_VERB, SOCKET, AUTHORITY, AGGREGATOR, SERVER_NAME, WAIT, YES };
+enum { CONSOLE = FIRST_OF_VERB, SOCKET, AUTHORITY, AGGREGATOR, SERVER_NAME, WAIT, YES, PKCS11 };
 enum { BODY_CHARS = 1024, WAIT_DEFAULT_S = 120, WAIT_MAX_S = 86400 };
 
 #define DRY_RUN_OPTION                                                                                       \
@@ -179,6 +180,7 @@ int cli_device_provision(int argc, char **argv, bool is_replace)
         [SERVER_NAME] = {"--server-name", "NAME", true, 0, "In the aggregators' certificates."},
         [WAIT] = {"--wait", "SECONDS", false, 0, "For its first batch; default 120."},
         [YES] = {"--yes", NULL, false, 0, "Do not ask (replace)."},
+        [PKCS11] = CLI_TOKEN_OPTIONS,
     };
     static struct provision provision;
     const struct cli_usage usage = {
@@ -194,6 +196,7 @@ int cli_device_provision(int argc, char **argv, bool is_replace)
     if (parsed != CLI_PARSED) {
         return parsed;
     }
+    cli_token_override(&given, PKCS11);
     if (is_replace &&
         (!cli_number(given.positional, CLI_DEVICE_ID_MAX, &provision.replaces) || provision.replaces == 0)) {
         (void)fprintf(stderr, "headrace %s: '%s' is no device id\n", usage.verb, given.positional);

@@ -17,6 +17,20 @@ enum {
     KEPT_BYTES = CLI_PASSPHRASE_MAX_CHARS + 2, /* and a newline */
 };
 
+/* What is asked for. */
+struct kind {
+    const char *variable;
+    const char *prompt;
+    const char *no_terminal;
+};
+
+static const struct kind passphrase = {"PASSPHRASE", "Passphrase of",
+                                       "the key is encrypted, and there is no terminal to ask at; set "
+                                       "$HEADRACE_CA_PASSPHRASE_FILE or $HEADRACE_CA_PASSPHRASE"};
+static const struct kind pin = {"PIN", "PIN of token",
+                                "the token wants a PIN, and there is no terminal to ask at; set "
+                                "$HEADRACE_PKCS11_PIN_FILE or $HEADRACE_PKCS11_PIN"};
+
 /* A passphrase, and where it is looked for. */
 struct kept {
     char name[NAME_CHARS]; /* "CA", of all keys; or "ROOT_B", of root-b.key alone */
@@ -26,10 +40,16 @@ struct kept {
 static struct kept all[KEPT_MAX] = {{.name = "CA"}};
 
 /* $HEADRACE_NAME_PASSPHRASE, or with _FILE behind. */
-static const char *variable(const char *name, bool is_file, char out[VARIABLE_CHARS])
+static const char *variable(const struct kind *kind, const char *name, bool is_file, char out[VARIABLE_CHARS])
 {
-    (void)snprintf(out, VARIABLE_CHARS, "HEADRACE_%s_PASSPHRASE%s", name, is_file ? "_FILE" : "");
+    (void)snprintf(out, VARIABLE_CHARS, "HEADRACE_%s_%s%s", name, kind->variable, is_file ? "_FILE" : "");
     return getenv(out);
+}
+
+static bool has_variable(const struct kind *kind, const char *name)
+{
+    char text[VARIABLE_CHARS];
+    return variable(kind, name, true, text) != NULL || variable(kind, name, false, text) != NULL;
 }
 
 /* The file's name in capitals, without its folder and ending: what its own variables are named after. */
@@ -48,9 +68,8 @@ static void name_of(const char *what, char out[NAME_CHARS])
 static struct kept *kept_for(const char *what)
 {
     char name[NAME_CHARS];
-    char text[VARIABLE_CHARS];
     name_of(what, name);
-    if (variable(name, true, text) == NULL && variable(name, false, text) == NULL) {
+    if (!has_variable(&passphrase, name)) {
         return &all[0];
     }
     size_t i = 0;
@@ -119,51 +138,50 @@ static bool ask(FILE *terminal, const char *prompt, const char *what, char out[K
     return has;
 }
 
-static struct hr_status ask_at_terminal(const char *what, bool is_new, char out[KEPT_BYTES])
+static struct hr_status ask_at_terminal(const struct kind *kind, const char *what, bool is_new,
+                                        char out[KEPT_BYTES])
 {
     char again[KEPT_BYTES] = "";
     FILE *terminal = fopen("/dev/tty", "re");
     if (terminal == NULL) {
-        (void)fprintf(stderr,
-                      "headrace: %s: the key is encrypted, and there is no terminal to ask at; set "
-                      "$HEADRACE_CA_PASSPHRASE_FILE or $HEADRACE_CA_PASSPHRASE\n",
-                      what);
+        (void)fprintf(stderr, "headrace: %s: %s\n", what, kind->no_terminal);
         return hr_status_of(HR_NOT_FOUND);
     }
-    bool has = ask(terminal, "Passphrase of", what, out) &&
+    bool has = ask(terminal, kind->prompt, what, out) &&
                (!is_new || ask(terminal, "Again, the passphrase of", what, again));
     (void)fclose(terminal);
     bool is_same = !is_new || strcmp(out, again) == 0;
     OPENSSL_cleanse(again, sizeof again);
     if (!has || !is_same) {
-        (void)fputs(has ? "headrace: that was not the same\n" : "headrace: no passphrase was given\n",
-                    stderr);
+        (void)fprintf(stderr, has ? "headrace: that was not the same\n" : "headrace: %s: nothing was given\n",
+                      what);
     }
     return hr_status_of(!has ? HR_NOT_FOUND : is_same ? HR_OK : HR_MALFORMED);
 }
 
-static struct hr_status find(const char *what, bool is_new, struct kept *kept)
+static struct hr_status find(const struct kind *kind, const char *name, const char *what, bool is_new,
+                             char out[KEPT_BYTES])
 {
     char file_variable[VARIABLE_CHARS];
     char text_variable[VARIABLE_CHARS];
-    const char *path = variable(kept->name, true, file_variable);
-    const char *text = variable(kept->name, false, text_variable);
+    const char *path = variable(kind, name, true, file_variable);
+    const char *text = variable(kind, name, false, text_variable);
     if (path != NULL) {
-        return read_file(path, file_variable, kept->text);
+        return read_file(path, file_variable, out);
     }
     if (text == NULL) {
-        return ask_at_terminal(what, is_new, kept->text);
+        return ask_at_terminal(kind, what, is_new, out);
     }
     size_t len = strlen(text);
-    (void)snprintf(kept->text, sizeof kept->text, "%s", text);
-    return hr_status_of(len < sizeof kept->text ? HR_OK : HR_MALFORMED);
+    (void)snprintf(out, KEPT_BYTES, "%s", text);
+    return hr_status_of(len < KEPT_BYTES ? HR_OK : HR_MALFORMED);
 }
 
 struct hr_status cli_passphrase(const char *what, bool is_new, const char **out, size_t *len)
 {
     struct kept *kept = kept_for(what);
     if (kept->text[0] == '\0') {
-        struct hr_status status = find(what, is_new, kept);
+        struct hr_status status = find(&passphrase, kept->name, what, is_new, kept->text);
         if (!hr_is_ok(status)) {
             cli_passphrase_wipe();
             return status;
@@ -184,6 +202,23 @@ struct hr_status cli_passphrase(const char *what, bool is_new, const char **out,
     *out = kept->text;
     *len = found;
     return hr_ok();
+}
+
+struct hr_status cli_pin(const char *token, char out[CLI_PIN_BYTES])
+{
+    char name[NAME_CHARS];
+    char text[KEPT_BYTES] = "";
+    name_of(token, name);
+    struct hr_status status = find(&pin, has_variable(&pin, name) ? name : "PKCS11", token, false, text);
+    if (hr_is_ok(status) && (text[0] == '\0' || strlen(text) >= CLI_PIN_BYTES)) {
+        (void)fprintf(stderr, "headrace: %s: a PIN has 1 to %d characters\n", token, CLI_PIN_BYTES - 1);
+        status = hr_status_of(HR_MALFORMED);
+    }
+    if (hr_is_ok(status)) {
+        memcpy(out, text, strlen(text) + 1);
+    }
+    OPENSSL_cleanse(text, sizeof text);
+    return status;
 }
 
 void cli_passphrase_wipe(void)

@@ -3,6 +3,7 @@
 
 #include "proto/base/assert.h"
 #include "tools/cli/passphrase.h"
+#include "tools/cli/token_keys.h"
 
 #include <arpa/inet.h>
 #include <openssl/bio.h>
@@ -62,6 +63,9 @@ static int give_passphrase(char *out, int capacity, int is_writing, void *ctx)
 struct hr_status cli_key_read(const char *path, EVP_PKEY **out)
 {
     struct wanted_passphrase wanted = {.is_missing = false};
+    if (cli_token_is_named(path)) {
+        return cli_token_key_read(path, out);
+    }
     (void)snprintf(wanted.path, sizeof wanted.path, "%s", path);
     BIO *file = BIO_new_file(path, "r");
     EVP_PKEY *key = file != NULL ? PEM_read_bio_PrivateKey(file, NULL, give_passphrase, &wanted) : NULL;

@@ -34,6 +34,8 @@ enum cli_role {
     CLI_ROLE_OPERATOR, /* likewise, with the unit */
 };
 
+struct cli_token_place;
+
 struct cli_certificate {
     enum cli_role role;
     const char *common_name;
@@ -43,6 +45,7 @@ struct cli_certificate {
     int days;
     bool is_encrypted;    /* its key; of a root or an issuer */
     const char *key_name; /* under a passphrase of its own, when there is one: "root-b"; NULL: none */
+    const struct cli_token_place *place; /* the token in which its key is made; NULL: a file */
 };
 
 /* Who signs. A root's own certificate has none. */
@@ -52,7 +55,8 @@ struct cli_issuer {
 };
 
 HR_MUST_USE struct hr_status cli_key_new(EVP_PKEY **out);
-/* Of an encrypted key the passphrase is found as passphrase.h says. */
+/* Of an encrypted key the passphrase is found as passphrase.h says, of one in a token as token_keys.h says.
+ */
 HR_MUST_USE struct hr_status cli_key_read(const char *path, EVP_PKEY **out);
 /* Is the key in this file encrypted? False also when it can't be read. */
 bool cli_key_is_encrypted(const char *path);
