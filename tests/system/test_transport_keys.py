@@ -27,7 +27,7 @@ class TransportKeys(Renewals):
 
     def actions(self):
         rows = json.loads(self.headrace("audit", self.id, "--json").stdout)
-        return [row["action"] for row in rows if row["action"] != "registered"]
+        return [row["action"] for row in rows if row["action"] not in ("registered", "activated")]
 
     def states(self):
         return [row["key_state"] for row in self.transport_keys()]
