@@ -136,6 +136,42 @@ void core_lab_crash(struct core_lab *lab)
     start(lab);
 }
 
+/* Fills `to` with what is in `from`; false: there is no such file. */
+static bool copy_file(const char *from, const char *to)
+{
+    static char bytes[1 << 20];
+    FILE *source = fopen(from, "rb");
+    if (source == NULL) {
+        return false;
+    }
+    const size_t len_bytes = fread(bytes, 1, sizeof bytes, source);
+    assert_true(len_bytes < sizeof bytes && fclose(source) == 0);
+    FILE *target = fopen(to, "wb");
+    assert_non_null(target);
+    assert_true(fwrite(bytes, 1, len_bytes, target) == len_bytes && fclose(target) == 0);
+    return true;
+}
+
+void core_lab_blank(struct core_lab *lab)
+{
+    char blank[2 * TEMP_PATH_CHARS];
+    (void)temp_folder_file(&lab->folder, "blank.db", blank);
+    lab->ledger.close(lab->ledger.ctx);
+    if (!copy_file(blank, lab->path)) {
+        (void)remove(lab->path);
+        start(lab); /* makes the tables, which takes longer than all that a short test does with them */
+        lab->ledger.close(lab->ledger.ctx);
+        assert_true(copy_file(lab->path, blank));
+    }
+    for (uint32_t i = 0; i < LAB_MAX_SLOTS; i++) {
+        lab->slots[i].is_lent = false;
+    }
+    memset(lab->is_answered, 0, lab->n_tickets * sizeof *lab->is_answered);
+    lab->n_tickets = lab->n_answers = 0;
+    lab->now_ms = 1000;
+    start(lab);
+}
+
 void core_lab_close(struct core_lab *lab)
 {
     agg_core_drain(lab->core);

@@ -43,6 +43,9 @@ struct core_lab {
 void core_lab_open(struct core_lab *lab, const struct agg_limits *limits);
 /* Ends the process, so to speak, and starts it again: memory is gone, requests are never answered. */
 void core_lab_crash(struct core_lab *lab);
+/* Starts it over an empty ledger, at the first moment. What it had is forgotten; limits of the same sizes may
+ * be set before. */
+void core_lab_blank(struct core_lab *lab);
 /* Fails the test when something is lent or unanswered; then cleans up. */
 void core_lab_close(struct core_lab *lab);
 
