@@ -3,7 +3,7 @@
  * The admin API.
  *
  *     POST /reprocess               asks for a replay; GET lists them, GET /reprocess/ID shows one
- *     GET  /devices[/after/ID]      a page of the registry
+ *     GET  /devices[/after/ID]      a page of the registry; of ?state=STATE and ?name=PART alone
  *     GET  /devices/ID              one device, with its record keys
  *     POST /devices/ID/decision     quarantine, release, revoke, retire (decision.h)
  *     GET  /devices/ID/audit[/after/N], /audit[/after/N]    who changed what

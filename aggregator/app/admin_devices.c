@@ -10,6 +10,7 @@
 #include "aggregator/app/reply.h"
 #include "aggregator/config/registry_entry.h"
 #include "aggregator/verify/verify.h"
+#include "proto/base/text.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -148,12 +149,33 @@ static bool end_list(struct listing *listing, struct hr_status status, struct ht
     return true;
 }
 
-static bool answer_devices(struct app *app, uint64_t after, struct http_reply *reply)
+static bool take_state(const char *name, struct ledger_filter *filter)
+{
+    for (int state = LEDGER_DEVICE_ENROLLED; state <= LEDGER_DEVICE_STATE_LAST && !filter->has_state;
+         state++) {
+        filter->state = (enum ledger_device_state)state;
+        filter->has_state = strcmp(config_registry_state_name(filter->state), name) == 0;
+    }
+    return filter->has_state;
+}
+
+/* ?state=STATE&name=TEXT, each if it is wanted. */
+static bool answer_devices(struct app *app, uint64_t after, const struct http_request *request,
+                           struct http_reply *reply)
 {
     struct listing listing = {.text = {.reply = reply}};
     const struct ledger_page page = {after, PAGE_ROWS};
+    const char *state = request->argument(request, "state");
+    struct ledger_filter filter = {.name_part = request->argument(request, "name")};
+    if (state != NULL && !take_state(state, &filter)) {
+        return app_reply_error(reply, APP_BAD, "there is no such state");
+    }
+    if (filter.name_part != NULL && !hr_text_ok(hr_bytes_of(filter.name_part, strlen(filter.name_part)))) {
+        return app_reply_error(reply, APP_BAD, "name is UTF-8 without control characters");
+    }
     (void)app_reply_add(&listing.text, "{\"devices\":[");
-    return end_list(&listing, app->ledger.list_devices(app->ledger.ctx, &page, list_device, &listing), reply);
+    return end_list(&listing,
+                    app->ledger.find_devices(app->ledger.ctx, &page, &filter, list_device, &listing), reply);
 }
 
 static void find_device(void *ctx, const struct ledger_device *device)
@@ -330,7 +352,7 @@ bool app_admin_devices(struct app *app, const struct http_request *request, stru
         return app_reply_error(reply, APP_FORBIDDEN, "in plain the registry is shown to this machine alone");
     }
     if (!request->is_post && take_page(path, &after)) {
-        return is_audit ? answer_audit(app, 0, after, reply) : answer_devices(app, after, reply);
+        return is_audit ? answer_audit(app, 0, after, reply) : answer_devices(app, after, request, reply);
     }
     return !is_audit && take_word(&path, "/") && answer_of_device(app, path, request, reply);
 }

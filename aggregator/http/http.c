@@ -132,13 +132,21 @@ static struct http_peer peer_of(const struct http_server *server, struct MHD_Con
     return is_denied ? (struct http_peer){.role = HTTP_ROLE_NONE} : peer;
 }
 
-static struct page admin_page(struct http_server *server, const struct http_peer *peer, const char *url,
-                              bool is_post, const struct upload *upload)
+static const char *argument_of(const struct http_request *request, const char *key)
+{
+    return MHD_lookup_connection_value(request->connection, MHD_GET_ARGUMENT_KIND, key);
+}
+
+static struct page admin_page(struct http_server *server, struct MHD_Connection *connection,
+                              const struct http_peer *peer, const char *url, bool is_post,
+                              const struct upload *upload)
 {
     static const char missing[] = "no such page; /healthz, /readyz and /metrics are here";
     const struct http_request request = {.is_post = is_post,
                                          .peer = *peer,
                                          .path = url,
+                                         .argument = argument_of,
+                                         .connection = connection,
                                          .body = hr_bytes_of(upload->bytes, upload->len_bytes)};
     struct http_reply reply = {.text = server->reply, .capacity_bytes = sizeof(server->reply)};
     if (server->config.admin == NULL || !server->config.admin(server->config.ctx, &request, &reply)) {
@@ -158,11 +166,12 @@ static struct page post_page(struct http_server *server, struct MHD_Connection *
     if (upload->is_too_long) {
         return page_of(MHD_HTTP_CONTENT_TOO_LARGE, "the body is too long");
     }
-    return admin_page(server, peer, url, true, upload);
+    return admin_page(server, connection, peer, url, true, upload);
 }
 
-static struct page page_for(struct http_server *server, const struct http_peer *peer, const char *url,
-                            const char *method, const struct upload *upload)
+static struct page page_for(struct http_server *server, struct MHD_Connection *connection,
+                            const struct http_peer *peer, const char *url, const char *method,
+                            const struct upload *upload)
 {
     if (!is_method(method, MHD_HTTP_METHOD_GET) && !is_method(method, MHD_HTTP_METHOD_HEAD)) {
         return page_of(MHD_HTTP_METHOD_NOT_ALLOWED, "GET, HEAD and POST only");
@@ -181,7 +190,7 @@ static struct page page_for(struct http_server *server, const struct http_peer *
                              readiness.ready ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE,
                              "application/json"};
     }
-    return admin_page(server, peer, url, false, upload);
+    return admin_page(server, connection, peer, url, false, upload);
 }
 
 static bool is_stranger(const struct http_server *server, const struct http_peer *peer)
@@ -202,7 +211,7 @@ static struct page answer(struct http_server *server, struct MHD_Connection *con
         return stranger_page();
     }
     return is_method(method, MHD_HTTP_METHOD_POST) ? post_page(server, connection, &peer, url, upload)
-                                                   : page_for(server, &peer, url, method, upload);
+                                                   : page_for(server, connection, &peer, url, method, upload);
 }
 
 static void take_body(struct upload *upload, const char *bytes, size_t len_bytes)

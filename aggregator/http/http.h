@@ -41,6 +41,9 @@ struct http_request {
     struct http_peer peer;
     const char *path;
     struct hr_bytes body;
+    /* What stands behind the path, ?KEY=VALUE, decoded and not looked at yet; NULL: it does not. */
+    const char *(*argument)(const struct http_request *request, const char *key);
+    void *connection; /* of the room */
 };
 
 struct http_reply {

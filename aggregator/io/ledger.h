@@ -134,6 +134,13 @@ struct ledger_page {
     uint32_t max_rows;
 };
 
+/* Which devices are wanted of a list; zeroed: all. */
+struct ledger_filter {
+    const char *name_part; /* those that have this in their name, byte by byte; NULL: any */
+    bool has_state;
+    enum ledger_device_state state; /* those in it */
+};
+
 /* Two signed headers that can't both be true, or any other refusal worth keeping. */
 struct ledger_conflict {
     uint64_t device_id;
@@ -273,6 +280,11 @@ struct ledger {
     HR_MUST_USE struct hr_status (*list_audits)(void *ctx, uint64_t device_id, const struct ledger_page *page,
                                                 void (*each)(void *each_ctx, const struct ledger_audit *row),
                                                 void *each_ctx);
+    /* As list_devices, of those that pass the filter: the ledger looks through all names, and hands out the
+     * page alone. */
+    HR_MUST_USE struct hr_status (*find_devices)(
+        void *ctx, const struct ledger_page *page, const struct ledger_filter *filter,
+        void (*each)(void *each_ctx, const struct ledger_device *device), void *each_ctx);
     /* What was committed about a serial, or (serial is NULL) about a device. HR_NOT_FOUND: nothing, or a
      * ledger of an older schema. HR_IO: it can't be read now. NULL: this ledger keeps none. [any thread; as
      * the lists] */

@@ -4,6 +4,7 @@
 #include "proto/base/assert.h"
 #include "tests/support/ledger_lab.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static struct ledger_device devices_seen[8];
@@ -40,6 +41,43 @@ static void devices_are_listed_by_page(void **state)
             assert_int_equal(devices_seen[row].device_id, cases[i].first + row);
             assert_int_equal(devices_seen[row].n_keys, (cases[i].first + row - 10) % 3);
         }
+    }
+}
+
+static void devices_are_found_by_name_and_state(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"harbour-gw1", "harbour-gw2", "lock_east", "100%", "lock-east"};
+    struct ledger_device rows[HR_ARRAY_LEN(names)];
+    for (uint32_t i = 0; i < HR_ARRAY_LEN(rows); i++) {
+        rows[i] = (struct ledger_device){.device_id = 20 + i,
+                                         .state = i % 2 == 0 ? LEDGER_DEVICE_ACTIVE : LEDGER_DEVICE_REVOKED};
+        (void)snprintf(rows[i].name, sizeof rows[i].name, "%s", names[i]);
+    }
+    struct ledger_commit change = {.devices = rows, .n_devices = HR_ARRAY_LEN(rows)};
+    assert_ok(ledger_lab.ledger.commit(ledger_lab.ledger.ctx, &change));
+    const struct {
+        struct ledger_page page;
+        struct ledger_filter filter;
+        uint32_t n, first;
+    } cases[] = {
+        {{0, 9}, {NULL, false, 0}, 5, 20},
+        {{0, 9}, {"harbour", false, 0}, 2, 20},
+        {{20, 9}, {"harbour", false, 0}, 1, 21},
+        {{0, 1}, {"east", false, 0}, 1, 22},
+        {{0, 9}, {"_east", false, 0}, 1, 22}, /* no pattern: as it is written */
+        {{0, 9}, {"%", false, 0}, 1, 23},
+        {{0, 9}, {NULL, true, LEDGER_DEVICE_REVOKED}, 2, 21},
+        {{0, 9}, {"gw2", true, LEDGER_DEVICE_REVOKED}, 1, 21},
+        {{0, 9}, {"gw2", true, LEDGER_DEVICE_ENROLLED}, 0, 0},
+        {{0, 9}, {"HARBOUR", false, 0}, 0, 0},
+    };
+    for (size_t i = 0; i < HR_ARRAY_LEN(cases); i++) {
+        n_devices_seen = 0;
+        assert_ok(ledger_lab.ledger.find_devices(ledger_lab.ledger.ctx, &cases[i].page, &cases[i].filter,
+                                                 see_device, NULL));
+        assert_int_equal(n_devices_seen, cases[i].n);
+        assert_true(n_devices_seen == 0 || devices_seen[0].device_id == cases[i].first);
     }
 }
 
@@ -225,6 +263,7 @@ int ledger_suite_run_registry(void)
 {
     const struct CMUnitTest tests[] = {
         SUITE_TEST(devices_are_listed_by_page),
+        SUITE_TEST(devices_are_found_by_name_and_state),
         SUITE_TEST(audit_entries_are_read_back_in_order),
         SUITE_TEST(an_enrolment_is_found_by_serial_and_by_device),
         SUITE_TEST(certificates_keep_what_was_given_and_change_their_times),

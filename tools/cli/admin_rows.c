@@ -7,6 +7,7 @@
 #include "tools/cli/validity.h"
 #include "tools/cli/x509.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -111,6 +112,21 @@ bool cli_admin_get(const char *verb, const struct cli_admin *admin, const char *
                   text[0] != '\0' ? text : reply->body, reply->status, advice_of(admin, reply->status));
     hr_ignore(cli_validity_beside(verb, reply->utc_s)); /* it may be why */
     return false;
+}
+
+void cli_admin_devices_path(uint64_t after, const char *name, const char *state,
+                            char out[CLI_ADMIN_PATH_CHARS])
+{
+    enum { NAME_MAX_BYTES = 63, ENCODED_BYTES = 3 };
+    int at = snprintf(out, CLI_ADMIN_PATH_CHARS, "/devices/after/%" PRIu64 "?%s%s", after,
+                      state != NULL ? "state=" : "", state != NULL ? state : "");
+    if (name == NULL || strlen(name) > NAME_MAX_BYTES) { /* no device's is longer: the rows are looked at */
+        return;
+    }
+    at += snprintf(out + at, CLI_ADMIN_PATH_CHARS - (size_t)at, "&name=");
+    for (const char *c = name; *c != '\0'; c++) {
+        at += snprintf(out + at, ENCODED_BYTES + 1, "%%%02X", (unsigned)(unsigned char)*c);
+    }
 }
 
 bool cli_row_next(const char **rest, struct hr_bytes *row)

@@ -21,6 +21,8 @@ enum cli_admin_option {
     CLI_ADMIN_N_COMMON
 };
 
+enum { CLI_ADMIN_PATH_CHARS = 320 };
+
 #define CLI_ADMIN_DEFAULT_CONFIG "/etc/headrace/aggregator.yaml"
 #define CLI_ADMIN_COMMON_OPTIONS                                                                             \
     [CLI_ADMIN_URL] = {"--admin", "URL", false, 0,                                                           \
@@ -42,6 +44,11 @@ const char *cli_admin_operator(void);
 /* Asks, and tells what went wrong, an error of the aggregator's too. False: no reply of status 200. */
 bool cli_admin_get(const char *verb, const struct cli_admin *admin, const char *path, const char *body,
                    struct cli_admin_reply *reply);
+
+/* The path of the registry's page behind a device, of those alone that have `name` in theirs and are in
+ * `state`; NULL: all. An aggregator of before it could choose sends them all the same. */
+void cli_admin_devices_path(uint64_t after, const char *name, const char *state,
+                            char out[CLI_ADMIN_PATH_CHARS]);
 
 /* The next row at or behind *rest, which moves behind it; false: there is none. Borrowed from the reply. */
 bool cli_row_next(const char **rest, struct hr_bytes *row);

@@ -82,6 +82,7 @@ static void print_audit(struct hr_bytes row, bool is_first)
 
 /* ---- page by page ---- */
 
+/* base NULL: of the registry. */
 static int list_pages(const struct cli_admin *admin, struct listing *listing, const char *base,
                       void (*print)(struct hr_bytes row, bool is_first))
 {
@@ -91,8 +92,12 @@ static int list_pages(const struct cli_admin *admin, struct listing *listing, co
         (void)fputs("[", stdout);
     }
     while (has_more) {
-        char path[PATH_CHARS];
-        (void)snprintf(path, sizeof path, "%s/after/%" PRIu64, base, after);
+        char path[CLI_ADMIN_PATH_CHARS];
+        if (base == NULL) {
+            cli_admin_devices_path(after, listing->name, listing->state, path);
+        } else {
+            (void)snprintf(path, sizeof path, "%s/after/%" PRIu64, base, after);
+        }
         if (!cli_admin_get(listing->verb, admin, path, NULL, &reply)) {
             return CLI_FAILED;
         }
@@ -134,8 +139,8 @@ static int begin(const struct cli_usage *usage, int argc, char **argv, struct cl
 
 static bool is_state(const char *text)
 {
-    static const char *const names[] = {"enrolled", "active",  "quarantined",
-                                        "revoked",  "retired", "rotating"};
+    static const char *const names[] = {"claimed",     "enrolled", "active", "rotating",
+                                        "quarantined", "revoked",  "retired"};
     bool is_known = false;
     for (size_t i = 0; i < HR_ARRAY_LEN(names); i++) {
         is_known = is_known || strcmp(names[i], text) == 0;
@@ -149,7 +154,7 @@ int cli_device_list(int argc, char **argv)
     static const struct cli_option options[] = {
         CLI_ADMIN_COMMON_OPTIONS,
         [STATE] = {"--state", "STATE", false, 0,
-                   "Only those: enrolled, active, rotating, quarantined, revoked, retired."},
+                   "Only those: claimed, enrolled, active, rotating, quarantined, revoked, retired."},
         [NAME] = {"--name", "TEXT", false, 0, "Only those that have this in their name."},
     };
     static const struct cli_usage usage = {"device list", NULL, options, HR_ARRAY_LEN(options),
@@ -171,7 +176,7 @@ int cli_device_list(int argc, char **argv)
         (void)fprintf(stderr, "headrace device list: '%s' is no state\n", listing.state);
         return CLI_USAGE;
     }
-    return list_pages(&admin, &listing, "/devices", print_device);
+    return list_pages(&admin, &listing, NULL, print_device);
 }
 
 int cli_audit(int argc, char **argv)

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { TEXT_CHARS = 128, PATH_CHARS = 64, LINE_CHARS = 128, ONE_BY_ONE = 32 };
+enum { TEXT_CHARS = 128, LINE_CHARS = 128, ONE_BY_ONE = 32 };
 
 static const char head[] = "headrace rotate 1";
 static const char *const words[FLEET_N_STEPS] = {"to_do", "asked", "done", "failed"};
@@ -39,9 +39,9 @@ static bool each_row(struct fleet *fleet, bool (*row_of)(struct fleet *fleet, st
     uint64_t after = 0;
     bool has_more = true;
     while (has_more) {
-        char path[PATH_CHARS];
+        char path[CLI_ADMIN_PATH_CHARS];
         struct hr_bytes row;
-        (void)snprintf(path, sizeof path, "/devices/after/%" PRIu64, after);
+        cli_admin_devices_path(after, fleet->name, NULL, path);
         if (!cli_admin_get(fleet->verb, fleet->admin, path, NULL, &reply)) {
             return false;
         }

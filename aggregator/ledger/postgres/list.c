@@ -161,7 +161,8 @@ static struct hr_status list_losses(void *ctx, uint64_t device_id,
                 &params, visit_loss, &visit);
 }
 
-static struct hr_status list_devices(void *ctx, const struct ledger_page *page,
+static struct hr_status find_devices(void *ctx, const struct ledger_page *page,
+                                     const struct ledger_filter *filter,
                                      void (*each)(void *each_ctx, const struct ledger_device *device),
                                      void *each_ctx)
 {
@@ -169,15 +170,27 @@ static struct hr_status list_devices(void *ctx, const struct ledger_page *page,
     struct ledger_pg_params params = {.n = 0};
     ledger_pg_put_u64(&params, page->after);
     ledger_pg_put_u64(&params, page->max_rows);
-    HR_TRY(list(ctx,
-                "SELECT device, name, tenant, state, revision, reason, epoch, spki, from_stream, from_seq,"
-                " to_stream, to_seq, revoked, wants_key, since_ms, wants_transport FROM (SELECT * FROM device"
-                " WHERE device > $1::bigint"
-                " ORDER BY device LIMIT $2::bigint) AS page LEFT JOIN device_key USING (device)"
-                " ORDER BY device, epoch",
-                &params, visit_device, &rows));
+    ledger_pg_put_text(&params, filter->name_part != NULL ? filter->name_part : "");
+    ledger_pg_put_u64(&params, filter->has_state ? (uint64_t)filter->state : UINT32_MAX);
+    HR_TRY(list(
+        ctx,
+        "SELECT device, name, tenant, state, revision, reason, epoch, spki, from_stream, from_seq,"
+        " to_stream, to_seq, revoked, wants_key, since_ms, wants_transport FROM (SELECT * FROM device WHERE "
+        "device > "
+        "$1::bigint AND ($3::text = '' OR strpos(name, $3::text) > 0) AND $4::bigint IN (4294967295, state)"
+        " ORDER BY device LIMIT $2::bigint) AS page LEFT JOIN device_key USING (device)"
+        " ORDER BY device, epoch",
+        &params, visit_device, &rows));
     ledger_device_rows_end(&rows);
     return hr_ok();
+}
+
+static struct hr_status list_devices(void *ctx, const struct ledger_page *page,
+                                     void (*each)(void *each_ctx, const struct ledger_device *device),
+                                     void *each_ctx)
+{
+    const struct ledger_filter all = {.name_part = NULL};
+    return find_devices(ctx, page, &all, each, each_ctx);
 }
 
 struct audit_visit {
@@ -333,4 +346,5 @@ void ledger_pg_fill_lists(struct ledger *out)
     out->losses = list_losses;
     out->list_devices = list_devices;
     out->list_audits = list_audits;
+    out->find_devices = find_devices;
 }

@@ -34,7 +34,8 @@ static struct hr_status prepare_page(struct ledger_sqlite *ledger, const char *s
     return hr_ok();
 }
 
-struct hr_status ledger_list_devices(void *ctx, const struct ledger_page *page,
+struct hr_status ledger_find_devices(void *ctx, const struct ledger_page *page,
+                                     const struct ledger_filter *filter,
                                      void (*each)(void *each_ctx, const struct ledger_device *device),
                                      void *each_ctx)
 {
@@ -46,14 +47,24 @@ struct hr_status ledger_list_devices(void *ctx, const struct ledger_page *page,
                      "SELECT device, name, tenant, state, revision, reason, epoch, spki, from_stream,"
                      " from_seq, to_stream, to_seq, revoked, wants_key, since_ms, wants_transport FROM "
                      "(SELECT * FROM device "
-                     "WHERE device > ?1"
+                     "WHERE device > ?1 AND (?3 = '' OR instr(name, ?3) > 0) AND (?4 < 0 OR state = ?4)"
                      " ORDER BY device LIMIT ?2) LEFT JOIN device_key USING (device) ORDER BY device, epoch",
                      page, &statement);
     if (hr_is_ok(status)) {
+        ledger_bind_text(statement, 3, filter->name_part != NULL ? filter->name_part : "");
+        ledger_bind_i64(statement, 4, filter->has_state ? (int64_t)filter->state : -1);
         status = ledger_each_device(ledger, ledger->reader, statement, each, each_ctx);
     }
     ledger_unlock_reader(ledger);
     return status;
+}
+
+struct hr_status ledger_list_devices(void *ctx, const struct ledger_page *page,
+                                     void (*each)(void *each_ctx, const struct ledger_device *device),
+                                     void *each_ctx)
+{
+    const struct ledger_filter all = {.name_part = NULL};
+    return ledger_find_devices(ctx, page, &all, each, each_ctx);
 }
 
 struct audit_visit {

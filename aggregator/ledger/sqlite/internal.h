@@ -234,6 +234,9 @@ HR_MUST_USE struct hr_status ledger_find_certificate(void *ctx, uint64_t device_
 HR_MUST_USE struct hr_status
 ledger_list_devices(void *ctx, const struct ledger_page *page,
                     void (*each)(void *each_ctx, const struct ledger_device *device), void *each_ctx);
+HR_MUST_USE struct hr_status
+ledger_find_devices(void *ctx, const struct ledger_page *page, const struct ledger_filter *filter,
+                    void (*each)(void *each_ctx, const struct ledger_device *device), void *each_ctx);
 HR_MUST_USE struct hr_status ledger_list_audits(void *ctx, uint64_t device_id, const struct ledger_page *page,
                                                 void (*each)(void *each_ctx, const struct ledger_audit *row),
                                                 void *each_ctx);

@@ -300,6 +300,7 @@ static struct hr_status open_with(const struct ledger_sqlite_config *config, str
                            .losses = ledger_losses,
                            .list_devices = ledger_list_devices,
                            .list_audits = ledger_list_audits,
+                           .find_devices = ledger_find_devices,
                            .find_enrolment = ledger_find_enrolment,
                            .certificates = ledger_list_certificates,
                            .find_certificate = ledger_find_certificate,
