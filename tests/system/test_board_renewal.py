@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A board in QEMU, provisioned at its console, changes its transport key when the certificate ends by the aggregator's clock.
 The aggregator dies when it was asked, power goes while the key waits, and again when it is certified or has just come up: there
-is one next key, and what the board records arrives."""
+is one next key, and what the board records arrives. Then it is asked for another one from afar."""
 import unittest
 
 import renewing
@@ -82,6 +82,17 @@ class BoardRenewalTest(renewing.Renewing):
         self.assertEqual(len(keys), 1, "one key was asked for")
         self.assertTrue(keys.pop().startswith(second["key_sha256"]))
         self.assertTrue(fields_of(self.board.ask("prov hello", first="= hello")[0])["key"].startswith(second["key_sha256"]))
+        self.assert_delivers()
+
+        # Somebody far away wants another one.
+        self.rotate()
+
+        def is_another():
+            self.feed()
+            told = self.is_current()
+            return told if told and told["key_sha256"] != second["key_sha256"] else None
+        third = wait_progress("another key", is_another, lambda: self.board.lines[-1:])
+        self.assertTrue(self.certified()[-1].startswith(third["key_sha256"]))
         self.assert_delivers()
 
 
