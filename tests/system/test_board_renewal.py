@@ -6,13 +6,40 @@ is one next key, and what the board records arrives. Then it is asked for anothe
 import unittest
 
 import renewing
-from boards import BOARD, Board, coaps, fields_of, wait_progress
+from boards import BOARD, Board, coaps, enrol_board, fields_of, wait_progress
 from harness import wait_for
 from test_board import fleet
 from test_board_provision import Console
 
 
-class BoardRenewalTest(renewing.Renewing):
+class Told:
+    """What self.board says of its transport key."""
+
+    def transport(self):
+        return fields_of(self.board.ask("keys", first="transport ")[0])
+
+    def is_current(self):
+        """The same when no next key is under way."""
+        told = self.transport()
+        return told if told["next"] == "current" else None
+
+
+class AtTheConsole(Told, renewing.Renewing):
+    def test_a_board_that_is_not_locked_changes_its_key_when_it_is_told_to(self):
+        device = enrol_board(self.site, "board", [coaps(self.aggregator.port)])
+        self.board = self.own(Board(device.folder, device.memory))
+        self.board.start()
+        self.board.wait_said("collector_started")
+        first = self.transport()["key_sha256"]
+        self.board.ask("renew")
+        self.board.wait_said("transport_key_changed")
+        second = self.transport()
+        self.assertEqual(second["next"], "current")
+        self.assertNotEqual(second["key_sha256"], first)
+        self.assertTrue(self.certified()[-1].startswith(second["key_sha256"]))
+
+
+class BoardRenewalTest(Told, renewing.Renewing):
     def setUp(self):
         super().setUp()
         out = self.folder / "factory"
@@ -23,15 +50,6 @@ class BoardRenewalTest(renewing.Renewing):
         console = self.own(Console(self.board))
         self.enrol("SN-0001", "--console", console.url, uri=coaps(self.aggregator.port))
         self.n_fed = 0
-
-    def transport(self):
-        """What the board says of its transport key."""
-        return fields_of(self.board.ask("keys", first="transport ")[0])
-
-    def is_current(self):
-        """What it says when no next key is under way."""
-        told = self.transport()
-        return told if told["next"] == "current" else None
 
     def feed(self):
         """A batch or two, if the last ones have gone."""
