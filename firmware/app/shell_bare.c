@@ -93,6 +93,10 @@ static void run_keys(struct app_device *device)
 
 static void run_renew(struct app_device *device)
 {
+    if (!device->identity.is_known) {
+        app_console_text("renew nothing: the board is not provisioned\r\n");
+        return;
+    }
     device->renewal_is_asked = true;
     app_console_text("renew asked for: another transport key, when an aggregator is there\r\n");
 }

@@ -89,6 +89,7 @@ struct hr_status app_transport_choose(struct app_transport *transport, struct hr
     HR_TRY(read_again(transport));
     const struct image_identity *image = image_of(transport);
     const bool uses_next = transport->uses_next = may_use_next(transport);
+    transport->is_up = false; /* nobody tells of the end of a session that was closed here */
     *certificate = uses_next ? image->next_certificate : image->certificate;
     *key = uses_next ? image->next_transport_key : image->transport_key;
     return hr_ok();

@@ -11,7 +11,7 @@ enum {
     CODE_UNAVAILABLE = 5 << 5 | 3,
     LOOK_EVERY_MS = 10 * 1000,
     RETRY_MS = 5 * 60 * 1000,
-    NO_ROOM_MS = 100,
+    NO_ROOM_MS = 1000,
     WAIT_MAX_S = 60,
 };
 

@@ -5,7 +5,6 @@
 #include "tests/support/test_cmocka.h"
 
 #include <string.h>
-#include <time.h>
 
 static uint64_t uptime_ms(void *ctx)
 {
@@ -77,7 +76,6 @@ void transport_lab_open(struct transport_lab *lab)
     assert_ok(crypto_start());
     lab->clock = (struct port_clock){uptime_ms, lab};
     lab->log = (struct port_log){no_log, lab};
-    lab->now_s = (uint64_t)time(NULL);
     pki_folder_make(&lab->folder);
     pki_make_ca(&lab->folder, "ca");
     assert_ok(renew_issuer_open(pki_path(&lab->folder, "ca.pem"), pki_path(&lab->folder, "ca.key"),
@@ -85,6 +83,7 @@ void transport_lab_open(struct transport_lab *lab)
     sim_flash_make(&lab->flash, &config);
     enrol(lab);
     transport_lab_boot(lab);
+    lab->now_s = lab->transport.facts.ends_s - TRANSPORT_LAB_DAYS * UINT64_C(86400);
 }
 
 void transport_lab_close(struct transport_lab *lab)

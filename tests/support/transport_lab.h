@@ -24,7 +24,7 @@ struct transport_lab {
     struct port_clock clock;
     struct port_log log;
     uint64_t now_ms;
-    uint64_t now_s; /* of the aggregator */
+    uint64_t now_s; /* of the aggregator: when the first certificate was made */
     bool is_asked;
     uint32_t n_ups;
     uint32_t n_downs;

@@ -49,6 +49,10 @@ class Renewing(harness.SystemTest):
         self.headrace("provision", *line, "--dir", self.site.ca, "--aggregator", uri, "--server-name", SERVER_NAME, "--wait",
                       "600")
 
+    def rotate(self):
+        """Asks the device for another transport key."""
+        self.headrace("rotate", "1", "--transport", "--reason", "it was asked for")
+
     def batches(self):
         return self.aggregator.query("SELECT count(*) FROM batch WHERE device = 1")[0][0]
 

@@ -2,17 +2,44 @@
 # SPDX-License-Identifier: Apache-2.0
 """A board in QEMU, provisioned at its console, changes its transport key when the certificate ends by the aggregator's clock.
 The aggregator dies when it was asked, power goes while the key waits, and again when it is certified or has just come up: there
-is one next key, and what the board records arrives."""
+is one next key, and what the board records arrives. Then it is asked for another one from afar."""
 import unittest
 
 import renewing
-from boards import BOARD, Board, coaps, fields_of, wait_progress
+from boards import BOARD, Board, coaps, enrol_board, fields_of, wait_progress
 from harness import wait_for
 from test_board import fleet
 from test_board_provision import Console
 
 
-class BoardRenewalTest(renewing.Renewing):
+class Told:
+    """What self.board says of its transport key."""
+
+    def transport(self):
+        return fields_of(self.board.ask("keys", first="transport ")[0])
+
+    def is_current(self):
+        """The same when no next key is under way."""
+        told = self.transport()
+        return told if told["next"] == "current" else None
+
+
+class AtTheConsole(Told, renewing.Renewing):
+    def test_a_board_that_is_not_locked_changes_its_key_when_it_is_told_to(self):
+        device = enrol_board(self.site, "board", [coaps(self.aggregator.port)])
+        self.board = self.own(Board(device.folder, device.memory))
+        self.board.start()
+        self.board.wait_said("collector_started")
+        first = self.transport()["key_sha256"]
+        self.board.ask("renew")
+        self.board.wait_said("transport_key_changed")
+        second = self.transport()
+        self.assertEqual(second["next"], "current")
+        self.assertNotEqual(second["key_sha256"], first)
+        self.assertTrue(self.certified()[-1].startswith(second["key_sha256"]))
+
+
+class BoardRenewalTest(Told, renewing.Renewing):
     def setUp(self):
         super().setUp()
         out = self.folder / "factory"
@@ -23,15 +50,6 @@ class BoardRenewalTest(renewing.Renewing):
         console = self.own(Console(self.board))
         self.enrol("SN-0001", "--console", console.url, uri=coaps(self.aggregator.port))
         self.n_fed = 0
-
-    def transport(self):
-        """What the board says of its transport key."""
-        return fields_of(self.board.ask("keys", first="transport ")[0])
-
-    def is_current(self):
-        """What it says when no next key is under way."""
-        told = self.transport()
-        return told if told["next"] == "current" else None
 
     def feed(self):
         """A batch or two, if the last ones have gone."""
@@ -82,6 +100,17 @@ class BoardRenewalTest(renewing.Renewing):
         self.assertEqual(len(keys), 1, "one key was asked for")
         self.assertTrue(keys.pop().startswith(second["key_sha256"]))
         self.assertTrue(fields_of(self.board.ask("prov hello", first="= hello")[0])["key"].startswith(second["key_sha256"]))
+        self.assert_delivers()
+
+        # Somebody far away wants another one.
+        self.rotate()
+
+        def is_another():
+            self.feed()
+            told = self.is_current()
+            return told if told and told["key_sha256"] != second["key_sha256"] else None
+        third = wait_progress("another key", is_another, lambda: self.board.lines[-1:])
+        self.assertTrue(self.certified()[-1].startswith(third["key_sha256"]))
         self.assert_delivers()
 
 

@@ -168,6 +168,15 @@ static void a_refused_key_gives_way_to_the_old_one_for_a_while(void **state)
     assert_string_equal(app_transport_phase_name(&lab.transport), "current");
 }
 
+static void a_refusal_counts_behind_a_session_that_was_closed_here(void **state)
+{
+    (void)state;
+    lab.events.up(lab.events.ctx);
+    assert_ok(transport_lab_renew(&lab));
+    open_and_fail(PORT_NET_DOWN_REFUSED); /* the uplink closed the session without an event */
+    assert_true(uses_old());
+}
+
 static void a_key_that_nobody_answers_to_gives_way_after_three_times(void **state)
 {
     (void)state;
@@ -194,6 +203,7 @@ int main(void)
                                         end),
         cmocka_unit_test_setup_teardown(a_key_is_the_key_when_a_session_came_up_with_it, begin, end),
         cmocka_unit_test_setup_teardown(a_refused_key_gives_way_to_the_old_one_for_a_while, begin, end),
+        cmocka_unit_test_setup_teardown(a_refusal_counts_behind_a_session_that_was_closed_here, begin, end),
         cmocka_unit_test_setup_teardown(a_key_that_nobody_answers_to_gives_way_after_three_times, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
