@@ -29,3 +29,7 @@ set_tests_properties(test_board_bus_qemu_mps2_an385 test_board_bus_line_qemu_mps
 foreach(board qemu_mps2_an385 qemu_lm3s6965)
   hr_board_test(test_board_provision ${board} test_board_provision 3)
 endforeach()
+foreach(board qemu_mps2_an385 qemu_lm3s6965)
+  hr_board_test(test_board_trust ${board} test_board_trust 3)
+  set_tests_properties(test_board_trust_${board} PROPERTIES TIMEOUT 600)
+endforeach()
