@@ -56,11 +56,18 @@ void fw_uplink_ask_trust(struct fw_uplink *uplink)
     fetch->token = token;
 }
 
+static void refuse(struct fw_uplink *uplink, const char *why)
+{
+    PORT_LOG(uplink->config.log, PORT_LOG_WARN, "trust_refused",
+             {"wanted_version", NULL, (int64_t)fw_trust_version(uplink->config.trust) + 1}, {"why", why, 0});
+    fw_uplink_tell(uplink, FW_EVENT_TRUST_REFUSED, why);
+    give_up(uplink, RETRY_MS);
+}
+
 static void offer(struct fw_uplink *uplink)
 {
     struct fw_trust *trust = uplink->config.trust;
     const char *why = "";
-    uint32_t wanted = fw_trust_version(trust) + 1;
     struct hr_status status =
         fw_trust_offer(trust, hr_bytes_of(fw_trust_room(trust), uplink->fetch.len_bytes), &why);
     fw_uplink_trust_forget(uplink);
@@ -71,10 +78,15 @@ static void offer(struct fw_uplink *uplink)
         fw_uplink_drop_session(uplink);
         return;
     }
-    PORT_LOG(uplink->config.log, PORT_LOG_WARN, "trust_refused", {"wanted_version", NULL, wanted},
-             {"why", why, 0});
-    fw_uplink_tell(uplink, FW_EVENT_TRUST_REFUSED, why);
-    give_up(uplink, RETRY_MS);
+    refuse(uplink, why);
+}
+
+/* What the head of a piece says of the bundle. */
+static bool is_too_big(struct hr_bytes payload)
+{
+    struct hr_reader reader = hr_reader_over(payload);
+    (void)hr_read_u32(&reader);
+    return hr_read_u16(&reader) > TRUST_MAX_BYTES;
 }
 
 /* False: it does not continue what has come. */
@@ -109,6 +121,9 @@ bool fw_uplink_trust_answered(struct fw_uplink *uplink, uint32_t token, uint8_t 
     fetch->is_active = false;
     if (coap_code == CODE_NOT_FOUND) {
         give_up(uplink, 0);
+    } else if (coap_code == CODE_CONTENT && is_too_big(payload)) {
+        uplink->config.trust->counters.malformed++;
+        refuse(uplink, "too_big");
     } else if (coap_code != CODE_CONTENT || !take_piece(uplink, payload, &is_whole)) {
         uplink->counters.bad_answers++;
         give_up(uplink, RETRY_MS);

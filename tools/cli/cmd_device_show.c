@@ -84,6 +84,10 @@ static bool print_keys(const struct image_identity *identity)
     for (uint8_t i = 0; i < identity->n_ca; i++) {
         print_certificate("trusts", identity->ca[i]);
     }
+    if (identity->trust_version != 0) {
+        (void)printf("%-12s trust bundle %" PRIu32 ", whose authorities count instead\n", "follows",
+                     identity->trust_version);
+    }
     OPENSSL_free(spki);
     X509_free(certificate);
     EVP_PKEY_free(transport_key);
