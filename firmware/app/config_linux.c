@@ -142,6 +142,9 @@ static void check_config(const void *section, struct conf_place *place)
     if (has_directory && config->renewal_folder[0] != '\0') {
         conf_complain(place, "renewal", "folder: the identity's directory has it");
     }
+    if (has_directory && config->trust[0] != '\0') {
+        conf_complain(place, "trust", "the identity's directory has it");
+    }
     uint32_t n_http = 0;
     for (uint32_t i = 0; i < config->n_taps; i++) {
         n_http += config->taps[i].type == APP_TAP_HTTP ? 1 : 0;

@@ -4,6 +4,7 @@
 
 #include "firmware/app/console.h"
 #include "firmware/app/plant.h"
+#include "firmware/app/trust_store.h"
 #include "firmware/ports/cortex_m/netif.h"
 #include "proto/base/assert.h"
 
@@ -165,6 +166,7 @@ static struct hr_status start_collector(struct app_device *device)
         .utc = NULL,
         .renew = &device->transport.port,
         .hash = crypto_hash(),
+        .trust = app_trust_store_followed(),
         .spool = &device->spool,
         .report = &device->report,
         .version = APP_VERSION,
@@ -177,6 +179,7 @@ static struct hr_status start_collector(struct app_device *device)
     };
     HR_TRY(fw_collector_start(&device->collector, &config));
     fw_collector_add_source(&device->collector, (struct fw_stats_source){framer_stats, device});
+    app_trust_store_count(&device->collector);
     app_plant_start(&device->collector, board_flash(), &device->identity.store.image.regions);
     fw_collector_add_source(&device->collector, (struct fw_stats_source){device_stats, device});
     PORT_LOG(app_console_log(), PORT_LOG_INFO, "collector_started",

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "firmware/app/console.h"
 #include "firmware/app/device_parts.h"
+#include "firmware/app/trust_store.h"
 #include "firmware/ports/cortex_m/netif.h"
 
 #include <string.h>
@@ -94,6 +95,18 @@ void app_network_open_transport(struct app_device *device)
     app_transport_open(&device->transport, &config);
 }
 
+static struct hr_status choose(void *ctx, struct net_credentials *out, const char **server_name)
+{
+    struct app_device *device = ctx;
+    struct hr_bytes certificate;
+    struct hr_bytes key;
+    HR_TRY(app_transport_choose(&device->transport, &certificate, &key));
+    *out = (struct net_credentials){.kind = NET_CREDENTIALS_MEMORY,
+                                    .of.memory = {app_trust_store_ca(), certificate, key}};
+    *server_name = app_trust_store_server_name();
+    return hr_ok();
+}
+
 void app_network_start_client(struct app_device *device)
 {
     const struct image_identity *image = &device->identity.store.image;
@@ -101,8 +114,8 @@ void app_network_start_client(struct app_device *device)
         .addresses = device->identity.addresses,
         .n_addresses = image->n_aggregators,
         .window = NET_MAX_WINDOW,
-        .choose = app_transport_choose,
-        .choose_ctx = &device->transport,
+        .choose = choose,
+        .choose_ctx = device,
         .long_answer = (uint8_t *)&device->stats,
         .long_answer_bytes = sizeof device->stats,
         .open_timeout_ms = OPEN_TIMEOUT_MS,

@@ -21,7 +21,8 @@ enum app_trouble {
     APP_IMAGE_UNKNOWN, /* a format that this firmware does not know */
     APP_IMAGE_FOREIGN, /* made for another board, or another division of the memory */
     APP_NO_SEED,       /* nothing to make random numbers from: no key is used, no handshake begins */
-    APP_KEYS_REFUSED,  /* the image's record key is none, it has two authorities, or an address is none */
+    APP_KEYS_REFUSED,  /* the image's record key is none, it has more authorities than the board takes, or an
+                          address is none */
     APP_SPOOL_FOREIGN, /* the spool is another device's, or of a newer format */
     APP_SPOOL_FAILED,  /* the memory failed under the spool */
 };

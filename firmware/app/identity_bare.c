@@ -2,6 +2,8 @@
 #include "firmware/app/identity.h"
 
 #include "boards/family/board.h"
+#include "firmware/app/console.h"
+#include "firmware/app/trust_store.h"
 #include "firmware/core/provision.h"
 #include "proto/base/assert.h"
 #include "proto/base/wipe.h"
@@ -116,11 +118,8 @@ static bool read_addresses(struct app_identity *identity)
 
 static enum app_trouble load_keys(struct app_identity *identity)
 {
-    const struct image_identity *image = &identity->store.image;
-    /* A session trusts one authority (struct net_credentials); to leave out another would be no one's word.
-     */
-    if (image->n_ca != 1 || !read_addresses(identity) ||
-        !hr_is_ok(app_key_store_open(&identity->keys, &identity->store))) {
+    if (!read_addresses(identity) || !hr_is_ok(app_key_store_open(&identity->keys, &identity->store)) ||
+        !hr_is_ok(app_trust_store_open(app_console_log()))) {
         return APP_KEYS_REFUSED;
     }
     return APP_FINE;
@@ -130,6 +129,8 @@ enum app_trouble app_identity_load(struct app_identity *identity, const struct p
 {
     enum app_trouble trouble = read_image(identity, memory);
     if (trouble == APP_FINE) {
+        const struct image_regions *regions = &identity->store.image.regions;
+        app_trust_store_init(memory, image_trust_address(regions, 0), &identity->store);
         trouble = take_seed(memory);
     }
     if (trouble == APP_FINE && !identity->is_known) {

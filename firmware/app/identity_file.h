@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A gateway's identity in a directory: the file `identity`, which has the pages of a board's memory
- * (proto/SPEC.md section 10) and is its owner's only, and the socket `provision.sock`, at which the ceremony
- * of firmware/core/ceremony.h is answered, one caller at a time. [loop] */
+ * (proto/SPEC.md section 10) and is its owner's only, the file `trust` with those of the trust bundle, and
+ * the socket `provision.sock`, at which the ceremony of firmware/core/ceremony.h is answered, one caller at a
+ * time. [loop] */
 #ifndef APP_IDENTITY_FILE_H
 #define APP_IDENTITY_FILE_H
 
@@ -18,6 +19,7 @@
 struct app_identity_file {
     struct fw_identity_store store;
     struct port_flash_file file;
+    struct port_flash_file bundles; /* the pages of trust_store.h */
     struct fw_ceremony ceremony;
     const struct port_log *log;
     int listening_fd;

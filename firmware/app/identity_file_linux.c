@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "firmware/app/identity_file.h"
 
+#include "firmware/app/trust_store.h"
 #include "firmware/net/client.h"
 #include "proto/base/assert.h"
 
@@ -82,22 +83,34 @@ static struct hr_status read_file(struct app_identity_file *identity, const stru
     return status;
 }
 
-static struct hr_status open_file(struct app_identity_file *identity, const struct app_identity *config)
+static struct hr_status open_pages(const struct app_identity_file *identity, const char *path,
+                                   struct port_flash_file *out)
 {
-    char path[PATH_CHARS];
-    (void)snprintf(path, sizeof path, "%s/identity", config->directory);
-    if (mkdir(config->directory, 0700) != 0 && errno != EEXIST) {
-        return complain(identity->log, config->directory, strerror(errno), HR_IO);
-    }
     const struct port_flash_file_config geometry = {
         .path = path, .sector_bytes = SECTOR_BYTES, .n_sectors = N_SECTORS};
     uint64_t actual_bytes = 0;
-    struct hr_status status = port_flash_file_open(&identity->file, &geometry, &actual_bytes);
+    struct hr_status status = port_flash_file_open(out, &geometry, &actual_bytes);
     if (!hr_is_ok(status)) {
         return complain(identity->log, path,
                         hr_is(status, HR_DENIED) ? "another process has it" : strerror(errno), status.code);
     }
-    return read_file(identity, config, path);
+    return status;
+}
+
+static struct hr_status open_file(struct app_identity_file *identity, const struct app_identity *config)
+{
+    char path[PATH_CHARS];
+    char trust_path[PATH_CHARS];
+    (void)snprintf(path, sizeof path, "%s/identity", config->directory);
+    (void)snprintf(trust_path, sizeof trust_path, "%s/trust", config->directory);
+    if (mkdir(config->directory, 0700) != 0 && errno != EEXIST) {
+        return complain(identity->log, config->directory, strerror(errno), HR_IO);
+    }
+    HR_TRY(open_pages(identity, path, &identity->file));
+    HR_TRY(read_file(identity, config, path));
+    HR_TRY(open_pages(identity, trust_path, &identity->bundles));
+    app_trust_store_init(&identity->bundles.port, 0, &identity->store);
+    return hr_ok();
 }
 
 /* ---- the ceremony ---- */
@@ -250,6 +263,7 @@ void app_identity_file_close(struct app_identity_file *identity)
     if (identity->socket[0] != '\0') {
         (void)unlink(identity->socket);
     }
+    port_flash_file_close(&identity->bundles);
     port_flash_file_close(&identity->file);
 }
 

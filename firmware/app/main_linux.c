@@ -12,6 +12,7 @@
 #include "firmware/app/taps.h"
 #include "firmware/app/transport_file.h"
 #include "firmware/app/trust.h"
+#include "firmware/app/trust_store.h"
 #include "firmware/core/collector.h"
 #include "firmware/net/client.h"
 #include "firmware/ports/linux/host.h"
@@ -155,11 +156,26 @@ static struct hr_status open_keys(void)
     app.has_identity = true;
     HR_TRY(wait_for_identity());
     HR_TRY(app_identity_file_apply(&app.identity, &app.config));
+    HR_TRY(app_trust_store_open(&app.log.port));
     app.keys = &app.key_store.pair;
     return app_key_store_open(&app.key_store, &app.identity.store);
 }
 
-/* Nothing where the transport chooses. */
+/* Of an identity in a directory. */
+static struct hr_status choose(void *ctx, struct net_credentials *out, const char **server_name)
+{
+    struct hr_bytes certificate;
+    struct hr_bytes key;
+    (void)ctx;
+    HR_TRY(app_transport_file_choose(&app.transport, &certificate, &key));
+    *out = (struct net_credentials){
+        .kind = NET_CREDENTIALS_MEMORY,
+        .of.memory = {.ca = app_trust_store_ca(), .certificate = certificate, .key = key}};
+    *server_name = app_trust_store_server_name();
+    return hr_ok();
+}
+
+/* Nothing where choose gives them. */
 static struct net_credentials credentials(void)
 {
     return (struct net_credentials){
@@ -175,8 +191,7 @@ static struct net_config net_config_of(const struct app_config *config)
         .window = (uint8_t)config->window,
         .server_name = app.trust.server_name,
         .credentials = credentials(),
-        .choose = app.has_identity ? app_transport_file_choose : NULL,
-        .choose_ctx = &app.transport,
+        .choose = app.has_identity ? choose : NULL,
         .open_timeout_ms = config->open_timeout_ms,
         .exchange_timeout_ms = config->exchange_timeout_ms,
         .silence_ms = config->silence_ms,
@@ -212,7 +227,7 @@ static struct hr_status start_collector(const struct fw_spool_report *report)
         .net = &app.net.port,
         .utc = port_linux_utc(),
         .hash = crypto_hash(),
-        .trust = app.trust.is_followed ? &app.trust.trust : NULL,
+        .trust = app.trust.is_followed ? &app.trust.trust : app_trust_store_followed(),
         .renew = app.has_identity ? &app.transport.transport.port : app_renew_port(&app.renew),
         .spool = &app.spool_file.spool,
         .report = report,
@@ -226,6 +241,7 @@ static struct hr_status start_collector(const struct fw_spool_report *report)
     };
     HR_TRY(fw_collector_start(&app.collector, &config));
     app_trust_count(&app.trust, &app.collector);
+    app_trust_store_count(&app.collector);
     return hr_ok();
 }
 

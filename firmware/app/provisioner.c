@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "firmware/app/provisioner.h"
 
+#include "firmware/app/trust_store.h"
 #include "firmware/crypto/crypto.h"
 #include "firmware/crypto/device_key.h"
 #include "firmware/net/client.h"
@@ -60,12 +61,26 @@ static bool is_address(void *ctx, const char *uri)
     return hr_is_ok(net_address_parse(uri, &address));
 }
 
+static bool follows_trust(void *ctx)
+{
+    (void)ctx;
+    return app_trust_store_follows();
+}
+
+static struct hr_status keep_trust(void *ctx, uint32_t i, struct hr_bytes piece, struct image_identity *next)
+{
+    (void)ctx;
+    return app_trust_store_keep(i, piece, next);
+}
+
 static const struct fw_ceremony_ports ports = {.sample = sample,
                                                .new_key = new_key,
                                                .public_key = public_key,
                                                .sign = sign,
                                                .check = check,
                                                .is_address = is_address,
+                                               .follows_trust = follows_trust,
+                                               .keep_trust = keep_trust,
                                                .say = app_provisioner_say,
                                                .hash = crypto_hash,
                                                .firmware = APP_VERSION,

@@ -14,7 +14,6 @@ struct app_transport_file {
     struct app_transport transport;
     char asked_path[APP_PATH_MAX_CHARS + 8];
     uint8_t room[APP_TRANSPORT_ROOM_BYTES];
-    uint8_t ca[IMAGE_CERTIFICATE_MAX_BYTES];
     uint8_t certificate[IMAGE_CERTIFICATE_MAX_BYTES];
     uint8_t key[IMAGE_KEY_MAX_BYTES];
 };
@@ -24,9 +23,8 @@ void app_transport_file_open(struct app_transport_file *file, const struct app_c
                              struct fw_identity_store *store, const struct port_clock *clock,
                              const struct port_log *log);
 
-/* For net_config.choose; its ctx is the file. The server's name stays what it is. HR_IO as
- * app_transport_choose. */
-HR_MUST_USE struct hr_status app_transport_file_choose(void *ctx, struct net_credentials *out,
-                                                       const char **server_name);
+/* As app_transport_choose, and what it gives stays as it is until the next call. */
+HR_MUST_USE struct hr_status app_transport_file_choose(struct app_transport_file *file,
+                                                       struct hr_bytes *certificate, struct hr_bytes *key);
 
 #endif

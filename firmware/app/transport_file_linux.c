@@ -38,14 +38,11 @@ static struct hr_bytes copied(struct hr_bytes bytes, uint8_t *room)
     return hr_bytes_of(room, bytes.len_bytes);
 }
 
-struct hr_status app_transport_file_choose(void *ctx, struct net_credentials *out, const char **server_name)
+struct hr_status app_transport_file_choose(struct app_transport_file *file, struct hr_bytes *certificate,
+                                           struct hr_bytes *key)
 {
-    struct app_transport_file *file = ctx;
-    const char *same = *server_name;
-    HR_TRY(app_transport_choose(&file->transport, out, server_name));
-    *server_name = same;
-    out->of.memory.ca = copied(out->of.memory.ca, file->ca);
-    out->of.memory.certificate = copied(out->of.memory.certificate, file->certificate);
-    out->of.memory.key = copied(out->of.memory.key, file->key);
+    HR_TRY(app_transport_choose(&file->transport, certificate, key));
+    *certificate = copied(*certificate, file->certificate);
+    *key = copied(*key, file->key);
     return hr_ok();
 }

@@ -83,18 +83,14 @@ static void read_facts(struct app_transport *transport)
     }
 }
 
-struct hr_status app_transport_choose(void *ctx, struct net_credentials *out, const char **server_name)
+struct hr_status app_transport_choose(struct app_transport *transport, struct hr_bytes *certificate,
+                                      struct hr_bytes *key)
 {
-    struct app_transport *transport = ctx;
     HR_TRY(read_again(transport));
     const struct image_identity *image = image_of(transport);
     const bool uses_next = transport->uses_next = may_use_next(transport);
-    *out = (struct net_credentials){
-        .kind = NET_CREDENTIALS_MEMORY,
-        .of.memory = {.ca = image->ca[0],
-                      .certificate = uses_next ? image->next_certificate : image->certificate,
-                      .key = uses_next ? image->next_transport_key : image->transport_key}};
-    *server_name = image->server_name;
+    *certificate = uses_next ? image->next_certificate : image->certificate;
+    *key = uses_next ? image->next_transport_key : image->transport_key;
     return hr_ok();
 }
 

@@ -20,7 +20,6 @@
 #include "firmware/core/identity_store.h"
 #include "firmware/core/uplink.h"
 #include "firmware/crypto/device_key.h"
-#include "firmware/net/client.h"
 
 enum {
     APP_TRANSPORT_ROOM_BYTES = 2 * FW_CSR_MAX_BYTES,
@@ -63,10 +62,10 @@ void app_transport_open(struct app_transport *transport, const struct app_transp
 /* Has the events of the network pass through here, which tell what a session was opened with. */
 struct port_net_events app_transport_watch(struct app_transport *transport, struct port_net_events events);
 
-/* For net_config.choose; its ctx is the transport. What it gives is borrowed from the store's page. HR_IO:
- * the identity can't be read now. */
-HR_MUST_USE struct hr_status app_transport_choose(void *ctx, struct net_credentials *out,
-                                                  const char **server_name);
+/* What the next session is opened with, asked right before (net_config.choose); borrowed from the store's
+ * page. HR_IO: the identity can't be read now. */
+HR_MUST_USE struct hr_status app_transport_choose(struct app_transport *transport,
+                                                  struct hr_bytes *certificate, struct hr_bytes *key);
 
 /* "current", "waiting", "certified": how far the next key is, for people. Static storage. */
 const char *app_transport_phase_name(const struct app_transport *transport);

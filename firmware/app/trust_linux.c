@@ -52,16 +52,6 @@ static struct hr_status usable(void *ctx, const struct trust_bundle *bundle)
     return hr_ok();
 }
 
-/* The configured name while the bundle has it; else the bundle's first. */
-static void choose_name(struct app_trust *trust, const struct trust_bundle *bundle)
-{
-    const char *chosen = bundle->n_names > 0 ? bundle->names[0] : trust->config->server_name;
-    for (size_t i = 0; i < bundle->n_names; i++) {
-        chosen = strcmp(bundle->names[i], trust->config->server_name) == 0 ? bundle->names[i] : chosen;
-    }
-    (void)snprintf(trust->server_name, sizeof trust->server_name, "%s", chosen);
-}
-
 static struct hr_status adopt(void *ctx, const struct trust_bundle *bundle)
 {
     struct app_trust *trust = ctx;
@@ -74,7 +64,8 @@ static struct hr_status adopt(void *ctx, const struct trust_bundle *bundle)
     }
     HR_TRY(app_keep_write(trust->folder, AUTHORITIES, hr_bytes_of(pem, len_bytes), false));
     path_of(trust, AUTHORITIES, trust->ca);
-    choose_name(trust, bundle);
+    (void)snprintf(trust->server_name, sizeof trust->server_name, "%s",
+                   trust_name_for(bundle, trust->config->server_name));
     return hr_ok();
 }
 

@@ -107,6 +107,9 @@ bool fw_step_hello(struct fw_ceremony *ceremony, char *words[])
     fw_say_number(ceremony, "epoch", image->key_epoch);
     fw_say(ceremony, " firmware=");
     fw_say(ceremony, ceremony->ports->firmware);
+    if (ceremony->ports->follows_trust(ceremony->ctx)) {
+        fw_say_number(ceremony, "trust", image->trust_version);
+    }
     say_digest_of(ceremony, "key", image->transport_key);
     say_digest_of(ceremony, "record", image->record_key);
     fw_say(ceremony, "\n");
@@ -118,12 +121,13 @@ static bool forget_kept(struct image_identity *next)
 {
     const bool had = next->device_id != 0 || next->name != NULL || next->site != NULL ||
                      next->certificate.len_bytes != 0 || next->n_ca != 0 || next->n_aggregators != 0 ||
-                     next->server_name != NULL || next->first_stream != 0;
+                     next->server_name != NULL || next->first_stream != 0 || next->trust_version != 0;
     next->device_id = 0;
     next->name = next->site = next->server_name = NULL;
     next->certificate = hr_bytes_of(NULL, 0);
     next->n_ca = next->n_aggregators = 0;
     next->first_stream = 0;
+    next->trust_version = 0;
     return had;
 }
 

@@ -11,7 +11,8 @@
  *     prov proof NONCE        signs the nonce with what it is
  *     prov part AT HEX        bytes of a field, from AT on; AT is behind what is there, or takes back
  *     prov keep FIELD [I]     the bytes are this field (device name site certificate ca aggregator server
- *                             stream); I counts ca and aggregator from 0
+ *                             stream); I counts ca and aggregator from 0. `trust`: piece I of the bundle that
+ *                             the device begins to follow, where hello says trust=
  *     prov install            checks what was kept; from here on the transport key stays
  *     prov record E NONCE     makes the record key of epoch E, where there is none, and proves it
  *     prov deliver            it may send now
@@ -48,6 +49,13 @@ struct fw_ceremony_ports {
                                           const uint8_t spki[FW_SPKI_BYTES]);
     /* Is this the URI of an aggregator that this device could reach? */
     bool (*is_address)(void *ctx, const char *uri);
+    /* Can it follow trust bundles? */
+    bool (*follows_trust)(void *ctx);
+    /* Piece i of the bundle, durable when it returns. HR_AGAIN: more is to come. HR_OK: it is whole, and
+     * `next` says so. HR_MALFORMED: it is none, or not signed by its own signers. HR_IO: it can't be kept.
+     * Asked only of devices that follow. */
+    HR_MUST_USE struct hr_status (*keep_trust)(void *ctx, uint32_t i, struct hr_bytes piece,
+                                               struct image_identity *next);
     /* A piece of an answer; "\n" ends it. */
     void (*say)(void *ctx, const char *text);
     const struct wire_hash *(*hash)(void);

@@ -195,6 +195,24 @@ static bool keep(struct fw_ceremony *ceremony, struct image_identity *next, cons
     return false;
 }
 
+/* Goes to pages of its own; the identity names it when it is whole. */
+static bool keep_trust(struct fw_ceremony *ceremony, struct image_identity *next, uint64_t i)
+{
+    const struct fw_ceremony_ports *ports = ceremony->ports;
+    if (!ports->follows_trust(ceremony->ctx)) {
+        return fw_refuse(ceremony, "field", "this device has no room for trust bundles");
+    }
+    struct hr_status status = ports->keep_trust(ceremony->ctx, (uint32_t)i,
+                                                hr_bytes_of(ceremony->stage, ceremony->staged_bytes), next);
+    if (hr_is(status, HR_MALFORMED)) {
+        return fw_refuse(ceremony, "trust", "it is no trust bundle that its own signers have signed");
+    }
+    if (!hr_is_ok(status) && !hr_is(status, HR_AGAIN)) {
+        return fw_refuse(ceremony, "memory", "the trust bundle could not be kept or checked");
+    }
+    return (!hr_is_ok(status) || fw_replace(ceremony, next)) && fw_done(ceremony, "keep");
+}
+
 bool fw_step_keep(struct fw_ceremony *ceremony, char *words[])
 {
     struct image_identity next = ceremony->store->image;
@@ -202,7 +220,11 @@ bool fw_step_keep(struct fw_ceremony *ceremony, char *words[])
     if (ceremony->staged_bytes == 0) {
         return fw_refuse(ceremony, "order", "there is nothing to keep: send it with part");
     }
-    if ((words[2][0] != '\0' && !fw_number(words[2], IMAGE_MAX_AGGREGATORS, &i)) ||
+    const bool has_number = words[2][0] != '\0';
+    if (strcmp(words[1], "trust") == 0 && has_number && fw_number(words[2], UINT8_MAX, &i)) {
+        return keep_trust(ceremony, &next, i);
+    }
+    if ((has_number && !fw_number(words[2], IMAGE_MAX_AGGREGATORS, &i)) ||
         !keep(ceremony, &next, words[1], i)) {
         return fw_refuse(ceremony, "field", "no such field, or not what it takes");
     }

@@ -78,8 +78,8 @@ static struct hr_status store(struct fw_trust *trust, uint32_t copy, struct trus
     const struct fw_trust_platform *platform = &trust->platform;
     uint8_t wanted[WIRE_DIGEST_BYTES];
     uint8_t found[WIRE_DIGEST_BYTES];
-    size_t len_bytes = next->body.len_bytes + 1 + next->n_signatures * (size_t)TRUST_SIGNATURE_BYTES;
-    struct hr_bytes bytes = hr_bytes_of(next->body.data, len_bytes);
+    size_t len_bytes = 0;
+    struct hr_bytes bytes = trust_whole(next);
     wire_sha256(trust->hash, &bytes, 1, wanted);
     HR_TRY(platform->save(platform->ctx, copy, bytes));
     uint8_t *page = fw_trust_room(trust);

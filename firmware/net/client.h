@@ -44,7 +44,7 @@ HR_MUST_USE struct hr_status net_address_parse(const char *uri, struct net_addre
 
 enum net_credentials_kind { NET_CREDENTIALS_FILES, NET_CREDENTIALS_MEMORY };
 
-/* The authority that aggregators are trusted by, and this device's certificate and private key. All kept:
+/* The authorities that aggregators are trusted by, and this device's certificate and private key. All kept:
  * they are read at each opening of a session. */
 struct net_credentials {
     enum net_credentials_kind kind;
@@ -55,7 +55,7 @@ struct net_credentials {
             const char *key;
         } files;
         struct {
-            struct hr_bytes ca; /* DER: one certificate, one certificate, a SEC1 or PKCS#8 key */
+            struct hr_bytes ca; /* DER: certificates one behind another, one, a SEC1 or PKCS#8 key */
             struct hr_bytes certificate;
             struct hr_bytes key;
         } memory;

@@ -9,7 +9,12 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { TOKEN_BYTES = 4, FORMAT_PKCS10 = 286 };
+enum {
+    TOKEN_BYTES = 4,
+    FORMAT_PKCS10 = 286,
+    SMALL_PIECE_BYTES = 512, /* for who has no room for parts: a long answer has it */
+    HAS_ROOM_FOR_PARTS = NET_BODY_MAX_BYTES > NET_PART_BYTES,
+};
 
 static coap_pdu_t *begin(struct net_client *client, uint32_t token, coap_pdu_code_t code, const char *path)
 {
@@ -41,7 +46,9 @@ struct hr_status net_session_get_trust(struct net_client *client, uint32_t token
                                        uint32_t offset)
 {
     coap_pdu_t *pdu = begin(client, token, COAP_REQUEST_CODE_GET, "t");
-    return end(client, pdu, pdu != NULL && add_query(pdu, "v", version) && add_query(pdu, "o", offset));
+    return end(client, pdu,
+               pdu != NULL && add_query(pdu, "v", version) && add_query(pdu, "o", offset) &&
+                   (HAS_ROOM_FOR_PARTS || add_query(pdu, "n", SMALL_PIECE_BYTES)));
 }
 
 struct hr_status net_session_post_request(struct net_client *client, uint32_t token, struct hr_bytes request)

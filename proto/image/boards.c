@@ -8,9 +8,9 @@ enum { KB = 1024, MB = 1024 * 1024 };
 
 static const struct image_board boards[] = {
     /* PSRAM behind a file of 16 MB; the spool is 1 MB of it. */
-    {"qemu_mps2_an385", 4 * KB, 8, 256, 16 * MB},
+    {"qemu_mps2_an385", 4 * KB, 8, 256, 16 * MB, true},
     /* An SD card, whose size QEMU wants to be a power of two; the spool is 256 KB of it. */
-    {"qemu_lm3s6965", 4 * KB, 8, 64, 1 * MB},
+    {"qemu_lm3s6965", 4 * KB, 8, 64, 1 * MB, false},
 };
 
 const struct image_board *image_board_at(size_t i)

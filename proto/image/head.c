@@ -46,6 +46,12 @@ uint64_t image_plan_address(const struct image_regions *regions, uint32_t copy)
            (uint64_t)copy * image_page_bytes(regions->sector_bytes);
 }
 
+uint64_t image_trust_address(const struct image_regions *regions, uint32_t copy)
+{
+    return image_plan_address(regions, 0) +
+           (uint64_t)(IMAGE_COPIES + copy) * image_page_bytes(regions->sector_bytes);
+}
+
 void image_head_write(struct hr_writer *writer, const struct image_head *head)
 {
     hr_write_raw(writer, kinds[head->kind].magic, sizeof kinds[head->kind].magic);

@@ -8,6 +8,7 @@
  *     page 2, 3   seed, two copies: rewritten at every boot
  *     behind      the spool (proto/SPOOL.md), from spool_first_sector on
  *     behind it   the poll plan, two copies, where the board polls a Modbus line (proto/image/plan.h)
+ *     behind it   the trust bundle that is followed, and room for the next one (proto/trust/trust.h)
  *
  * A page is IMAGE_PAGE_MIN_BYTES, or one erase sector where that is more. Reading and writing the memory is
  * the firmware's: firmware/core/provision.h. Bytes read are doubted here, once. [any] */
@@ -108,7 +109,7 @@ struct image_identity {
     struct hr_bytes old_record_key;     /* of key_epoch - 1, to read by, until the switch is acknowledged */
     struct hr_bytes next_transport_key; /* prepared; no session has used it */
     struct hr_bytes next_certificate;   /* of next_transport_key */
-    uint32_t trust_version;             /* of the trust bundle that ca and server_name come from; 0: none */
+    uint32_t trust_version;             /* of the trust bundle that counts instead of ca; 0: none */
     uint32_t first_stream;              /* a new spool begins with it; 0: the firmware's choice */
     uint8_t trust_digest[IMAGE_DIGEST_BYTES]; /* SHA-256 of that bundle */
 };
@@ -122,6 +123,8 @@ uint32_t image_seed_address(uint32_t sector_bytes, uint32_t copy);
 uint32_t image_spool_first_sector(uint32_t sector_bytes);
 /* Of the poll plan, behind the spool. Beyond the memory where that has no room for it. */
 uint64_t image_plan_address(const struct image_regions *regions, uint32_t copy);
+/* Of the trust bundle, behind the poll plan, likewise. */
+uint64_t image_trust_address(const struct image_regions *regions, uint32_t copy);
 
 enum image_kind { IMAGE_IDENTITY, IMAGE_SEED, IMAGE_PLAN };
 
@@ -173,6 +176,7 @@ struct image_board {
     uint16_t program_unit_bytes;
     uint32_t spool_n_sectors;
     uint32_t file_bytes; /* of the memory file that the board's QEMU machine wants; at least all regions */
+    bool follows_trust;  /* BOARD_FOLLOWS_TRUST of its board.cmake */
 };
 
 /* What of a poll plan the board has memory for; false: it has no Modbus line. */

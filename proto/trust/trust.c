@@ -191,6 +191,21 @@ struct hr_status trust_decode(struct hr_bytes bytes, struct trust_bundle *out)
     return hr_ok();
 }
 
+struct hr_bytes trust_whole(const struct trust_bundle *bundle)
+{
+    return hr_bytes_of(bundle->body.data,
+                       bundle->body.len_bytes + 1 + bundle->n_signatures * (size_t)TRUST_SIGNATURE_BYTES);
+}
+
+const char *trust_name_for(const struct trust_bundle *bundle, const char *configured)
+{
+    const char *chosen = bundle->n_names > 0 ? bundle->names[0] : configured;
+    for (size_t i = 0; i < bundle->n_names; i++) {
+        chosen = strcmp(bundle->names[i], configured) == 0 ? bundle->names[i] : chosen;
+    }
+    return chosen;
+}
+
 /* ---- writing ---- */
 
 static void give(struct hr_writer *writer, uint8_t tag, const void *data, size_t len_bytes)

@@ -58,6 +58,13 @@ HR_MUST_USE struct hr_status trust_decode(struct hr_bytes bytes, struct trust_bu
 HR_MUST_USE struct hr_status trust_encode(const struct trust_bundle *bundle, uint8_t *out,
                                           size_t capacity_bytes, size_t *len_bytes);
 
+/* All bytes that it was decoded from. */
+struct hr_bytes trust_whole(const struct trust_bundle *bundle);
+
+/* The name by which an aggregator is known: `configured` while the bundle has it or has none, else the
+ * bundle's first. Borrowed from either. */
+const char *trust_name_for(const struct trust_bundle *bundle, const char *configured);
+
 /* The SHA-256 that the signer with this SPKI signs. */
 void trust_digest(const struct wire_hash *hash, struct hr_bytes body, const uint8_t spki[TRUST_SPKI_BYTES],
                   uint8_t out[WIRE_DIGEST_BYTES]);

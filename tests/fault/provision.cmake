@@ -8,5 +8,8 @@ hr_test(test_key_store_cuts LABEL fault SOURCES fault/test_key_store_cuts.c supp
 if(HEADRACE_AGGREGATOR)
   hr_test(test_transport_cuts LABEL fault SOURCES fault/test_transport_cuts.c support/transport_lab.c support/identity_lab.c support/openssl_tool.c
           ${CMAKE_SOURCE_DIR}/firmware/app/transport_store.c
-          DEPENDS fw_core fw_crypto fw_net fw_port_sim agg_renew hr_test_support)
+          DEPENDS fw_core fw_crypto fw_port_sim agg_renew hr_test_support)
 endif()
+hr_test(test_trust_store_cuts LABEL fault SOURCES fault/test_trust_store_cuts.c support/identity_lab.c
+        ${CMAKE_SOURCE_DIR}/firmware/app/trust_store.c
+        DEPENDS fw_core fw_crypto fw_port_sim hr_test_support)

@@ -25,6 +25,7 @@ struct device {
     char answer[ANSWER_CHARS];
     uint8_t n_keys;
     bool is_stuck;
+    bool follows;
 };
 
 static struct device device;
@@ -81,6 +82,23 @@ static bool is_address(void *ctx, const char *uri)
     return strncmp(uri, "coaps://", 8) == 0;
 }
 
+static bool follows_trust(void *ctx)
+{
+    return ((const struct device *)ctx)->follows;
+}
+
+/* A bundle has two pieces; version 3 is one that was signed. */
+static struct hr_status keep_trust(void *ctx, uint32_t i, struct hr_bytes piece, struct image_identity *next)
+{
+    (void)ctx;
+    if (i == 0 || piece.data[0] != 3) {
+        return hr_status_of(i == 0 ? HR_AGAIN : piece.data[0] == 0 ? HR_IO : HR_MALFORMED);
+    }
+    next->trust_version = piece.data[0];
+    memset(next->trust_digest, piece.data[0], sizeof next->trust_digest);
+    return hr_ok();
+}
+
 static void say(void *ctx, const char *text)
 {
     struct device *self = ctx;
@@ -100,6 +118,8 @@ static const struct fw_ceremony_ports ports = {.sample = sample,
                                                .sign = sign,
                                                .check = check,
                                                .is_address = is_address,
+                                               .follows_trust = follows_trust,
+                                               .keep_trust = keep_trust,
                                                .say = say,
                                                .hash = test_hash,
                                                .firmware = "1",
@@ -128,7 +148,7 @@ static void make_factory(const struct sim_flash_config *config)
         .state = IMAGE_FACTORY,
     };
     device.n_keys = 0;
-    device.is_stuck = false;
+    device.is_stuck = device.follows = false;
     sim_flash_make(&device.flash, config);
     assert_int_equal(fw_identity_store_open(&device.store, &device.flash.port, device.page).code,
                      HR_NOT_FOUND);
@@ -182,7 +202,8 @@ static bool keep_certificate(void)
 static bool install(void)
 {
     return ask("prov begin") && ask("prov csr") && ask("prov proof 000102030405060708090a0b0c0d0e0f") &&
-           keep_certificate() && keep("device", "2a") && keep("name", "6777") && keep("ca 0", "3003aaaaaa") &&
+           keep_certificate() && (!device.follows || (keep("trust 0", "aa") && keep("trust 1", "03"))) &&
+           keep("device", "2a") && keep("name", "6777") && keep("ca 0", "3003aaaaaa") &&
            keep("aggregator 0", "636f6170733a2f2f61") && keep("server", "616767") && ask("prov install");
 }
 
@@ -242,6 +263,40 @@ static void a_ceremony_gives_an_identity_and_locks(void **state)
     }
     assert_true(ask("prov hello"));
     assert_true(answers("serial=SN-1") && answers("device=42") && answers("locked=1"));
+    sim_flash_free(&device.flash);
+}
+
+static void a_bundle_comes_in_pieces_and_is_forgotten_with_its_claim(void **state)
+{
+    (void)state;
+    make_factory(&nor);
+    assert_true(ask("prov hello"));
+    assert_false(answers(" trust="));
+    assert_true(ask("prov begin"));
+    assert_false(keep("trust 0", "aa"));
+    assert_true(answers("! field "));
+    device.follows = true;
+    assert_true(ask("prov hello"));
+    assert_true(answers(" trust=0"));
+    assert_true(keep("trust 0", "aa"));
+    assert_int_equal(device.store.image.trust_version, 0);
+    assert_false(keep("trust 1", "04"));
+    assert_true(answers("! trust "));
+    assert_false(keep("trust 1", "00"));
+    assert_true(answers("! memory "));
+    assert_int_equal(device.store.image.trust_version, 0);
+    assert_true(keep("trust 1", "03"));
+    assert_true(ask("prov hello"));
+    assert_true(answers(" trust=3"));
+    assert_true(boot() && ask("prov hello"));
+    assert_true(answers(" trust=3"));
+    assert_true(ask("prov begin") && ask("prov hello"));
+    assert_true(answers(" trust=0"));
+    certified = 0;
+    assert_true(perform());
+    is_provisioned();
+    assert_int_equal(device.store.image.trust_version, 3);
+    assert_int_equal(device.store.image.trust_digest[0], 3);
     sim_flash_free(&device.flash);
 }
 
@@ -345,6 +400,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_ceremony_gives_an_identity_and_locks),
+        cmocka_unit_test(a_bundle_comes_in_pieces_and_is_forgotten_with_its_claim),
         cmocka_unit_test(a_stuck_source_makes_no_key),
         cmocka_unit_test(samples_that_are_no_chance_are_known),
         cmocka_unit_test(steps_in_the_wrong_order_change_nothing),

@@ -4,16 +4,11 @@
 ends by the aggregator's clock, and when an operator says so; whoever dies in between goes on, the old key is there until
 the new one has opened a session, and it delivers all the while."""
 import json
-import os
-import struct
-import time
 import unittest
 
-import harness
-from harness import SERVER_NAME, program, wait_for
+import renewing
+from harness import wait_for
 from test_provision import Gateway
-
-DAY_S = 86400
 
 
 class Device(Gateway):
@@ -35,54 +30,22 @@ class Device(Gateway):
         return wait_for("another transport key", look, seen=lambda: self.process.lines[-5:])
 
 
-class RenewalTest(harness.SystemTest):
+class RenewalTest(renewing.Renewing):
     def setUp(self):
         super().setUp()
-        self.site = harness.Site(self.folder)
-        self.shift_path = self.folder / "shift"
-        self.shift(0)
-        self.issuer = self.site.ca
-        self.aggregator = self.own(harness.Aggregator(
-            self.site, env={"LD_PRELOAD": program("libclock_shift.so"), "HEADRACE_CLOCK_SHIFT": str(self.shift_path),
-                            "ASAN_OPTIONS": "verify_asan_link_order=0"}))
-        self.issue_from(self.site.ca)
-        self.aggregator.start()
         self.gateway = self.own(Device(self.folder, "GW-7001"))
         self.gateway.start()
-        self.headrace("claim", "--serial", "GW-7001", "--name", "lock-7", "--site", "lower lock")
-        self.headrace("provision", "--socket", self.gateway.socket, "--dir", self.site.ca, "--aggregator",
-                      self.aggregator.coaps, "--server-name", SERVER_NAME, "--wait", "120")
+        self.enrol("GW-7001", "--socket", self.gateway.socket, uri=self.aggregator.coaps)
         self.assert_delivers()
-
-    def issue_from(self, ca):
-        """The aggregator's certificates for others come from that authority, once it has started."""
-        folder = self.folder / "issued"
-        folder.mkdir(exist_ok=True)
-        self.aggregator.extra = (f"renewal: {{issuer_certificate: {ca / 'device-ca.crt'}, issuer_key: {ca / 'device-ca.key'}, "
-                                 f"folder: {folder}}}\n")
-
-    def shift(self, by_s):
-        """The aggregator's clock goes wrong by so much from now on."""
-        self.shift_path.write_bytes(struct.pack("=q", by_s * 1000))
-
-    def headrace(self, *words):
-        return self.site.headrace("device", *words, "--config", self.aggregator.config)
 
     def assert_delivers(self):
         """What comes from now on is in the ledger."""
-        def batches():
-            return self.aggregator.query("SELECT count(*) FROM batch WHERE device = 1")[0][0]
-        before = batches()
+        before = self.batches()
 
         def delivered():
             self.gateway.feed()
-            return batches() > before
+            return self.batches() > before
         wait_for("a batch of what was fed", delivered, seen=lambda: self.gateway.process.lines[-5:])
-
-    def certified(self):
-        """The beginnings of the keys that certificates were asked for in vain or not, in order."""
-        rows = json.loads(self.site.headrace("audit", "1", "--json", "--config", self.aggregator.config).stdout)
-        return [row["reason"].split()[-1] for row in rows if row["action"] == "certified" and row["actor"] == "device"]
 
     def assert_one_key(self, status):
         """Everybody knows the same one."""
@@ -95,10 +58,7 @@ class RenewalTest(harness.SystemTest):
         self.assertEqual(self.certified(), [])
 
         # The certificate ends in 30 days by the aggregator's clock, which dies with the key in its hands.
-        self.aggregator.stop()
-        self.aggregator.start(env={"HEADRACE_FAILPOINT": "certificate_audited:1"})
-        self.shift(first["certificate_ends_s"] - int(time.time()) - 30 * DAY_S)
-        wait_for("the aggregator to have died", lambda: not self.aggregator.process.alive())
+        self.die_with_a_key(first["certificate_ends_s"])
         self.assertEqual(self.gateway.status()["transport_key"], first["transport_key"])
         # So does the gateway; its key waits in the identity.
         self.gateway.kill()
@@ -111,16 +71,19 @@ class RenewalTest(harness.SystemTest):
         self.assertGreater(second["certificate_ends_s"], first["certificate_ends_s"])
         self.assert_delivers()
 
+        # It is what a restart begins with; an operator far away wants another one, an operator at the gateway one more.
         now = self.gateway.fields()
-        # It is what a restart begins with; an operator wants another one.
         self.gateway.kill()
         self.gateway.start()
         self.assertEqual(self.gateway.fields()["key"], now["key"])
+        self.rotate()
+        third = self.gateway.wait_key(second["transport_key"])
+        self.assert_one_key(third)
         self.gateway.kill()
         (self.gateway.identity / "renew").touch()
         self.gateway.start()
-        third = self.gateway.wait_key(second["transport_key"])
-        self.assert_one_key(third)
+        fourth = self.gateway.wait_key(third["transport_key"])
+        self.assert_one_key(fourth)
         self.assertFalse((self.gateway.identity / "renew").exists())
         self.assert_delivers()
 

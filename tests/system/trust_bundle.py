@@ -1,12 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
 """Trust bundles after proto/SPEC.md section 13, written a second time and from the text alone. Run by itself it prints
 tests/vectors/trust.txt."""
+import base64
 import hashlib
 import struct
 
 import wire
 
 DOMAIN = b"edge.trustbundle.v1"
+
+
+# Authorities that a TLS library takes, for who looks at them; openssl made them.
+OLD_AUTHORITY = base64.b64decode(
+    "MIIBeDCCAR6gAwIBAgIUION0UMz36gFZm4nnTHkOPswEVJYwCgYIKoZIzj0EAwIwGDEWMBQGA1UEAwwNYXV0aG9yaXR5IG9sZDAgFw0yNjExMj"
+    "IwNTI2MjNaGA8yMTI2MTAyOTA1MjYyM1owGDEWMBQGA1UEAwwNYXV0aG9yaXR5IG9sZDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABFMKmV8e"
+    "vKdKTtBLYm9ga2kaMvx9U5GOr4LpEpU73fJgbULHQ6+SN5tnEHUfWPjqmjg05brGKniGZP3FqiodtjGjRDBCMB8GA1UdIwQYMBaAFIx90a9S9+"
+    "cdRG/RXhbqqYHhCP+qMA4GA1UdDwEB/wQEAwICBDAPBgNVHRMBAf8EBTADAQH/MAoGCCqGSM49BAMCA0gAMEUCIQCUmpnHORXCqO+BkyR07L8R"
+    "lHXukIx6gzYnyytZs2RDdAIgaJfYJqo3ioEQcxSw+CGhP7tQ9sYAZ1Ks0D0JKIt0HAo=")
+NEW_AUTHORITY = base64.b64decode(
+    "MIIBeTCCAR6gAwIBAgIUUwWnZlgt/nRdpUIFC9vgGYqg/9swCgYIKoZIzj0EAwIwGDEWMBQGA1UEAwwNYXV0aG9yaXR5IG5ldzAgFw0yNjExMj"
+    "IwNTI2MjNaGA8yMTI2MTAyOTA1MjYyM1owGDEWMBQGA1UEAwwNYXV0aG9yaXR5IG5ldzBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABOfwsAdS"
+    "OB1vzfI+QlYKk7Xw4N3po/hiy3Fq0qksLvJOUMXuz0Nfqg+1H2hhQt4DAr2OqVXBkVocmPRfIBfVsomjRDBCMB8GA1UdIwQYMBaAFLQo2IWynx"
+    "inGf7zgJlnE90opK7jMA4GA1UdDwEB/wQEAwICBDAPBgNVHRMBAf8EBTADAQH/MAoGCCqGSM49BAMCA0kAMEYCIQCT7vwqfWXCWJJXzj2nMA9g"
+    "0kUAczwm7PtJsXtGNiqjywIhAI00wPTVX6jNc6DE3raqiosuJQ5FxZt9N70NMrB8mV3I")
 
 
 def field(tag, value):
@@ -73,6 +89,14 @@ def vectors():
     yield "second_forged", second + b"\x02" + b"".join(
         sorted(hashlib.sha256(spki).digest() + signature(second, keys[3])[32:] for spki in (one, two)))
     yield "third", sealed(third, keys[1:2])
+    # The same three with authorities that are some.
+    yield "store_first", sealed(body(1, 2, (one, two), (OLD_AUTHORITY,), ("agg.example",)), keys[:2])
+    yield "store_second", sealed(body(2, 1, (two, three), (OLD_AUTHORITY, NEW_AUTHORITY), ("agg.example", "agg2.example")), keys[:2])
+    yield "store_third", sealed(body(3, 1, (two, three), (NEW_AUTHORITY,), ("agg2.example",)), keys[1:2])
+    yield "store_first_by_one", sealed(body(1, 2, (one, two), (OLD_AUTHORITY,)), keys[:1])
+    yield "store_no_authority", sealed(body(2, 1, (two, three), (b"\x30\x03\x02\x01\x00",)), keys[:2])
+    yield "old_authority", OLD_AUTHORITY
+    yield "new_authority", NEW_AUTHORITY
 
 
 if __name__ == "__main__":

@@ -6,5 +6,5 @@ hr_fuzzer(fuzz_plan SOURCES fuzz/fuzz_plan.c DEPENDS fw_core hr_test_support
 if(HEADRACE_AGGREGATOR)
   hr_test(test_transport_store LABEL unit SOURCES unit/test_transport_store.c support/transport_lab.c support/identity_lab.c
           support/openssl_tool.c ${CMAKE_SOURCE_DIR}/firmware/app/transport_store.c
-          DEPENDS fw_core fw_crypto fw_net fw_port_sim agg_renew hr_test_support)
+          DEPENDS fw_core fw_crypto fw_port_sim agg_renew hr_test_support)
 endif()

@@ -181,6 +181,7 @@ static int set_up_files(void **state)
     pki_folder_make(&bench.folder);
     pki_make_ca(&bench.folder, "ca");
     pki_make_ca(&bench.folder, "stranger");
+    pki_make_ca(&bench.folder, "other");
     pki_make_leaf(&bench.folder, "ca", "server", "aggregator.test", 30);
     pki_make_leaf(&bench.folder, "ca", "expired", "aggregator.test", -1);
     pki_make_leaf(&bench.folder, "ca", "client", "headrace-device-0000000000000001", 30);
@@ -463,6 +464,39 @@ static void an_aggregator_of_another_authority_is_refused_by_credentials_in_memo
     refuses(bench, NET_COAPS, "not correctly signed by the trusted CA");
 }
 
+/* Both authorities, in that order. */
+static void take_two_authorities(struct bench *bench, const char *first, const char *second)
+{
+    static uint8_t der[2048];
+    const char *const names[] = {first, second};
+    size_t len_bytes = 0;
+    take_der(bench);
+    for (size_t i = 0; i < 2; i++) {
+        char path[160]; /* those of pki_path are the server's */
+        (void)snprintf(path, sizeof path, "%s/%s", bench->folder.path, names[i]);
+        len_bytes += pki_der(path, false, der + len_bytes, sizeof der - len_bytes);
+    }
+    bench->config.credentials.of.memory.ca = hr_bytes_of(der, len_bytes);
+}
+
+static void an_aggregator_of_the_first_of_two_authorities_is_believed(void **state)
+{
+    take_two_authorities(*state, "ca.pem", "stranger.pem");
+    asks_for_the_head(*state, NET_COAPS);
+}
+
+static void an_aggregator_of_the_second_of_two_authorities_is_believed(void **state)
+{
+    take_two_authorities(*state, "stranger.pem", "ca.pem");
+    asks_for_the_head(*state, NET_COAPS);
+}
+
+static void an_aggregator_of_neither_of_two_authorities_is_refused(void **state)
+{
+    take_two_authorities(*state, "stranger.pem", "other.pem");
+    refuses(*state, NET_COAPS, "not correctly signed by the trusted CA");
+}
+
 static void an_expired_aggregator_is_refused(void **state)
 {
     struct bench *bench = *state;
@@ -651,6 +685,9 @@ int main(void)
         NET_TEST(an_aggregator_of_another_authority_is_refused_and_logged_once),
         NET_TEST(an_aggregator_of_another_authority_is_refused_over_tcp),
         NET_TEST(an_aggregator_of_another_authority_is_refused_by_credentials_in_memory),
+        NET_TEST(an_aggregator_of_the_first_of_two_authorities_is_believed),
+        NET_TEST(an_aggregator_of_the_second_of_two_authorities_is_believed),
+        NET_TEST(an_aggregator_of_neither_of_two_authorities_is_refused),
         NET_TEST(an_expired_aggregator_is_refused),
         NET_TEST(an_aggregator_of_another_name_is_refused),
         NET_TEST(a_client_whose_certificate_the_aggregator_rejects_is_refused),

@@ -42,7 +42,7 @@ static struct hr_status write_factory(const struct image_board *board, const cha
     }
     HR_TRY(cli_directory_make(out));
     HR_TRY(cli_path_of(&path, out, "memory.img"));
-    return cli_board_memory_write(board, &identity, plan_path != NULL ? &plan : NULL, &path, force);
+    return cli_board_memory_write(board, &identity, plan_path != NULL ? &plan : NULL, NULL, &path, force);
 }
 
 int cli_device_factory(int argc, char **argv)

@@ -8,6 +8,7 @@
 
 #include "aggregator/io/ledger.h"
 #include "proto/image/image.h"
+#include "proto/trust/trust.h"
 #include "tools/cli/authority.h"
 #include "tools/cli/board_plan.h"
 #include "tools/cli/files.h"
@@ -60,10 +61,12 @@ HR_MUST_USE struct hr_status cli_enrol_transport(const struct cli_enrolment *enr
                                                  struct cli_certified *out);
 HR_MUST_USE struct hr_status cli_enrol_trusted(const struct cli_enrolment *enrolment, X509 **out);
 
-/* A board's memory with that identity, a seed, an empty spool, and a poll plan if it is not NULL. */
+/* A board's memory with that identity, a seed, an empty spool, and a poll plan and the trust bundle that the
+ * identity names if they are not NULL. */
 HR_MUST_USE struct hr_status cli_board_memory_write(const struct image_board *board,
                                                     const struct image_identity *identity,
                                                     const struct cli_plan_page *plan,
+                                                    const struct trust_bundle *bundle,
                                                     const struct cli_path *path, bool force);
 
 HR_MUST_USE struct hr_status cli_enrol_write(const struct cli_path *path, struct hr_bytes content,

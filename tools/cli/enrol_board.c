@@ -2,6 +2,7 @@
 #include "proto/base/assert.h"
 #include "tools/cli/board_plan.h"
 #include "tools/cli/enrol.h"
+#include "tools/cli/trust_file.h"
 
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
@@ -109,6 +110,25 @@ static void place_plan(const struct image_regions *regions, const struct image_b
     }
 }
 
+static void place_bundle(const struct image_regions *regions, const struct image_board *board,
+                         const struct trust_bundle *bundle, uint8_t *memory)
+{
+    const struct hr_bytes whole = trust_whole(bundle);
+    HR_ASSERT(image_trust_address(regions, IMAGE_COPIES - 1) + TRUST_MAX_BYTES <= board->file_bytes);
+    memcpy(memory + image_trust_address(regions, 0), whole.data, whole.len_bytes);
+}
+
+/* The bundle that the board begins with; NULL: the authority has none, or the board follows none. */
+static struct hr_status find_bundle(const struct cli_enrolment *enrolment, const struct trust_bundle **out)
+{
+    static struct cli_trust_file file;
+    struct cli_path path;
+    HR_TRY(cli_path_of(&path, enrolment->authority, "trust.bundle"));
+    HR_TRY(cli_trust_read(path.text, &file));
+    *out = enrolment->board->follows_trust ? cli_trust_newest(&file) : NULL;
+    return hr_ok();
+}
+
 /* Erased memory with both copies of the identity and the first seed; the spool is begun by the firmware. */
 static struct hr_status fill_memory(const struct image_board *board, const struct image_identity *identity,
                                     uint8_t *memory)
@@ -136,8 +156,8 @@ static struct hr_status fill_memory(const struct image_board *board, const struc
 
 struct hr_status cli_board_memory_write(const struct image_board *board,
                                         const struct image_identity *identity,
-                                        const struct cli_plan_page *plan, const struct cli_path *path,
-                                        bool force)
+                                        const struct cli_plan_page *plan, const struct trust_bundle *bundle,
+                                        const struct cli_path *path, bool force)
 {
     size_t len_bytes = board->file_bytes;
     uint8_t *memory = malloc(len_bytes);
@@ -149,6 +169,9 @@ struct hr_status cli_board_memory_write(const struct image_board *board,
     if (hr_is_ok(status)) {
         if (plan != NULL) {
             place_plan(&identity->regions, board, plan, memory);
+        }
+        if (bundle != NULL) {
+            place_bundle(&identity->regions, board, bundle, memory);
         }
         status = cli_enrol_write(path, hr_bytes_of(memory, len_bytes), true, force);
     }
@@ -175,7 +198,13 @@ static struct hr_status write_memory(const struct cli_enrolment *enrolment, cons
         identity.aggregators[identity.n_aggregators++] = enrolment->aggregators[i];
     }
     identity.server_name = enrolment->server_name;
-    return cli_board_memory_write(enrolment->board, &identity, plan, &files->memory, enrolment->force);
+    const struct trust_bundle *bundle = NULL;
+    HR_TRY(find_bundle(enrolment, &bundle));
+    if (bundle != NULL) {
+        cli_trust_begin(bundle, &identity);
+    }
+    return cli_board_memory_write(enrolment->board, &identity, plan, bundle, &files->memory,
+                                  enrolment->force);
 }
 
 static struct hr_status make_and_write(const struct cli_enrolment *enrolment, const struct board_files *files,

@@ -83,26 +83,18 @@ static struct hr_status write_trust(const struct gateway_files *files, bool forc
 {
     static struct cli_trust_file file;
     HR_TRY(cli_trust_read(files->bundles.text, &file));
-    uint32_t n = file.n_bundles;
-    while (n > 0 && !cli_trust_is_complete(&file, n - 1)) {
-        n--;
-    }
-    *has = n > 0;
-    if (n == 0) {
+    const struct trust_bundle *newest = cli_trust_newest(&file);
+    *has = newest != NULL;
+    if (newest == NULL) {
         return hr_ok(); /* an authority without bundles: the device believes server-ca.crt */
     }
-    const struct trust_bundle *newest = &file.bundles[n - 1];
     struct cli_path first;
     struct cli_path second;
     HR_TRY(cli_directory_make(files->trust.text));
     HR_TRY(cli_path_of(&first, files->trust.text, "bundle.0"));
     HR_TRY(cli_path_of(&second, files->trust.text, "bundle.1"));
     (void)unlink(second.text); /* of an earlier enrolment; it may be a later version than this authority's */
-    return cli_enrol_write(
-        &first,
-        hr_bytes_of(newest->body.data,
-                    newest->body.len_bytes + 1 + newest->n_signatures * (size_t)TRUST_SIGNATURE_BYTES),
-        false, force);
+    return cli_enrol_write(&first, trust_whole(newest), false, force);
 }
 
 static struct hr_status write_snippet(const struct cli_enrolment *enrolment,

@@ -106,6 +106,9 @@ static struct hr_status meet_device(struct provision *provision)
     device->device_id = strtoull(number, NULL, 10);
     cli_device_field(line, "locked", number, sizeof number);
     device->is_locked = strcmp(number, "1") == 0;
+    cli_device_field(line, "trust", number, sizeof number);
+    device->follows_trust = number[0] != '\0';
+    device->trust_version = strtoull(number, NULL, 10);
     if (provision->serial != NULL && strcmp(provision->serial, device->serial) != 0) {
         (void)snprintf(text, sizeof text,
                        "the device at %s is %s, not %s: move the cable to the right one, or name its port",
@@ -252,6 +255,8 @@ struct hr_status cli_provision(struct provision *provision)
     }
     if (strcmp(provision->device.state, "factory") == 0) {
         HR_TRY(cli_provision_identity(provision));
+    } else {
+        HR_TRY(cli_provision_look_at_trust(provision));
     }
     if (!provision->device.is_locked) {
         HR_TRY(give_record_key(provision));

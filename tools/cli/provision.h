@@ -31,6 +31,8 @@ struct provision_device {
     char state[PROVISION_TEXT_CHARS];
     uint64_t device_id;
     bool is_locked;
+    bool follows_trust;
+    uint64_t trust_version; /* of the bundle that it follows; 0: none */
 };
 
 struct provision {
@@ -62,6 +64,8 @@ const char *cli_provision_signed(void);
 /* Tells a step that is done. */
 void cli_provision_tell(const struct provision *provision, const char *step, const char *what, ...)
     __attribute__((format(printf, 3, 4)));
+/* Tells a device that was provisioned without a trust bundle, and could follow one, how to get it. */
+HR_MUST_USE struct hr_status cli_provision_look_at_trust(const struct provision *provision);
 /* P2 to P6, of a device in factory state. */
 HR_MUST_USE struct hr_status cli_provision_identity(struct provision *provision);
 /* A line of the ceremony; what the device refuses is told. */

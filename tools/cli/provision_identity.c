@@ -4,13 +4,14 @@
 #include "tools/cli/csr.h"
 #include "tools/cli/enrol.h"
 #include "tools/cli/provision.h"
+#include "tools/cli/trust_file.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { BODY_CHARS = 4096, HEX_MAX_BYTES = 1024, PART_BYTES = 32, PATH_CHARS = 256 };
+enum { BODY_CHARS = 4096, HEX_MAX_BYTES = 1024, PART_BYTES = 32, PATH_CHARS = 256, TRUST_PIECE_BYTES = 512 };
 
 /* Lower-case digits into bytes; the answer of a device is doubted. 0: they are none. */
 static size_t bytes_of(const char *hex, uint8_t *out, size_t capacity_bytes)
@@ -116,7 +117,32 @@ static struct hr_status keep_text(struct provision *provision, const char *field
     return text[0] == '\0' ? hr_ok() : keep(provision, field, text, strlen(text));
 }
 
-static struct hr_status keep_trusted(struct provision *provision)
+/* The bundle that devices begin with; NULL: the authority has none. */
+static struct hr_status newest_bundle(const struct provision *provision, const struct trust_bundle **out)
+{
+    static struct cli_trust_file file;
+    struct cli_path path;
+    HR_TRY(cli_path_of(&path, provision->authority, "trust.bundle"));
+    HR_TRY(cli_trust_read(path.text, &file));
+    *out = cli_trust_newest(&file);
+    return hr_ok();
+}
+
+struct hr_status cli_provision_look_at_trust(const struct provision *provision)
+{
+    const struct trust_bundle *newest = NULL;
+    HR_TRY(newest_bundle(provision, &newest));
+    if (newest != NULL && provision->device.follows_trust && provision->device.trust_version == 0) {
+        cli_provision_tell(provision, "--",
+                           "it was provisioned without a trust bundle, and believes the authority it has for "
+                           "ever: `headrace device replace`, with its memory erased, gives it one");
+    }
+    return hr_ok();
+}
+
+/* What stands under a device's bundle, and all there is where it follows none: the authority of today's
+ * servers, unless the bundle has moved on from it. */
+static struct hr_status keep_authority(struct provision *provision, const struct trust_bundle *newest)
 {
     struct cli_path path;
     struct cli_der der;
@@ -126,7 +152,45 @@ static struct hr_status keep_trusted(struct provision *provision)
     struct hr_status status = cli_certificate_der(trusted, &der);
     X509_free(trusted);
     HR_TRY(status);
-    return keep(provision, "ca 0", der.bytes, der.len_bytes);
+    struct hr_bytes authority = hr_bytes_of(der.bytes, der.len_bytes);
+    bool is_in = newest == NULL;
+    for (size_t i = 0; newest != NULL && i < newest->n_ca; i++) {
+        is_in = is_in || (newest->ca[i].len_bytes == authority.len_bytes &&
+                          memcmp(newest->ca[i].data, authority.data, authority.len_bytes) == 0);
+    }
+    authority = is_in ? authority : newest->ca[0];
+    return keep(provision, "ca 0", authority.data, authority.len_bytes);
+}
+
+static struct hr_status keep_bundle(struct provision *provision, const struct trust_bundle *newest)
+{
+    const struct hr_bytes whole = trust_whole(newest);
+    for (size_t i = 0; i * TRUST_PIECE_BYTES < whole.len_bytes; i++) {
+        const size_t left_bytes = whole.len_bytes - i * TRUST_PIECE_BYTES;
+        char field[PROVISION_TEXT_CHARS];
+        (void)snprintf(field, sizeof field, "trust %zu", i);
+        HR_TRY(keep(provision, field, whole.data + i * TRUST_PIECE_BYTES,
+                    left_bytes < TRUST_PIECE_BYTES ? left_bytes : TRUST_PIECE_BYTES));
+    }
+    return hr_ok();
+}
+
+static struct hr_status keep_trusted(struct provision *provision)
+{
+    const struct trust_bundle *newest = NULL;
+    HR_TRY(newest_bundle(provision, &newest));
+    HR_TRY(keep_authority(provision, newest));
+    if (newest == NULL) {
+        return hr_ok();
+    }
+    if (!provision->device.follows_trust) {
+        cli_provision_tell(provision, "P6", "it has no room for trust bundles: it believes one authority");
+        return hr_ok();
+    }
+    HR_TRY(keep_bundle(provision, newest));
+    cli_provision_tell(provision, "P6", "it follows trust bundles from version %" PRIu32 " on",
+                       newest->version);
+    return hr_ok();
 }
 
 static struct hr_status install(struct provision *provision)

@@ -58,6 +58,22 @@ bool cli_trust_is_complete(const struct cli_trust_file *file, uint32_t i)
                            : trust_check_next(&file->bundles[i - 1], bundle, verify_hash(), &verifier, &why));
 }
 
+const struct trust_bundle *cli_trust_newest(const struct cli_trust_file *file)
+{
+    uint32_t n = file->n_bundles;
+    while (n > 0 && !cli_trust_is_complete(file, n - 1)) {
+        n--;
+    }
+    return n > 0 ? &file->bundles[n - 1] : NULL;
+}
+
+void cli_trust_begin(const struct trust_bundle *bundle, struct image_identity *identity)
+{
+    const struct hr_bytes whole = trust_whole(bundle);
+    identity->trust_version = bundle->version;
+    wire_sha256(verify_hash(), &whole, 1, identity->trust_digest);
+}
+
 bool cli_trust_is_signed_by(const struct trust_bundle *bundle, const uint8_t spki[TRUST_SPKI_BYTES])
 {
     struct trust_bundle alone = *bundle;
@@ -171,8 +187,7 @@ struct hr_status cli_trust_sign(struct cli_trust_file *file, struct trust_bundle
 
     size_t at = 0;
     for (uint32_t i = 0; i + 1 < made.version; i++) {
-        at += file->bundles[i].body.len_bytes + 1 +
-              file->bundles[i].n_signatures * (size_t)TRUST_SIGNATURE_BYTES;
+        at += trust_whole(&file->bundles[i]).len_bytes;
     }
     if (at + len_bytes > sizeof file->bytes || made.version > CLI_TRUST_MAX_BUNDLES) {
         (void)fprintf(stderr, "headrace: %s has as many bundles as it can\n", file->path);

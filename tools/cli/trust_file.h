@@ -5,6 +5,7 @@
 #ifndef CLI_TRUST_FILE_H
 #define CLI_TRUST_FILE_H
 
+#include "proto/image/image.h"
 #include "proto/trust/trust.h"
 #include "tools/cli/x509.h"
 
@@ -24,6 +25,12 @@ HR_MUST_USE struct hr_status cli_trust_read(const char *path, struct cli_trust_f
 
 /* Whether bundle i may be followed: signed by its own signers, and by those of the one before. */
 bool cli_trust_is_complete(const struct cli_trust_file *file, uint32_t i);
+
+/* The newest bundle that may be followed, with which a device begins; NULL: there is none. */
+const struct trust_bundle *cli_trust_newest(const struct cli_trust_file *file);
+
+/* Has the identity of a board that follows bundles begin with this one. */
+void cli_trust_begin(const struct trust_bundle *bundle, struct image_identity *identity);
 
 /* Whether this is a signature of the bundle by a key with this SPKI. */
 bool cli_trust_is_signed_by(const struct trust_bundle *bundle, const uint8_t spki[TRUST_SPKI_BYTES]);

@@ -34,26 +34,30 @@ static bool take(const uint8_t **at, const uint8_t *end, const char *key, uint32
     return next > begin && number <= UINT32_MAX;
 }
 
-/* "v=VERSION&o=OFFSET" and nothing else. */
-static bool read_query(const coap_string_t *query, uint32_t *version, uint32_t *offset)
+/* "v=VERSION&o=OFFSET", perhaps "&n=BYTES", and nothing else. */
+static bool read_query(const coap_string_t *query, uint32_t *version, uint32_t *offset, uint32_t *most_bytes)
 {
+    *most_bytes = PIECE_MAX_BYTES;
     if (query == NULL) {
         return false;
     }
     const uint8_t *at = query->s;
     const uint8_t *end = query->s + query->length;
-    return take(&at, end, "v=", version) && take(&at, end, "&o=", offset) && at == end && *version > 0;
+    return take(&at, end, "v=", version) && take(&at, end, "&o=", offset) &&
+           (at == end || take(&at, end, "&n=", most_bytes)) && at == end && *version > 0 && *most_bytes > 0;
 }
 
-static bool write_piece(struct hr_bytes bundle, uint32_t version, uint32_t offset, coap_pdu_t *response)
+static bool write_piece(struct hr_bytes bundle, uint32_t version, uint32_t offset, uint32_t most_bytes,
+                        coap_pdu_t *response)
 {
     uint8_t piece[PIECE_HEAD_BYTES + PIECE_MAX_BYTES];
     size_t left_bytes = bundle.len_bytes - offset;
+    const size_t piece_bytes = most_bytes < PIECE_MAX_BYTES ? most_bytes : PIECE_MAX_BYTES;
     struct hr_writer writer = hr_writer_over(piece, sizeof piece);
     hr_write_u32(&writer, version);
     hr_write_u16(&writer, (uint16_t)bundle.len_bytes);
     hr_write_u16(&writer, (uint16_t)offset);
-    hr_write_raw(&writer, bundle.data + offset, left_bytes < PIECE_MAX_BYTES ? left_bytes : PIECE_MAX_BYTES);
+    hr_write_raw(&writer, bundle.data + offset, left_bytes < piece_bytes ? left_bytes : piece_bytes);
     coap_pdu_set_code(response, COAP_RESPONSE_CODE_CONTENT);
     return coap_add_data(response, writer.at, piece) != 0;
 }
@@ -64,7 +68,8 @@ void source_trust_answer(struct source_coap *source, struct source_session *sess
     const struct source_trust *trust = source->config.trust;
     uint32_t version = 0;
     uint32_t offset = 0;
-    if (!read_query(query, &version, &offset)) {
+    uint32_t most_bytes = 0;
+    if (!read_query(query, &version, &offset, &most_bytes)) {
         source_count(source, SOURCE_COAP_BAD_QUERY, 1);
         coap_pdu_set_code(response, COAP_RESPONSE_CODE_BAD_REQUEST);
         return;
@@ -81,7 +86,7 @@ void source_trust_answer(struct source_coap *source, struct source_session *sess
         return;
     }
     source_count(source, SOURCE_COAP_TRUST_PIECES, 1);
-    if (!write_piece(bundle, version, offset, response)) {
+    if (!write_piece(bundle, version, offset, most_bytes, response)) {
         coap_pdu_set_code(response, COAP_RESPONSE_CODE(500));
     }
 }

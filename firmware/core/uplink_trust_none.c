@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * In the place of uplink_trust.c on microcontrollers, whose image holds one authority: their uplink has no
- * trust. */
+ * In the place of uplink_trust.c on boards that have no room for a trust bundle: they believe the authority
+ * that they were provisioned with. That another one is there is said once a boot, not once a batch. */
 #include "firmware/core/uplink_internal.h"
 
 #include "proto/base/assert.h"
+#include "proto/wire/ack.h"
 
 void fw_uplink_trust_hint(struct fw_uplink *uplink, const struct wire_ack *ack)
 {
-    (void)ack;
     HR_ASSERT(uplink->config.trust == NULL);
+    if ((ack->hints & WIRE_HINT_CONFIG) != 0 && !uplink->fetch.is_wanted) {
+        uplink->fetch.is_wanted = true;
+        fw_uplink_tell(uplink, FW_EVENT_TRUST_REFUSED,
+                       "this board has no room for trust bundles: provision it before its authority ends");
+    }
 }
 
 void fw_uplink_ask_trust(struct fw_uplink *uplink)
