@@ -118,15 +118,19 @@ struct hr_status agg_key_seen(struct agg_core *core, const struct agg_decision *
     agg_touch_entry(core, device);
     seen->used_utc_ms = now_utc_ms(core);
     agg_certificate_stage(core, device, seen);
+    bool is_newer = false;
     for (uint32_t i = 0; i < AGG_DEVICE_CERTIFICATES; i++) {
         struct agg_certificate *older = &device->state.certificates[i];
         if (older->number != 0 && older->number < seen->number && older->ends_utc_ms == 0 &&
             !older->is_barred) {
             older->ends_utc_ms = agg_overlap_end(core);
             agg_certificate_stage(core, device, older);
+            is_newer = true;
         }
     }
-    note(core, device, decision, "transport_used");
+    if (is_newer) { /* the first key of all is nobody's successor */
+        note(core, device, decision, "transport_used");
+    }
     return hr_ok();
 }
 

@@ -290,6 +290,9 @@ struct ledger {
      * the lists] */
     HR_MUST_USE struct hr_status (*find_enrolment)(void *ctx, const char *serial, uint64_t device_id,
                                                    struct ledger_enrolment *out);
+    /* All enrolments, by device. Otherwise as the transport keys. */
+    HR_MUST_USE struct hr_status (*enrolments)(
+        void *ctx, void (*each)(void *each_ctx, const struct ledger_enrolment *row), void *each_ctx);
     /* The transport keys of a device (0: of all), by device and number; and the one of this key.
      * HR_NOT_FOUND: there is no such key. A ledger of an older schema has none. HR_IO: it can't be read now.
      * NULL: this ledger keeps none. [any thread; as the lists] */

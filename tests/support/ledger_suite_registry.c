@@ -164,6 +164,16 @@ static void is_same_enrolment(const struct ledger_enrolment *got, const struct l
     assert_memory_equal(got->certificate, want->certificate, want->certificate_len_bytes);
 }
 
+static struct ledger_enrolment enrolments_seen[2];
+static uint32_t n_enrolments_seen;
+
+static void see_enrolment(void *ctx, const struct ledger_enrolment *row)
+{
+    (void)ctx;
+    assert_true(n_enrolments_seen < HR_ARRAY_LEN(enrolments_seen));
+    enrolments_seen[n_enrolments_seen++] = *row;
+}
+
 static void an_enrolment_is_found_by_serial_and_by_device(void **state)
 {
     (void)state;
@@ -189,6 +199,14 @@ static void an_enrolment_is_found_by_serial_and_by_device(void **state)
     assert_code(ledger->find_enrolment(ledger->ctx, "SN-1", 0, &got), HR_NOT_FOUND);
     assert_code(ledger->find_enrolment(ledger->ctx, NULL, 8, &got), HR_NOT_FOUND);
     assert_ok(ledger->find_enrolment(ledger->ctx, "SN-2", 0, &got));
+    struct ledger_enrolment other = {.device_id = 3, .serial = "SN-9", .epoch = 1};
+    change.enrolments = &other;
+    assert_ok(ledger->commit(ledger->ctx, &change));
+    n_enrolments_seen = 0;
+    assert_ok(ledger->enrolments(ledger->ctx, see_enrolment, NULL));
+    assert_int_equal(n_enrolments_seen, 2);
+    is_same_enrolment(&enrolments_seen[0], &other);
+    is_same_enrolment(&enrolments_seen[1], &row);
 }
 
 static struct ledger_certificate certificates_seen[8];

@@ -216,6 +216,10 @@ class ProvisionTest(harness.SystemTest):
         self.gateway.feed()
         self.assert_delivers(new, 1)
         self.assertEqual(of_old(), before)
+        wait_for("the old hardware to be refused at the handshake", lambda: [
+            e for e in self.aggregator.process.events("session_refused") if "hardware that was replaced" in e["text"]])
+        shown = json.loads(self.site.headrace("device", "show", "1", "--json", "--config", self.aggregator.config).stdout)
+        self.assertEqual([key["key_state"] for key in shown["transport_keys"]], ["replaced", "in use"])
 
     def test_what_is_wrong_is_told_with_what_to_do(self):
         self.begin()

@@ -65,8 +65,9 @@ class Renewals(harness.SystemTest):
 
     def as_pem(self, der, name):
         out = self.folder / f"{name}.crt"
-        (self.folder / "der").write_bytes(der)
-        harness.run("openssl", "x509", "-inform", "DER", "-in", self.folder / "der", "-out", out)
+        kept = self.folder / f"{name}.der"
+        kept.write_bytes(der)
+        harness.run("openssl", "x509", "-inform", "DER", "-in", kept, "-out", out)
         return out
 
     def audit(self):

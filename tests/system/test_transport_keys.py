@@ -3,6 +3,7 @@
 """Transport keys as the registry has them: a device is asked for another one and followed to its first session, the older
 one is over an overlap later, and an operator can let it in again."""
 import json
+import sqlite3
 import unittest
 
 import harness
@@ -28,6 +29,27 @@ class TransportKeys(Renewals):
     def actions(self):
         rows = json.loads(self.headrace("audit", self.id, "--json").stdout)
         return [row["action"] for row in rows if row["action"] not in ("registered", "activated")]
+
+    def refusals(self):
+        return [event["text"] for event in self.aggregator.process.events("session_refused")]
+
+    def refused(self, **identity):
+        """The handshake fails; what the aggregator says of it."""
+        n = len(self.refusals())
+        probe = self.connect(**identity)
+        probe.send_head("s=0")
+        harness.wait_for("the refusal", lambda: len(self.refusals()) > n)
+        probe.wait_closed()
+        self.assertEqual([e for e in probe.entries if e["event"] == "response"], [])
+        return self.refusals()[-1]
+
+    def by_hand(self, key, name):
+        """A certificate for that key of the device, from an authority that is believed."""
+        request, out = self.folder / "request.pem", self.folder / f"{name}.crt"
+        harness.run("openssl", "req", "-new", "-key", key, "-subj", f"/CN=headrace-device-{self.device.device_id:016x}", "-out", request)
+        harness.run("openssl", "x509", "-req", "-in", request, "-CA", self.site.ca / "device-ca.crt", "-CAkey",
+                    self.site.ca / "device-ca.key", "-out", out, "-days", "10")
+        return {"certificate": out, "key": key}
 
     def states(self):
         return [row["key_state"] for row in self.transport_keys()]
@@ -71,6 +93,106 @@ class RequestTest(TransportKeys):
         self.start(extra="")
         self.assertIn("renewal:", self.rotate(expect=1).stderr)
         self.assertEqual(self.actions(), [])
+
+
+class RefusalTest(TransportKeys):
+    """With an overlap that a test can wait for."""
+
+    def start(self, extra=None, ledger=None):
+        self.renewal = self.renewal.replace("}", ", overlap: 3s}")
+        super().start(extra)
+
+    def changed(self):
+        """A device that has changed its key, and its session with the older one; the newer identity."""
+        old, key = self.connect(), self.key("new")
+        new = {"certificate": self.as_pem(self.renewed(old, self.request(key)), "new"), "key": key}
+        self.connect(**new).head()
+        harness.wait_for("the newer key to be in use", lambda: self.states()[1] == "in use")
+        return old, new
+
+    def test_an_older_key_is_over_an_overlap_after_the_first_session_of_a_newer(self):
+        self.start()
+        old, new = self.changed()
+        old.wait_closed()  # the session that was open is closed too
+        why = self.refused()
+        digest = self.transport_keys()[0]["transport_key"]
+        self.assertIn(f"transport key {digest} is over", why)
+        self.assertIn("headrace device readmit", why)
+        self.assertEqual(self.aggregator.metric("headrace_coap_transport_keys_refused_total"), 1)
+        self.connect(**new).head()
+        self.aggregator.kill()
+        self.aggregator.extra = self.aggregator.extra.replace("overlap: 3s", "overlap: 1h")
+        self.aggregator.start()
+        self.assertIn("is over", self.refused())
+        # The device has lost the newer key: an operator lets it in, and it is asked for another.
+        self.assertIn("nothing was changed", self.headrace("device", "readmit", self.id, "--reason", "flash broke", "--dry-run").stdout)
+        self.assertEqual(self.states(), ["over", "in use"])
+        self.headrace("device", "readmit", self.id, "--reason", "flash broke")
+        back, key = self.connect(), self.key("third")
+        self.assertEqual(self.hints(back) & HINT_RENEW, HINT_RENEW)
+        third = {"certificate": self.as_pem(self.renewed(back, self.request(key)), "third"), "key": key}
+        self.connect(**third).head()
+        self.wait_states("superseded", "superseded", "in use")
+        self.assertEqual(self.actions(), ["certified", "transport_used", "readmitted", "certified", "transport_used"])
+
+    def test_a_thief_of_an_older_key_gets_no_newer_one_and_shuts_nobody_out(self):
+        self.renewal = self.renewal.replace("}", ", overlap: 1h}")
+        Renewals.start(self)
+        old, new = self.changed()
+        self.assertEqual(self.ask(old, self.request(self.key("thief"))).code, "4.03")
+        [event] = self.aggregator.process.events("certificate_refused")
+        self.assertIn("superseded", event["why"])
+        self.connect().head()
+        self.aggregator.process.wait_event("transport_key_superseded")
+        self.assertEqual(self.states(), ["superseded", "in use"])
+        self.connect(**new).head()
+
+    def test_a_key_that_is_not_the_devices_opens_nothing_though_its_certificate_is_good(self):
+        self.start()
+        stranger = self.by_hand(self.key("stranger"), "stranger")
+        self.connect(**stranger).head()  # of a device that is enrolled by files no key is known
+        self.changed()
+        why = self.refused(**stranger)
+        self.assertIn("is not the device's", why)
+        digest = why.split()[2]
+        self.headrace("device", "readmit", self.id, "--key", digest, "--reason", "by hand")
+        self.connect(**stranger).head()
+        self.assertEqual(self.transport_keys()[2]["transport_key"], digest)
+        self.assertIn("nothing keeps", self.headrace("device", "readmit", self.id, "--key", digest, "--reason", "again").stdout)
+        self.headrace("device", "readmit", self.id, "--key", "12ab", "--reason", "typed", expect=3)
+
+
+class RebuildTest(TransportKeys):
+    def test_a_ledger_that_is_made_again_knows_who_is_asked_and_which_keys_are_good(self):
+        self.start()
+        old, key = self.connect(), self.key("new")
+        new = {"certificate": self.as_pem(self.renewed(old, self.request(key)), "new"), "key": key}
+        self.connect(**new).head()
+        self.wait_states("superseded", "in use")
+        self.rotate()
+        self.headrace("device", "rotate", self.id)
+        self.headrace("device", "claim", "--serial", "SN-7", "--name", "lock-7", "--site", "lower lock")
+        before = self.transport_keys()
+        self.aggregator.stop()
+        archives = [self.folder / name for name in ("first.export", "second.export")]
+        rebuilt = self.folder / "rebuilt.db"
+        self.site.headrace("ledger", "export", self.aggregator.ledger, "--out", archives[0])
+        self.site.headrace("ledger", "rebuild", rebuilt, "--from", archives[0])
+        self.site.headrace("ledger", "export", rebuilt, "--out", archives[1])
+        self.assertEqual(archives[0].read_bytes(), archives[1].read_bytes())
+        for table in ("enrolment", "certificate", "device", "device_key"):
+            rows = [sqlite3.connect(path).execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall() for path in (self.aggregator.ledger, rebuilt)]
+            self.assertEqual(*rows)
+            self.assertNotEqual(rows[0], [], table)
+        for suffix in ("", "-wal", "-shm"):
+            (self.aggregator.folder / f"ledger.db{suffix}").unlink(missing_ok=True)
+        rebuilt.rename(self.aggregator.ledger)
+        self.aggregator.start()
+        self.assertEqual(self.transport_keys(), before)
+        probe = self.connect(**new)
+        self.assertEqual(self.hints(probe) & HINT_RENEW, HINT_RENEW)
+        self.assertEqual(self.renewed(probe, self.request(key)), new["certificate"].with_suffix(".der").read_bytes())
+        self.assertIn("is not the device's", self.refused(**self.by_hand(self.key("stranger"), "stranger")))
 
 
 class GatewayTest(TransportKeys, Gateway):

@@ -28,6 +28,9 @@ enum cli_frame {
     CLI_FRAME_STREAM = 'S',
     CLI_FRAME_RANGE = 'G',
     CLI_FRAME_DEVICE = 'D',
+    CLI_FRAME_DEVICE_MORE = 'K',
+    CLI_FRAME_ENROLMENT = 'I',
+    CLI_FRAME_CERTIFICATE = 'X',
     CLI_FRAME_LOSS = 'L',
     CLI_FRAME_CONFLICT = 'C',
     CLI_FRAME_AUDIT = 'U',
@@ -86,6 +89,14 @@ void cli_put_stream(struct hr_writer *out, const struct ledger_stream *stream);
 bool cli_get_stream(struct hr_bytes body, struct ledger_stream *out);
 void cli_put_device(struct hr_writer *out, const struct ledger_device *device);
 bool cli_get_device(struct hr_bytes body, struct ledger_device *out);
+/* archive_device.c. What else is known of a device: get changes nothing but that. */
+void cli_put_device_more(struct hr_writer *out, const struct ledger_device *device);
+/* *device_id names it; NULL in `out`: it is only read. Keys that the device has not got are passed over. */
+bool cli_get_device_more(struct hr_bytes body, uint64_t *device_id, struct ledger_device *out);
+void cli_put_enrolment(struct hr_writer *out, const struct ledger_enrolment *row);
+bool cli_get_enrolment(struct hr_bytes body, struct ledger_enrolment *out);
+void cli_put_certificate(struct hr_writer *out, const struct ledger_certificate *row);
+bool cli_get_certificate(struct hr_bytes body, struct ledger_certificate *out);
 void cli_put_loss(struct hr_writer *out, const struct ledger_loss *row);
 bool cli_get_loss(struct hr_bytes body, struct ledger_loss *out);
 /* kind: borrowed from static text. */
@@ -119,6 +130,9 @@ bool cli_get_facts(struct hr_bytes body, struct feed_facts *out);
 /* ---- the same as `each` of a ledger's readers: ctx is the archive, a failure stands in it ---- */
 void cli_keep_stream(void *ctx, const struct ledger_stream *row);
 void cli_keep_device(void *ctx, const struct ledger_device *row);
+void cli_keep_device_more(void *ctx, const struct ledger_device *row);
+void cli_keep_enrolment(void *ctx, const struct ledger_enrolment *row);
+void cli_keep_certificate(void *ctx, const struct ledger_certificate *row);
 void cli_keep_loss(void *ctx, const struct ledger_loss *row);
 void cli_keep_conflict(void *ctx, const struct ledger_conflict *row);
 void cli_keep_audit(void *ctx, const struct ledger_audit *row);

@@ -14,6 +14,9 @@
 
 KEEP(stream, ledger_stream, CLI_FRAME_STREAM)
 KEEP(device, ledger_device, CLI_FRAME_DEVICE)
+KEEP(device_more, ledger_device, CLI_FRAME_DEVICE_MORE)
+KEEP(enrolment, ledger_enrolment, CLI_FRAME_ENROLMENT)
+KEEP(certificate, ledger_certificate, CLI_FRAME_CERTIFICATE)
 KEEP(loss, ledger_loss, CLI_FRAME_LOSS)
 KEEP(conflict, ledger_conflict, CLI_FRAME_CONFLICT)
 KEEP(audit, ledger_audit, CLI_FRAME_AUDIT)

@@ -99,11 +99,19 @@ static struct hr_status take_state(struct job *job, enum cli_frame type, struct 
     struct ledger_loss loss;
     struct ledger_conflict conflict;
     struct ledger_audit audit;
+    static struct ledger_enrolment enrolment;
+    static struct ledger_certificate certificate;
     bool good = true;
     if (type == CLI_FRAME_STREAM && (good = cli_get_stream(body, &stream))) {
         cli_track_stream(&job->track, &stream);
     } else if (type == CLI_FRAME_DEVICE && (good = cli_get_device(body, &device))) {
         cli_track_device(&job->track, &device);
+    } else if (type == CLI_FRAME_DEVICE_MORE) {
+        good = cli_track_device_more(&job->track, body);
+    } else if (type == CLI_FRAME_ENROLMENT) {
+        good = cli_get_enrolment(body, &enrolment);
+    } else if (type == CLI_FRAME_CERTIFICATE) {
+        good = cli_get_certificate(body, &certificate);
     } else if (type == CLI_FRAME_LOSS && (good = cli_get_loss(body, &loss))) {
         cli_track_loss(&job->track, &loss);
     } else if (type == CLI_FRAME_CONFLICT && (good = cli_get_conflict(body, &conflict))) {
@@ -202,6 +210,7 @@ static struct hr_status write_rest(struct job *job, struct part *part, enum cli_
     (void)job;
     (void)part;
     HR_TRY(cli_rebuild_evidence(&rebuild, type, body));
+    HR_TRY(cli_rebuild_enrolled(&rebuild, type, body));
     HR_TRY(type == CLI_FRAME_AUDIT ? cli_rebuild_audit(&rebuild, body) : hr_ok());
     return cli_rebuild_feed(&rebuild, type, body);
 }
@@ -213,6 +222,7 @@ static struct hr_status write_all(struct job *job)
     }
     HR_TRY(cli_rebuild_flush(&rebuild));
     HR_TRY(read_part(job, &job->parts[job->n_parts - 1], write_rest));
+    HR_TRY(cli_rebuild_enrolled_flush(&rebuild));
     HR_TRY(cli_rebuild_audit_flush(&rebuild));
     HR_TRY(rebuild.has_sink ? cli_rebuild_feed_flush(&rebuild) : hr_ok());
     return cli_rebuild_state(&rebuild, &job->track);

@@ -36,6 +36,10 @@ struct cli_rebuild {
     size_t n_positions;
     struct ledger_audit audits[CLI_REBUILD_BATCHES];
     size_t n_audits;
+    struct ledger_enrolment enrolments[CLI_REBUILD_BATCHES];
+    size_t n_enrolments;
+    struct ledger_certificate certificates[CLI_REBUILD_BATCHES];
+    size_t n_certificates;
 };
 
 /* A frame of a batch, or of an anchor for the next one. HR_CORRUPT: no such row. Others as commit. */
@@ -49,6 +53,10 @@ HR_MUST_USE struct hr_status cli_rebuild_feed_flush(struct cli_rebuild *rebuild)
 /* A frame of evidence. Others are passed over. */
 HR_MUST_USE struct hr_status cli_rebuild_evidence(struct cli_rebuild *rebuild, enum cli_frame type,
                                                   struct hr_bytes body);
+/* A frame of an enrolment or of a transport key. Others are passed over. HR_CORRUPT: no such row. */
+HR_MUST_USE struct hr_status cli_rebuild_enrolled(struct cli_rebuild *rebuild, enum cli_frame type,
+                                                  struct hr_bytes body);
+HR_MUST_USE struct hr_status cli_rebuild_enrolled_flush(struct cli_rebuild *rebuild);
 /* The body of an audit entry's frame. HR_CORRUPT: no such row. Others as commit. */
 HR_MUST_USE struct hr_status cli_rebuild_audit(struct cli_rebuild *rebuild, struct hr_bytes body);
 HR_MUST_USE struct hr_status cli_rebuild_audit_flush(struct cli_rebuild *rebuild);

@@ -105,6 +105,34 @@ struct hr_status cli_rebuild_audit(struct cli_rebuild *rebuild, struct hr_bytes 
     return hr_status_of(good ? HR_OK : HR_CORRUPT);
 }
 
+struct hr_status cli_rebuild_enrolled_flush(struct cli_rebuild *rebuild)
+{
+    const struct ledger_commit change = {.enrolments = rebuild->enrolments,
+                                         .n_enrolments = rebuild->n_enrolments,
+                                         .certificates = rebuild->certificates,
+                                         .n_certificates = rebuild->n_certificates};
+    rebuild->n_enrolments = rebuild->n_certificates = 0;
+    return change.n_enrolments + change.n_certificates > 0
+               ? rebuild->ledger.commit(rebuild->ledger.ctx, &change)
+               : hr_ok();
+}
+
+struct hr_status cli_rebuild_enrolled(struct cli_rebuild *rebuild, enum cli_frame type, struct hr_bytes body)
+{
+    bool good = true;
+    if (rebuild->n_enrolments == CLI_REBUILD_BATCHES || rebuild->n_certificates == CLI_REBUILD_BATCHES) {
+        HR_TRY(cli_rebuild_enrolled_flush(rebuild));
+    }
+    if (type == CLI_FRAME_ENROLMENT) {
+        good = cli_get_enrolment(body, &rebuild->enrolments[rebuild->n_enrolments]);
+        rebuild->n_enrolments += good ? 1 : 0;
+    } else if (type == CLI_FRAME_CERTIFICATE) {
+        good = cli_get_certificate(body, &rebuild->certificates[rebuild->n_certificates]);
+        rebuild->n_certificates += good ? 1 : 0;
+    }
+    return hr_status_of(good ? HR_OK : HR_CORRUPT);
+}
+
 struct hr_status cli_rebuild_state(struct cli_rebuild *rebuild, const struct cli_track *track)
 {
     struct ledger *ledger = &rebuild->ledger;

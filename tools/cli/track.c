@@ -2,6 +2,7 @@
 #include "tools/cli/track.h"
 
 #include "proto/base/assert.h"
+#include "tools/cli/archive.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -119,6 +120,18 @@ void cli_track_device(void *ctx, const struct ledger_device *device)
                      "key epoch %u of device %016" PRIx64 " is no P-256 key", key->epoch, device->device_id);
         }
     }
+}
+
+bool cli_track_device_more(struct cli_track *track, struct hr_bytes body)
+{
+    uint64_t device_id = 0;
+    bool good = cli_get_device_more(body, &device_id, NULL);
+    for (size_t i = 0; good && i < track->n_devices; i++) {
+        if (track->devices[i].device_id == device_id) {
+            return cli_get_device_more(body, &device_id, &track->devices[i]);
+        }
+    }
+    return good;
 }
 
 /* ---- evidence ---- */

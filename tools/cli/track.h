@@ -50,6 +50,8 @@ void cli_track_free(struct cli_track *track);
  * conflicts, whose evidence is checked at once. */
 void cli_track_stream(void *ctx, const struct ledger_stream *stream);
 void cli_track_device(void *ctx, const struct ledger_device *device);
+/* What else is known of a device that was handed over: the body of its frame. False: it is no such row. */
+bool cli_track_device_more(struct cli_track *track, struct hr_bytes body);
 void cli_track_loss(void *ctx, const struct ledger_loss *row);
 void cli_track_conflict(void *ctx, const struct ledger_conflict *row);
 

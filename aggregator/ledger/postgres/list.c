@@ -260,6 +260,32 @@ static void visit_enrolment(void *ctx, const PGresult *result, int row)
     finding->is_found = true;
 }
 
+struct enrolment_visit {
+    void (*each)(void *each_ctx, const struct ledger_enrolment *row);
+    void *each_ctx;
+};
+
+static void visit_each_enrolment(void *ctx, const PGresult *result, int row)
+{
+    const struct enrolment_visit *rows = ctx;
+    struct ledger_enrolment enrolment;
+    struct finding finding = {.out = &enrolment};
+    visit_enrolment(&finding, result, row);
+    rows->each(rows->each_ctx, &enrolment);
+}
+
+static struct hr_status
+list_enrolments(void *ctx, void (*each)(void *each_ctx, const struct ledger_enrolment *row), void *each_ctx)
+{
+    struct enrolment_visit rows = {each, each_ctx};
+    return ((const struct ledger_postgres *)ctx)->has_enrolment
+               ? list(ctx,
+                      "SELECT device, serial, site, nonce, epoch, first_stream, spki, certificate"
+                      " FROM enrolment ORDER BY device",
+                      NULL, visit_each_enrolment, &rows)
+               : hr_ok();
+}
+
 static struct hr_status find_enrolment(void *ctx, const char *serial, uint64_t device_id,
                                        struct ledger_enrolment *out)
 {
@@ -337,6 +363,7 @@ static struct hr_status find_certificate(void *ctx, uint64_t device_id, const ui
 
 void ledger_pg_fill_lists(struct ledger *out)
 {
+    out->enrolments = list_enrolments;
     out->certificates = list_certificates;
     out->find_certificate = find_certificate;
     out->find_enrolment = find_enrolment;

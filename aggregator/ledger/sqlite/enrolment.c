@@ -40,6 +40,43 @@ static void visit(void *ctx, sqlite3_stmt *row)
     finding->is_found = true;
 }
 
+struct enrolment_visit {
+    void (*each)(void *each_ctx, const struct ledger_enrolment *row);
+    void *each_ctx;
+};
+
+static void visit_each(void *ctx, sqlite3_stmt *row)
+{
+    const struct enrolment_visit *rows = ctx;
+    struct ledger_enrolment enrolment;
+    struct finding finding = {.out = &enrolment};
+    visit(&finding, row);
+    rows->each(rows->each_ctx, &enrolment);
+}
+
+struct hr_status ledger_list_enrolments(void *ctx,
+                                        void (*each)(void *each_ctx, const struct ledger_enrolment *row),
+                                        void *each_ctx)
+{
+    struct ledger_sqlite *ledger = ctx;
+    struct enrolment_visit rows = {each, each_ctx};
+    sqlite3_stmt *statement = NULL;
+    if (!ledger->has_enrolment) {
+        return hr_ok();
+    }
+    ledger_lock_reader(ledger);
+    struct hr_status status =
+        ledger_prepare(ledger, ledger->reader,
+                       "SELECT device, serial, site, nonce, epoch, first_stream, spki, certificate"
+                       " FROM enrolment ORDER BY device",
+                       &statement);
+    if (hr_is_ok(status)) {
+        status = ledger_each_row(ledger, ledger->reader, statement, visit_each, &rows);
+    }
+    ledger_unlock_reader(ledger);
+    return status;
+}
+
 struct hr_status ledger_find_enrolment(void *ctx, const char *serial, uint64_t device_id,
                                        struct ledger_enrolment *out)
 {

@@ -220,6 +220,9 @@ HR_MUST_USE struct hr_status ledger_write_audits(const struct ledger_sqlite *led
 /* ---- enrolment.c ---- */
 HR_MUST_USE struct hr_status ledger_write_enrolments(const struct ledger_sqlite *ledger,
                                                      const struct ledger_commit *change);
+HR_MUST_USE struct hr_status
+ledger_list_enrolments(void *ctx, void (*each)(void *each_ctx, const struct ledger_enrolment *row),
+                       void *each_ctx);
 HR_MUST_USE struct hr_status ledger_find_enrolment(void *ctx, const char *serial, uint64_t device_id,
                                                    struct ledger_enrolment *out);
 /* ---- certificate.c ---- */

@@ -302,6 +302,7 @@ static struct hr_status open_with(const struct ledger_sqlite_config *config, str
                            .list_audits = ledger_list_audits,
                            .find_devices = ledger_find_devices,
                            .find_enrolment = ledger_find_enrolment,
+                           .enrolments = ledger_list_enrolments,
                            .certificates = ledger_list_certificates,
                            .find_certificate = ledger_find_certificate,
                            .set_hint = ledger_set_hint,
