@@ -2,6 +2,7 @@
 #include "firmware/app/transport_store.h"
 
 #include "proto/base/assert.h"
+#include "proto/base/failpoint.h"
 #include "proto/base/wipe.h"
 
 #include <string.h>
@@ -106,7 +107,9 @@ static void promote(struct app_transport *transport)
     image.certificate = image.next_certificate;
     image.next_transport_key = none;
     image.next_certificate = none;
+    HR_FAILPOINT("transport_key_used");
     struct hr_status status = replace(transport, &image);
+    HR_FAILPOINT("transport_key_promoted");
     if (!hr_is_ok(status)) {
         /* It is used as it is, and is the next one again at the next start. */
         PORT_LOG(transport->config.log, PORT_LOG_ERROR, "transport_key_not_kept",
@@ -219,6 +222,7 @@ static struct hr_status make_key(const struct app_transport *transport)
     image.next_transport_key = hr_bytes_of(der, sizeof der);
     image.next_certificate = none;
     struct hr_status status = replace(transport, &image);
+    HR_FAILPOINT("transport_key_made");
     hr_wipe(der, sizeof der);
     return status;
 }
@@ -285,6 +289,7 @@ static struct hr_status take_certificate(void *ctx, struct hr_bytes certificate)
     struct image_identity image = *image_of(transport);
     image.next_certificate = certificate;
     HR_TRY(replace(transport, &image));
+    HR_FAILPOINT("transport_key_certified");
     transport->n_silent = transport->n_fallbacks = 0;
     transport->not_next_until_ms = 0;
     read_facts(transport);

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The life of a device from factory state, of the kind that HEADRACE_KIND names: a board in QEMU, or a gateway.
 
-The tool alone provisions it, it delivers, and its record key changes under load: with a backlog that it sealed by the old
-key while the network was away, with power going at every step of its own, with an aggregator that is killed on the way;
-then because an operator waits for it, with the whole fleet, and by age. Every record is in Kafka once, and every raw batch
+The tool alone provisions it, it delivers, and its keys change under load: the record key with a backlog that it sealed by
+the old key while the network was away, with power going at every step of its own, with an aggregator that is killed on the
+way; then both keys at once behind another backlog, with power going at each step of the transport key; then the record key
+because an operator waits for it, with the whole fleet, and by age. Every record is in Kafka once, and every raw batch
 verifies by the key of its epoch."""
 import collections
 import contextlib
@@ -29,6 +30,8 @@ BACKLOG = 8  # batches that lie there by the old key when the switch comes, and 
 # the new key signs (R3); a batch by it was committed (R5), and the old key is destroyed (R6). At each the power goes.
 OFFLINE_STEPS = ["key_placed", "key_switch_sealed", "key_in_use"]
 ONLINE_STEPS = ["key_taken", "key_promoted"]
+# The next transport key is durable, its certificate is, a session was opened with it, it is the only one.
+TRANSPORT_STEPS = ["transport_key_made", "transport_key_certified", "transport_key_used", "transport_key_promoted"]
 AGE_MS = 30 * 24 * 3600 * 1000
 
 
@@ -37,8 +40,10 @@ class Life(SystemTest):
         super().setUp()
         self.broker = self.own(Broker(self.folder))
         self.site = Site(self.folder)
-        self.aggregator = self.own(Aggregator(self.site, sinks=self.broker.sinks(),
-                                              extra=f"rotation: {{record_key_max_age: {AGE_MS}ms}}\n")).start()
+        ca = self.site.ca
+        extra = (f"rotation: {{record_key_max_age: {AGE_MS}ms}}\n"
+                 f"renewal: {{issuer_certificate: {ca / 'device-ca.crt'}, issuer_key: {ca / 'device-ca.key'}}}\n")
+        self.aggregator = self.own(Aggregator(self.site, sinks=self.broker.sinks(), extra=extra)).start()
         self.network = self.own(UdpProxy(self.aggregator.port, seeded(self.id())))
         self.cuts = collections.Counter()
 
@@ -47,6 +52,11 @@ class Life(SystemTest):
 
     def shown(self):
         return json.loads(self.headrace("device", "show", "1", "--json").stdout)["devices"][0]
+
+    def transport_keys(self):
+        """The states of its transport keys, oldest first."""
+        rows = json.loads(self.headrace("device", "show", "1", "--json").stdout)["transport_keys"]
+        return [row["key_state"] for row in rows]
 
     def provision(self):
         """From factory state to the first committed batch, by the tool alone."""
@@ -126,11 +136,28 @@ class Life(SystemTest):
         self.device.start()
         self.wait_epoch(2)
 
+    def change_both(self):
+        """Both keys are asked for behind another backlog; the power goes at each step of the transport key, while the record
+        key changes beside it."""
+        self.network.down = True
+        self.wait_backlog(BACKLOG)
+        self.headrace("device", "rotate", "1")
+        self.headrace("device", "rotate", "1", "--transport")
+        self.device.kill()
+        self.network.down = False
+        for step in TRANSPORT_STEPS:
+            self.device.start(step)
+            self.wait_cut(step)
+        self.device.start()
+        self.wait_epoch(3)
+        wait_for("a session with the second transport key", lambda: self.transport_keys() == ["superseded", "in use"], DEADLINE_S,
+                 self.transport_keys)
+
     def change_on_request(self):
         told = self.headrace("device", "rotate", "1", "--wait", "--timeout", "160s").stdout
         self.assertIn("the device delivers under it", told)
         self.headrace("rotate", "--all", "--timeout", "160s")
-        self.wait_epoch(4)
+        self.wait_epoch(5)
 
     def change_by_age(self):
         """Its key has grown old while everything was off."""
@@ -140,7 +167,7 @@ class Life(SystemTest):
             ledger.execute("UPDATE device_key SET since_ms = since_ms - ?", (2 * AGE_MS,))
         self.aggregator.start()
         self.device.start()
-        self.wait_epoch(5)
+        self.wait_epoch(6)
 
     # ---- the end ----
 
@@ -175,12 +202,13 @@ class Life(SystemTest):
               f"of {len(boots)} boots; {n_records} records once each", flush=True)
         return topics
 
-    def test_a_device_lives_from_the_factory_through_every_change_of_its_key(self):
+    def test_a_device_lives_from_the_factory_through_every_change_of_its_keys(self):
         self.provision()
         feeder = self.own(Feeder(self.device, fleet(LOG_MESSAGES).splitlines(keepends=True), BYTES_PER_S))
         self.wait_leaves(3)
         self.change_behind_a_backlog()
         self.deliver_the_backlog()
+        self.change_both()
         self.change_on_request()
         self.change_by_age()
         feeder.close()
@@ -190,8 +218,9 @@ class Life(SystemTest):
         self.assertGreater(counts[1], self.committed, "nothing of the first key came behind the switch")
         audit = [r["action"] for r in json.loads(self.headrace("audit", "1", "--json").stdout)]
         self.assertEqual((audit.count("key_switched"), audit.count("key_in_use")), (len(keys) - 1, len(keys) - 1), audit)
-        self.assertEqual(audit.count("rotation_asked"), 3, audit)
-        print(f"{self.device.name}: cuts {dict(self.cuts)}; {len(keys) - 1} changes of the key; {counts[1] - self.committed} batches by "
+        self.assertEqual(audit.count("rotation_asked"), 4, audit)
+        print(f"{self.device.name}: cuts {dict(self.cuts)}; {len(keys) - 1} changes of the record "
+              f"key, transport keys {self.transport_keys()}; {counts[1] - self.committed} batches by "
               f"the first key were committed after the next one was made; batches by epoch {counts} verify", flush=True)
 
 
