@@ -17,11 +17,14 @@ struct app_decision_text {
     char reason[LEDGER_NAME_MAX_CHARS + 1];
     char operator_name[APP_OPERATOR_MAX_CHARS + 1]; /* as the caller calls himself; may be empty */
     bool dry_run;
+    bool has_place;
+    uint32_t stream, seq;
 };
 
 /* {"decision": "quarantine"|"release"|"revoke"|"retire"|"rotate", "reason": TEXT, "dry_run": false,
- * "operator": NAME}. The last two may be absent. A reason is 1 to 63 bytes of UTF-8 without control
- * characters, a name up to 48 letters, digits, '.', '-', '_' and '@'. HR_MALFORMED: `why` says to a person
+ * "operator": NAME, "stream": N, "seq": N}. All but the first two may be absent; the last two stand together,
+ * with a decision to revoke: from there on. A reason is 1 to 63 bytes of UTF-8 without control characters, a
+ * name up to 48 letters, digits, '.', '-', '_' and '@'. HR_MALFORMED: `why` says to a person
  * what is wrong. Doubts every byte. */
 HR_MUST_USE struct hr_status app_decision_parse(struct hr_bytes body, struct app_decision_text *out,
                                                 char why[APP_DECISION_WHY_CHARS]);

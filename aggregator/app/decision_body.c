@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { HAS_DECISION = 1, HAS_REASON = 2, HAS_DRY_RUN = 4, HAS_OPERATOR = 8 };
+enum { HAS_DECISION = 1, HAS_REASON = 2, HAS_DRY_RUN = 4, HAS_OPERATOR = 8, HAS_STREAM = 16, HAS_SEQ = 32 };
 
 static const struct {
     const char *key;
@@ -21,6 +21,8 @@ static const struct {
     {"dry_run", HAS_DRY_RUN, HTTP_JSON_BOOLEAN, " is true or false"},
     {"operator", HAS_OPERATOR, HTTP_JSON_STRING,
      " is a name of up to 48 letters, digits, '.', '-', '_' and '@'"},
+    {"stream", HAS_STREAM, HTTP_JSON_NUMBER, " is a number from 0 to 4294967294"},
+    {"seq", HAS_SEQ, HTTP_JSON_NUMBER, " is a number from 0 to 4294967294"},
 };
 
 static struct hr_status refuse(char why[APP_DECISION_WHY_CHARS], const char *which, const char *what)
@@ -59,6 +61,13 @@ static bool is_name(const char *text)
     return text[strspn(text, allowed)] == '\0';
 }
 
+static bool take_place(int64_t number, uint32_t *out)
+{
+    bool fits = number >= 0 && number < UINT32_MAX;
+    *out = fits ? (uint32_t)number : 0;
+    return fits;
+}
+
 static bool take_value(unsigned bit, const struct http_json_member *member, struct app_decision_text *out)
 {
     switch (bit) {
@@ -69,6 +78,10 @@ static bool take_value(unsigned bit, const struct http_json_member *member, stru
     case HAS_OPERATOR:
         return is_name(member->text) &&
                take_line(member->text, out->operator_name, sizeof out->operator_name);
+    case HAS_STREAM:
+        return take_place(member->number, &out->stream);
+    case HAS_SEQ:
+        return take_place(member->number, &out->seq);
     default:
         out->dry_run = member->flag;
         return true;
@@ -83,7 +96,8 @@ static struct hr_status take_member(const struct http_json_member *member, unsig
         i++;
     }
     if (i == HR_ARRAY_LEN(keys)) {
-        return refuse(why, member->key, " is no key here: decision, reason, dry_run and operator are");
+        return refuse(why, member->key,
+                      " is no key here: decision, reason, dry_run, operator, stream and seq are");
     }
     if ((*has & keys[i].bit) != 0) {
         return refuse(why, member->key, " stands there twice");
@@ -109,6 +123,13 @@ struct hr_status app_decision_parse(struct hr_bytes body, struct app_decision_te
     }
     if ((has & HAS_DECISION) == 0 || (has & HAS_REASON) == 0) {
         return refuse(why, (has & HAS_DECISION) == 0 ? "decision" : "reason", " is missing");
+    }
+    text.has_place = (has & (HAS_STREAM | HAS_SEQ)) != 0;
+    if (text.has_place && (has & HAS_STREAM) == 0) {
+        return refuse(why, "seq", " stands together with stream");
+    }
+    if (text.has_place && ((has & HAS_SEQ) == 0 || text.kind != AGG_REVOKE)) {
+        return refuse(why, "stream", " stands together with seq, and only with revoke");
     }
     *out = text;
     return hr_ok();

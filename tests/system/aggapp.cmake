@@ -29,3 +29,8 @@ set_tests_properties(test_trust_bundles test_renewal PROPERTIES TIMEOUT 600)
 add_test(NAME test_attacks COMMAND /usr/bin/python3 -W ignore::ResourceWarning ${CMAKE_SOURCE_DIR}/tests/system/test_attacks.py)
 set_tests_properties(test_attacks PROPERTIES LABELS system COST 4 TIMEOUT 600
                      ENVIRONMENT "HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin;HEADRACE_DEADLINE_S=180")
+
+# Devices that are revoked from a place on, with either ledger.
+add_test(NAME test_suspect COMMAND /usr/bin/python3 -W ignore::ResourceWarning ${CMAKE_SOURCE_DIR}/tests/system/test_suspect.py)
+set_tests_properties(test_suspect PROPERTIES LABELS system COST 4 TIMEOUT 600
+                     ENVIRONMENT "HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin;HEADRACE_DEADLINE_S=180")

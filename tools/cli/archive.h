@@ -28,6 +28,7 @@ enum cli_frame {
     CLI_FRAME_STREAM = 'S',
     CLI_FRAME_RANGE = 'G',
     CLI_FRAME_DEVICE = 'D',
+    CLI_FRAME_KEY = 'K',
     CLI_FRAME_LOSS = 'L',
     CLI_FRAME_CONFLICT = 'C',
     CLI_FRAME_AUDIT = 'U',
@@ -86,6 +87,9 @@ void cli_put_stream(struct hr_writer *out, const struct ledger_stream *stream);
 bool cli_get_stream(struct hr_bytes body, struct ledger_stream *out);
 void cli_put_device(struct hr_writer *out, const struct ledger_device *device);
 bool cli_get_device(struct hr_bytes body, struct ledger_device *out);
+/* archive_keys.c: any key that a device ever had. */
+void cli_put_old_key(struct hr_writer *out, const struct ledger_old_key *row);
+bool cli_get_old_key(struct hr_bytes body, struct ledger_old_key *out);
 void cli_put_loss(struct hr_writer *out, const struct ledger_loss *row);
 bool cli_get_loss(struct hr_bytes body, struct ledger_loss *out);
 /* kind: borrowed from static text. */
@@ -119,6 +123,7 @@ bool cli_get_facts(struct hr_bytes body, struct feed_facts *out);
 /* ---- the same as `each` of a ledger's readers: ctx is the archive, a failure stands in it ---- */
 void cli_keep_stream(void *ctx, const struct ledger_stream *row);
 void cli_keep_device(void *ctx, const struct ledger_device *row);
+void cli_keep_old_key(void *ctx, const struct ledger_old_key *row);
 void cli_keep_loss(void *ctx, const struct ledger_loss *row);
 void cli_keep_conflict(void *ctx, const struct ledger_conflict *row);
 void cli_keep_audit(void *ctx, const struct ledger_audit *row);

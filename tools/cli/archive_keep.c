@@ -14,6 +14,7 @@
 
 KEEP(stream, ledger_stream, CLI_FRAME_STREAM)
 KEEP(device, ledger_device, CLI_FRAME_DEVICE)
+KEEP(old_key, ledger_old_key, CLI_FRAME_KEY)
 KEEP(loss, ledger_loss, CLI_FRAME_LOSS)
 KEEP(conflict, ledger_conflict, CLI_FRAME_CONFLICT)
 KEEP(audit, ledger_audit, CLI_FRAME_AUDIT)

@@ -77,6 +77,7 @@ static struct hr_status put_state(struct export *export, uint64_t to_leaf)
                                                .is_whole = to_leaf == UINT64_MAX};
     cli_keep_range(archive, &export->range);
     HR_TRY(ledger->load_devices(ledger->ctx, cli_keep_device, archive));
+    HR_TRY(ledger->list_keys(ledger->ctx, 0, cli_keep_old_key, archive));
     HR_TRY(ledger->losses(ledger->ctx, 0, cli_keep_loss, archive));
     HR_TRY(ledger->conflicts(ledger->ctx, 0, cli_keep_conflict, archive));
     return cli_archive_audits(archive, ledger);

@@ -11,6 +11,8 @@ struct cli_decision {
     const char *decision; /* as the admin API names it */
     const char *reason;   /* one that fits */
     bool dry_run;
+    bool has_place; /* revoke: from there on */
+    uint32_t stream, seq;
 };
 
 /* One line of 1 to 63 bytes of UTF-8; false: the mistake was told. */

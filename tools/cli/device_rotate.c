@@ -80,8 +80,10 @@ static int rotate(struct request *request, const struct cli_arguments *given)
     static struct cli_admin_reply reply;
     struct cli_rotation before;
     bool dry_run = given->n_values[DRY_RUN] > 0;
-    const struct cli_decision decision = {request->device_id, "rotate",
-                                          cli_option_or(given, REASON, "rotation"), dry_run};
+    const struct cli_decision decision = {.device_id = request->device_id,
+                                          .decision = "rotate",
+                                          .reason = cli_option_or(given, REASON, "rotation"),
+                                          .dry_run = dry_run};
     if (!cli_rotation_read(verb, &request->admin, request->device_id, &before) ||
         !cli_decision_ask(verb, &request->admin, &decision, &reply)) {
         return CLI_FAILED;

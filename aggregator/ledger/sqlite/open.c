@@ -299,6 +299,8 @@ static struct hr_status open_with(const struct ledger_sqlite_config *config, str
                            .list_devices = ledger_list_devices,
                            .list_audits = ledger_list_audits,
                            .find_enrolment = ledger_find_enrolment,
+                           .list_keys = ledger_list_keys,
+                           .count_suspect = ledger_count_suspect,
                            .set_hint = ledger_set_hint,
                            .get_hint = ledger_get_hint,
                            .first_leaf = ledger_first_leaf,
