@@ -74,7 +74,20 @@ static void add_device(struct app_reply *text, const struct ledger_device *devic
                         (unsigned)device->n_keys, key != NULL ? (unsigned)key->epoch : 0U,
                         device->wants_key ? "true" : "false", device->wants_transport ? "true" : "false");
     add_hex(text, "key", digest);
+    if (device->cut != LEDGER_CUT_NONE) {
+        add_text(text, "cut", device->cut == LEDGER_CUT_OPEN ? "open" : "closed");
+        (void)app_reply_add(text, ",\"cut_stream\":%" PRIu32 ",\"cut_seq\":%" PRIu32, device->cut_stream,
+                            device->cut_seq);
+    }
     (void)app_reply_add(text, "}");
+}
+
+static void add_suspect(struct app_reply *text, const struct ledger_suspect *suspect)
+{
+    (void)app_reply_add(text,
+                        ",\"from_stream\":%" PRIu32 ",\"from_seq\":%" PRIu32 ",\"to_stream\":%" PRIu32
+                        ",\"to_seq\":%" PRIu32,
+                        suspect->from_stream, suspect->from_seq, suspect->to_stream, suspect->to_seq);
 }
 
 static void add_key(struct app_reply *text, const struct ledger_key *key)
@@ -106,7 +119,10 @@ static void add_audit(struct app_reply *text, const struct ledger_audit *row)
     (void)app_reply_add(text, ",");
     add_hex(text, "new_key", row->new_key);
     add_text(text, "reason", row->reason);
-    (void)app_reply_add(text, "}");
+    if (row->is_suspect) {
+        add_suspect(text, &row->suspect);
+    }
+    (void)app_reply_add(text, ",\"leaf\":%" PRIu64 "}", row->leaf);
 }
 
 /* ---- GET ---- */
@@ -238,6 +254,21 @@ static bool refuse_decision(struct hr_status status, const struct agg_decided *d
                            "no answer yet; it may still be made: look at the device, or say it again");
 }
 
+/* How much is suspect, and what is awaited. */
+static void add_revocation(const struct app *app, struct app_reply *text, uint64_t device_id,
+                           const struct agg_decided *decided)
+{
+    struct ledger_suspect_count count = {.n_batches = 0};
+    add_suspect(text, &decided->suspect);
+    (void)app_reply_add(text, ",\"head_stream\":%" PRIu32 ",\"head_seq\":%" PRIu32 ",\"awaited\":%s",
+                        decided->head_stream, decided->head_seq,
+                        decided->cut == LEDGER_CUT_OPEN ? "true" : "false");
+    if (hr_is_ok(app->ledger.count_suspect(app->ledger.ctx, device_id, &decided->suspect, &count))) {
+        (void)app_reply_add(text, ",\"suspect_batches\":%" PRIu64 ",\"suspect_records\":%" PRIu64,
+                            count.n_batches, count.n_records);
+    }
+}
+
 static bool answer_decision(struct app *app, uint64_t device_id, const struct http_request *request,
                             struct http_reply *reply)
 {
@@ -269,7 +300,11 @@ static bool answer_decision(struct app *app, uint64_t device_id, const struct ht
                                           .actor = actor,
                                           .reason = wanted.reason,
                                           .dry_run = wanted.dry_run,
-                                          .shown = wanted.has_key ? &shown : NULL};
+                                          .shown = wanted.has_key ? &shown : NULL,
+
+                                          .has_place = wanted.has_place,
+                                          .stream = wanted.stream,
+                                          .seq = wanted.seq};
     struct agg_decided decided = {.before = LEDGER_DEVICE_ENROLLED};
     struct hr_status status = app_decision_ask(&app->inbox, &decision, DECISION_WAIT_MS, &decided);
     if (!hr_is_ok(status)) {
@@ -286,8 +321,12 @@ static bool answer_decision(struct app *app, uint64_t device_id, const struct ht
     (void)app_reply_add(&text, "{\"device_id\":%" PRIu64, device_id);
     add_text(&text, "before", config_registry_state_name(decided.before));
     add_text(&text, "after", config_registry_state_name(decided.after));
-    (void)app_reply_add(&text, ",\"revision\":%" PRIu32 ",\"changed\":%s,\"dry_run\":%s}\n", decided.revision,
+    (void)app_reply_add(&text, ",\"revision\":%" PRIu32 ",\"changed\":%s,\"dry_run\":%s", decided.revision,
                         decided.is_new ? "true" : "false", wanted.dry_run ? "true" : "false");
+    if (wanted.has_place && decided.is_new) {
+        add_revocation(app, &text, device_id, &decided);
+    }
+    (void)app_reply_add(&text, "}\n");
     reply->status = APP_OK;
     return true;
 }

@@ -26,6 +26,11 @@ static void on_key_added(void *ctx, uint64_t device_id, const struct ledger_key 
     }
 }
 
+static void on_key_dropped(void *ctx, uint64_t device_id, uint16_t epoch)
+{
+    verify_keyring_drop(((struct app_admission *)ctx)->keyring, device_id, epoch);
+}
+
 static bool proof_holds(void *ctx, struct hr_bytes spki, struct hr_bytes message,
                         const uint8_t signature[WIRE_SIGNATURE_BYTES])
 {
@@ -73,6 +78,7 @@ void app_admission_ports(struct app_admission *admission, struct agg_ports *port
 {
     ports->release = app_batch_release;
     ports->key_added = on_key_added;
+    ports->key_dropped = on_key_dropped;
     ports->proof_holds = proof_holds;
     ports->event = on_event;
     ports->ctx = admission;

@@ -19,12 +19,15 @@ struct app_decision_text {
     bool dry_run;
     bool has_key; /* with readmit: the one transport key that is meant */
     uint8_t key[WIRE_DIGEST_BYTES];
+    bool has_place;
+    uint32_t stream, seq;
 };
 
 /* {"decision": "quarantine"|"release"|"revoke"|"retire"|"rotate"|"rotate_transport"|"readmit", "reason":
- * TEXT, "dry_run": false, "operator": NAME, "key": HEX}. The last three may be absent. A reason is 1 to 63
- * bytes of UTF-8 without control characters, a name up to 48 letters, digits, '.', '-', '_' and '@'.
- * HR_MALFORMED: `why` says to a person what is wrong. Doubts every byte. */
+ * TEXT, "dry_run": false, "operator": NAME, "key": HEX, "stream": N, "seq": N}. All but the first two may be
+ * absent; the last two stand together, with a decision to revoke: from there on. A reason is 1 to 63 bytes of
+ * UTF-8 without control characters, a name up to 48 letters, digits, '.', '-', '_' and '@'. HR_MALFORMED:
+ * `why` says to a person what is wrong. Doubts every byte. */
 HR_MUST_USE struct hr_status app_decision_parse(struct hr_bytes body, struct app_decision_text *out,
                                                 char why[APP_DECISION_WHY_CHARS]);
 

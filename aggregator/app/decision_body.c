@@ -8,7 +8,15 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { HAS_DECISION = 1, HAS_REASON = 2, HAS_DRY_RUN = 4, HAS_OPERATOR = 8, HAS_KEY = 16 };
+enum {
+    HAS_DECISION = 1,
+    HAS_REASON = 2,
+    HAS_DRY_RUN = 4,
+    HAS_OPERATOR = 8,
+    HAS_KEY = 16,
+    HAS_STREAM = 32,
+    HAS_SEQ = 64,
+};
 
 static const struct {
     const char *key;
@@ -23,6 +31,8 @@ static const struct {
     {"operator", HAS_OPERATOR, HTTP_JSON_STRING,
      " is a name of up to 48 letters, digits, '.', '-', '_' and '@'"},
     {"key", HAS_KEY, HTTP_JSON_STRING, " is a SHA-256 in 64 lower-case hexadecimal digits"},
+    {"stream", HAS_STREAM, HTTP_JSON_NUMBER, " is a number from 0 to 4294967294"},
+    {"seq", HAS_SEQ, HTTP_JSON_NUMBER, " is a number from 0 to 4294967294"},
 };
 
 static struct hr_status refuse(char why[APP_DECISION_WHY_CHARS], const char *which, const char *what)
@@ -73,6 +83,13 @@ static bool is_name(const char *text)
     return text[strspn(text, allowed)] == '\0';
 }
 
+static bool take_place(int64_t number, uint32_t *out)
+{
+    bool fits = number >= 0 && number < UINT32_MAX;
+    *out = fits ? (uint32_t)number : 0;
+    return fits;
+}
+
 static bool take_value(unsigned bit, const struct http_json_member *member, struct app_decision_text *out)
 {
     switch (bit) {
@@ -86,6 +103,10 @@ static bool take_value(unsigned bit, const struct http_json_member *member, stru
     case HAS_KEY:
         out->has_key = take_digest(member->text, out->key);
         return out->has_key;
+    case HAS_STREAM:
+        return take_place(member->number, &out->stream);
+    case HAS_SEQ:
+        return take_place(member->number, &out->seq);
     default:
         out->dry_run = member->flag;
         return true;
@@ -100,7 +121,8 @@ static struct hr_status take_member(const struct http_json_member *member, unsig
         i++;
     }
     if (i == HR_ARRAY_LEN(keys)) {
-        return refuse(why, member->key, " is no key here: decision, reason, dry_run, operator and key are");
+        return refuse(why, member->key,
+                      " is no key here: decision, reason, dry_run, operator, key, stream and seq are");
     }
     if ((*has & keys[i].bit) != 0) {
         return refuse(why, member->key, " stands there twice");
@@ -129,6 +151,13 @@ struct hr_status app_decision_parse(struct hr_bytes body, struct app_decision_te
     }
     if ((has & HAS_KEY) != 0 && text.kind != AGG_READMIT) {
         return refuse(why, "key", " is for readmit");
+    }
+    text.has_place = (has & (HAS_STREAM | HAS_SEQ)) != 0;
+    if (text.has_place && (has & HAS_STREAM) == 0) {
+        return refuse(why, "seq", " stands together with stream");
+    }
+    if (text.has_place && ((has & HAS_SEQ) == 0 || text.kind != AGG_REVOKE)) {
+        return refuse(why, "stream", " stands together with seq, and only with revoke");
     }
     *out = text;
     return hr_ok();

@@ -15,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { IO_STEP_MS = 1000, LAST_ANSWERS_MS = 2000, SUPERVISE_S = 1, KEYS_PER_DEVICE = 2 };
+enum { IO_STEP_MS = 1000, LAST_ANSWERS_MS = 2000, SUPERVISE_S = 1, KEYS_PER_DEVICE = 4 };
 
 _Noreturn void hr_assert_failed(const char *expression, const char *file, int line)
 {

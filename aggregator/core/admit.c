@@ -69,22 +69,20 @@ static enum wire_ack_status refusal(const struct agg_core *core, const struct ag
     if (device == NULL) {
         return WIRE_ACK_UNKNOWN_DEVICE;
     }
-    switch (device->state.entry.state) {
-    case LEDGER_DEVICE_REVOKED:
-    case LEDGER_DEVICE_RETIRED:
-    case LEDGER_DEVICE_CLAIMED: /* what comes is of hardware that was replaced */
+    const struct ledger_device *entry = &device->state.entry;
+    const struct wire_header *header = &batch->parts.header;
+    enum wire_ack_status stands = agg_device_stands(entry);
+    if (stands != WIRE_ACK_OK) {
+        return stands;
+    }
+    bool is_own = batch->has_parts && header->device_id == batch->certified_device_id;
+    if (is_own && agg_is_cut_off(entry, header)) {
         return WIRE_ACK_REVOKED;
-    case LEDGER_DEVICE_QUARANTINED:
-        return WIRE_ACK_QUARANTINED;
-    case LEDGER_DEVICE_ENROLLED:
-    case LEDGER_DEVICE_ACTIVE:
-    case LEDGER_DEVICE_ROTATING:
-        break;
     }
-    if (batch->verdict == WIRE_ACK_OK && batch->parts.header.device_id != batch->certified_device_id) {
-        return WIRE_ACK_UNKNOWN_DEVICE;
+    if (is_own && batch->verdict == WIRE_ACK_UNKNOWN_KEY && header->key_epoch < entry->first_epoch) {
+        return WIRE_ACK_OK; /* a key that is over: only what is committed already is known again */
     }
-    return batch->verdict;
+    return batch->verdict == WIRE_ACK_OK && !is_own ? WIRE_ACK_UNKNOWN_DEVICE : batch->verdict;
 }
 
 void agg_submit(struct agg_core *core, struct agg_batch *batch)

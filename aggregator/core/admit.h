@@ -84,6 +84,8 @@ struct agg_ports {
     void (*release)(void *ctx, struct agg_batch *batch);
     /* A record key is (or was at start) registered: signatures under it can be verified from now on. */
     void (*key_added)(void *ctx, uint64_t device_id, const struct ledger_key *key);
+    /* A record key can sign nothing any more, and need not be kept. NULL: nobody asks. */
+    void (*key_dropped)(void *ctx, uint64_t device_id, uint16_t epoch);
     /* Does this ES256 signature over message hold under that key? Used for the proof in a KeySwitch. */
     bool (*proof_holds)(void *ctx, struct hr_bytes spki, struct hr_bytes message,
                         const uint8_t signature[WIRE_SIGNATURE_BYTES]);
@@ -119,17 +121,18 @@ void agg_head(struct agg_core *core, struct source_ticket ticket, uint64_t certi
               uint32_t stream);
 
 /* Takes over a registry entry into the open group. HR_OK: taken, or nothing new in it. HR_AGAIN: the group is
- * full. HR_DENIED: it gives an epoch another key than it has. HR_FULL: max_devices or LEDGER_DEVICE_MAX_KEYS.
- * After any but HR_OK the device is as before. A state is taken over only with a higher revision: a device
- * that the core put in quarantine stays there until somebody decides. State ENROLLED and ACTIVE both mean
- * "may send". */
+ * full. HR_DENIED: it gives an epoch another key than it has. HR_FULL: max_devices, or more than
+ * LEDGER_DEVICE_MAX_KEYS keys that may still sign. After any but HR_OK the device is as before. A state is
+ * taken over only with a higher revision: a device that the core put in quarantine stays there until somebody
+ * decides. State ENROLLED and ACTIVE both mean "may send". */
 HR_MUST_USE struct hr_status agg_register(struct agg_core *core, const struct ledger_device *entry);
 
 /* What a person may decide about a device (PROTOCOL 2.2). */
 enum agg_decision_kind {
     AGG_QUARANTINE, /* a device that may send */
     AGG_RELEASE,    /* one in quarantine */
-    AGG_REVOKE,     /* any but a retired one; it comes back only by a registry entry of higher revision */
+    AGG_REVOKE,     /* any but a retired one; it comes back only by a registry entry of higher revision. Said
+                     * again with an earlier place, it marks more */
     AGG_RETIRE,     /* any; likewise */
     AGG_ROTATE,     /* one that may send is asked for a new record key, in its acks, until that has come */
     AGG_ROTATE_TRANSPORT, /* likewise for another transport key, until it is certified */
@@ -156,6 +159,10 @@ struct agg_decision {
     const char *reason;            /* likewise */
     bool dry_run;                  /* tells what would come of it, and changes nothing */
     const struct agg_shown *shown; /* NULL but for AGG_RENEWAL, AGG_FIRST_SEEN, and AGG_READMIT of one key */
+    /* AGG_REVOKE: it is not to be believed from this place on, which is when the compromise is known to have
+     * been. What stands before is still taken. Without a place: revoked at once. */
+    bool has_place;
+    uint32_t stream, seq;
 };
 
 struct agg_decided {
@@ -163,7 +170,11 @@ struct agg_decided {
     enum ledger_device_state after;
     uint32_t revision; /* behind the decision */
     bool is_new;       /* false: the device was there already, nothing is staged and no entry written */
-    const char *why;   /* with HR_DENIED, when the state is not the reason: a sentence; static storage */
+    const char *why;   /* with HR_DENIED: a sentence, static storage; NULL: it is the state */
+    /* Of AGG_REVOKE that is new: */
+    enum ledger_cut cut;            /* OPEN: what stands between head and place is awaited */
+    uint32_t head_stream, head_seq; /* with a place: what comes next of the device */
+    struct ledger_suspect suspect;  /* with a place: what is committed from there on */
 };
 
 /* Takes a decision into the open group, with its audit entry: the device's next batch is judged by it. HR_OK:

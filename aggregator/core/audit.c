@@ -54,3 +54,11 @@ void agg_audit(struct agg_core *core, const struct agg_device *device, const str
     }
     digest_of_key(core, now, row->new_key);
 }
+
+void agg_audit_suspect(struct agg_core *core, const struct ledger_suspect *suspect)
+{
+    HR_ASSERT(core->group.n_audits > 0);
+    struct ledger_audit *row = &core->group.audits[core->group.n_audits - 1];
+    row->is_suspect = true;
+    row->suspect = *suspect;
+}

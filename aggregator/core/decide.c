@@ -14,7 +14,8 @@ static const struct transition {
 } transitions[AGG_N_DECISIONS] = {
     [AGG_QUARANTINE] = {MAY_SEND, LEDGER_DEVICE_QUARANTINED, "quarantined"},
     [AGG_RELEASE] = {FROM(LEDGER_DEVICE_QUARANTINED), LEDGER_DEVICE_ACTIVE, "released"},
-    [AGG_REVOKE] = {MAY_SEND | FROM(LEDGER_DEVICE_QUARANTINED) | FROM(LEDGER_DEVICE_CLAIMED),
+    [AGG_REVOKE] = {MAY_SEND | FROM(LEDGER_DEVICE_QUARANTINED) | FROM(LEDGER_DEVICE_CLAIMED) |
+                        FROM(LEDGER_DEVICE_REVOKED),
                     LEDGER_DEVICE_REVOKED, "revoked"},
     [AGG_RETIRE] = {MAY_SEND | FROM(LEDGER_DEVICE_QUARANTINED) | FROM(LEDGER_DEVICE_REVOKED) |
                         FROM(LEDGER_DEVICE_CLAIMED),
@@ -22,14 +23,35 @@ static const struct transition {
 };
 
 /* Is the device where the decision would bring it? */
-static bool is_there(enum ledger_device_state state, const struct transition *transition)
+static bool is_there(const struct ledger_device *entry, const struct agg_decision *decision)
 {
-    return transition->to == LEDGER_DEVICE_ACTIVE ? (FROM(state) & MAY_SEND) != 0 : state == transition->to;
+    enum ledger_device_state to = transitions[decision->kind].to;
+    if (decision->kind == AGG_REVOKE && decision->has_place) {
+        return entry->state == to && entry->cut != LEDGER_CUT_NONE && entry->cut_stream == decision->stream &&
+               entry->cut_seq == decision->seq;
+    }
+    if (decision->kind == AGG_REVOKE) {
+        return entry->state == to && entry->cut != LEDGER_CUT_OPEN;
+    }
+    return to == LEDGER_DEVICE_ACTIVE ? (FROM(entry->state) & MAY_SEND) != 0 : entry->state == to;
+}
+
+/* What a revocation does beside the state. */
+static void apply_cut(struct agg_device *device, const struct agg_decision *decision,
+                      const struct agg_decided *decided)
+{
+    struct ledger_device *entry = &device->state.entry;
+    entry->cut = decided->cut;
+    if (decision->has_place) {
+        entry->cut_stream = decision->stream;
+        entry->cut_seq = decision->seq;
+    }
 }
 
 static void apply(struct agg_core *core, struct agg_device *device, const struct agg_decision *decision,
-                  enum ledger_device_state to)
+                  const struct agg_decided *decided)
 {
+    const enum ledger_device_state to = decided->after;
     const struct transition *transition = &transitions[decision->kind];
     struct ledger_device *entry = &device->state.entry;
     const struct ledger_device before = *entry;
@@ -39,13 +61,23 @@ static void apply(struct agg_core *core, struct agg_device *device, const struct
     entry->revision++;
     memset(entry->reason, 0, sizeof entry->reason);
     memcpy(entry->reason, decision->reason, len < sizeof entry->reason ? len : sizeof entry->reason - 1);
+    if (decision->kind == AGG_REVOKE) {
+        apply_cut(device, decision, decided);
+    }
     agg_refresh_session_state(device);
-    const struct agg_cause cause = {decision->actor, transition->action, decision->reason};
+    const bool has_place = decision->kind == AGG_REVOKE && decision->has_place;
+    const struct agg_cause cause = {decision->actor, has_place ? "revoked_from" : transition->action,
+                                    decision->reason};
     agg_audit(core, device, &before, &cause);
+    if (has_place) {
+        agg_audit_suspect(core, &decided->suspect);
+    }
     if (to == LEDGER_DEVICE_QUARANTINED) {
         agg_hold_drop_all(core, device, WIRE_ACK_QUARANTINED);
     } else if ((FROM(to) & MAY_SEND) == 0) {
-        agg_hold_drop_all(core, device, WIRE_ACK_REVOKED);
+        /* What stands before a cut comes again. */
+        agg_hold_drop_all(core, device,
+                          agg_device_stands(entry) == WIRE_ACK_OK ? WIRE_ACK_GAP : WIRE_ACK_REVOKED);
     }
     agg_count_staged(core, AGG_COUNT_DECISIONS, 1);
     agg_announce(core, device, AGG_EVENT_DEVICE_STATE);
@@ -101,10 +133,11 @@ struct hr_status agg_decide(struct agg_core *core, const struct agg_decision *de
         return decision->kind == AGG_READMIT ? agg_readmit(core, device, decision, out)
                                              : agg_ask_transport(core, device, decision, out);
     }
-    if (is_there(entry->state, transition)) {
+    if (is_there(entry, decision)) {
         return hr_ok();
     }
-    if ((transition->from & FROM(entry->state)) == 0) {
+    out->why = decision->kind == AGG_REVOKE ? agg_cut_objection(device, decision) : NULL;
+    if ((transition->from & FROM(entry->state)) == 0 || out->why != NULL) {
         return hr_status_of(HR_DENIED);
     }
     if (entry->revision == UINT32_MAX) {
@@ -113,8 +146,11 @@ struct hr_status agg_decide(struct agg_core *core, const struct agg_decision *de
     out->after = is_released ? LEDGER_DEVICE_ENROLLED : transition->to;
     out->revision = entry->revision + 1;
     out->is_new = true;
+    if (decision->kind == AGG_REVOKE) {
+        agg_cut_plan(device, decision, out);
+    }
     if (!decision->dry_run) {
-        apply(core, device, decision, out->after);
+        apply(core, device, decision, out);
     }
     return hr_ok();
 }

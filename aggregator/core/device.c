@@ -43,11 +43,27 @@ bool agg_admits(const struct agg_core *core, uint64_t device_id)
     return device != NULL && atomic_load_explicit(&device->may_connect, memory_order_relaxed);
 }
 
+enum wire_ack_status agg_device_stands(const struct ledger_device *entry)
+{
+    switch (entry->state) {
+    case LEDGER_DEVICE_REVOKED:
+        return entry->cut == LEDGER_CUT_OPEN ? WIRE_ACK_OK : WIRE_ACK_REVOKED;
+    case LEDGER_DEVICE_RETIRED:
+    case LEDGER_DEVICE_CLAIMED: /* what comes is of hardware that was replaced */
+        return WIRE_ACK_REVOKED;
+    case LEDGER_DEVICE_QUARANTINED:
+        return WIRE_ACK_QUARANTINED;
+    case LEDGER_DEVICE_ENROLLED:
+    case LEDGER_DEVICE_ACTIVE:
+    case LEDGER_DEVICE_ROTATING:
+        break;
+    }
+    return WIRE_ACK_OK;
+}
+
 void agg_refresh_session_state(struct agg_device *device)
 {
-    enum ledger_device_state state = device->state.entry.state;
-    bool may_connect = device->state.is_known && state != LEDGER_DEVICE_REVOKED &&
-                       state != LEDGER_DEVICE_RETIRED && state != LEDGER_DEVICE_CLAIMED;
+    bool may_connect = device->state.is_known && agg_device_stands(&device->state.entry) != WIRE_ACK_REVOKED;
     atomic_store_explicit(&device->may_connect, may_connect, memory_order_relaxed);
     agg_certificates_publish(device);
 }

@@ -128,9 +128,9 @@ static struct hr_status claim(struct agg_enrol_work *work)
 /* Old hardware signs nothing more: its keys end behind the last batch that was taken. */
 static void close_keys(struct agg_device *device)
 {
-    const struct agg_device_state *state = &device->state;
-    const uint32_t stream = state->n_streams > 0 ? state->streams[0].stream : 0;
-    const uint32_t seq = state->n_streams > 0 ? agg_next_seq(&state->streams[0]) : 0;
+    uint32_t stream = 0;
+    uint32_t seq = 0;
+    agg_head_place(device, &stream, &seq);
     for (uint32_t i = 0; i < device->state.entry.n_keys; i++) {
         struct ledger_key *key = &device->state.entry.keys[i];
         if (key->to_stream == UINT32_MAX && key->to_seq == UINT32_MAX) {
@@ -197,8 +197,8 @@ static struct hr_status replace(struct agg_enrol_work *work)
     if (entry->state == LEDGER_DEVICE_RETIRED) {
         return agg_enrol_deny(work, "a retired device stays so: claim a new one");
     }
-    if (entry->n_keys == LEDGER_DEVICE_MAX_KEYS || newest_epoch(entry) == UINT16_MAX) {
-        return agg_enrol_deny(work, "the device has all the keys that it may have: claim a new one");
+    if (newest_epoch(entry) == UINT16_MAX) {
+        return agg_enrol_deny(work, "the device has had all the keys that it may have: claim a new one");
     }
     const struct agg_device_state *state = &work->device->state;
     const struct ledger_enrolment old = *enrolment;
@@ -222,6 +222,10 @@ static struct hr_status replace(struct agg_enrol_work *work)
     close_keys(work->device);
     bar_transport(work, &old);
     entry->state = LEDGER_DEVICE_CLAIMED;
+    entry->cut = LEDGER_CUT_NONE;
+    entry->cut_stream = entry->cut_seq = 0;
+    entry->unlocked_since_ms = 0;
+    entry->bundle = 0;
     entry->revision++;
     agg_enrol_reason(entry, "replaced");
     agg_hold_drop_all(work->core, work->device, WIRE_ACK_REVOKED);

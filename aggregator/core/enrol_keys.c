@@ -104,15 +104,6 @@ static bool key_proves_itself(const struct agg_enrol_work *work)
            ports->proof_holds(ports->ctx, record, bytes, request->proof);
 }
 
-static bool is_used(const struct ledger_device *entry, const uint8_t spki[LEDGER_SPKI_MAX_BYTES])
-{
-    bool used = false;
-    for (uint32_t i = 0; i < entry->n_keys; i++) {
-        used = used || memcmp(entry->keys[i].spki, spki, LEDGER_SPKI_MAX_BYTES) == 0;
-    }
-    return used;
-}
-
 static const struct ledger_key *key_of(const struct ledger_device *entry, uint16_t epoch)
 {
     for (uint32_t i = 0; i < entry->n_keys; i++) {
@@ -134,11 +125,11 @@ static const char *objection(const struct agg_enrol_work *work)
     if (work->request->wanted.epoch != known->epoch) {
         return "the key is of another epoch than the claim says";
     }
-    if (is_used(entry, work->request->record_spki)) {
+    if (agg_key_is_used(work->core, entry, work->request->record_spki)) {
         return "the key was used before";
     }
-    if (entry->n_keys == LEDGER_DEVICE_MAX_KEYS) {
-        return "the device has all the keys that it may have";
+    if (!agg_key_has_room(work->device, entry)) {
+        return "the device has all the keys that may sign at a time";
     }
     return key_proves_itself(work) ? NULL : "the key does not prove itself";
 }
@@ -170,6 +161,8 @@ struct hr_status agg_enrol_record_key(struct agg_enrol_work *work)
     }
     agg_touch_entry(work->core, work->device);
     const struct ledger_device before = *entry;
+    const bool has_room = agg_key_room(work->core, work->device, entry);
+    HR_ASSERT(has_room); /* the objection asked */
     struct ledger_key *key = &entry->keys[entry->n_keys++];
     *key = (struct ledger_key){.epoch = request->wanted.epoch,
                                .spki_len_bytes = LEDGER_SPKI_MAX_BYTES,

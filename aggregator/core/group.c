@@ -86,12 +86,8 @@ void agg_answer_head(struct agg_core *core, const struct agg_device *device, str
     if (device == NULL || !device->state.is_known) {
         status = WIRE_ACK_UNKNOWN_DEVICE;
         device = NULL;
-    } else if (device->state.entry.state == LEDGER_DEVICE_REVOKED ||
-               device->state.entry.state == LEDGER_DEVICE_RETIRED ||
-               device->state.entry.state == LEDGER_DEVICE_CLAIMED) {
-        status = WIRE_ACK_REVOKED;
-    } else if (device->state.entry.state == LEDGER_DEVICE_QUARANTINED) {
-        status = WIRE_ACK_QUARANTINED;
+    } else if (agg_device_stands(&device->state.entry) != WIRE_ACK_OK) {
+        status = agg_device_stands(&device->state.entry);
     } else if (device->state.n_streams > 0 && device->state.streams[0].stream > stream) {
         status = WIRE_ACK_STREAM_AHEAD;
         stream = device->state.streams[0].stream;
@@ -109,8 +105,9 @@ bool agg_group_is_full(const struct agg_core *core)
            group->n_losses + AGG_BATCH_MAX_LOSSES > GROUP_MAX_LOSSES ||
            group->n_conflicts + 3 > GROUP_MAX_CONFLICTS ||
            group->n_anchors + turn * AGG_BATCH_MAX_ANCHORS > GROUP_MAX_ANCHORS || group->n_certificates > 0 ||
-           group->n_audits + 2 * turn + 2 >
-               GROUP_MAX_AUDITS; /* a switch and its end of each, its first batch, a quarantine */
+           group->n_old_keys + turn + LEDGER_DEVICE_MAX_KEYS > GROUP_MAX_OLD_KEYS ||
+           group->n_audits + 2 * turn + 3 >
+               GROUP_MAX_AUDITS; /* a switch and its end of each, its first batch, a quarantine, a cut */
 }
 
 static uint32_t n_entries_changed(const struct agg_group *group)
@@ -159,7 +156,9 @@ const struct ledger_commit *agg_group_take(struct agg_core *core)
                                            .enrolments = group->enrolments,
                                            .n_enrolments = group->n_enrolments,
                                            .certificates = group->certificates,
-                                           .n_certificates = group->n_certificates};
+                                           .n_certificates = group->n_certificates,
+                                           .old_keys = group->old_keys,
+                                           .n_old_keys = group->n_old_keys};
     return &group->change;
 }
 
@@ -180,8 +179,13 @@ static void close_undo(struct agg_core *core, bool is_committed)
         }
         group->pending_counts[i] = 0;
     }
+    for (uint32_t i = 0; is_committed && i < group->n_old_keys && core->ports.key_dropped != NULL; i++) {
+        const struct ledger_old_key *old = &group->old_keys[i];
+        core->ports.key_dropped(core->ports.ctx, old->device_id, old->key.epoch);
+    }
     group->n_undo = group->n_batches = group->n_streams = group->n_losses = 0;
     group->n_conflicts = group->n_anchors = group->n_audits = group->n_enrolments = group->n_certificates = 0;
+    group->n_old_keys = 0;
 }
 
 static void answer_waiting(struct agg_core *core, bool is_committed)

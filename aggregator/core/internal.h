@@ -20,6 +20,7 @@ enum {
     GROUP_MAX_ANCHORS = 512,
     GROUP_MAX_AUDITS = 512,
     GROUP_MAX_CERTIFICATES = 8, /* of one decision, which is a group by itself */
+    GROUP_MAX_OLD_KEYS = 512,
     N_STATUSES = WIRE_ACK_STREAM_AHEAD + 1,
     SACK_BITS = 32,
 };
@@ -94,7 +95,7 @@ struct agg_group {
     struct ledger_commit change;
     uint64_t pending_counts[AGG_N_COUNTERS]; /* added when the group has committed */
     uint32_t n_undo, n_batches, n_streams, n_losses, n_conflicts, n_anchors, n_audits, n_enrolments,
-        n_certificates, n_waiting;
+        n_certificates, n_old_keys, n_waiting;
     struct agg_undo undo[GROUP_MAX_DEVICES];
     struct ledger_batch batches[LEDGER_COMMIT_MAX_BATCHES];
     struct ledger_stream streams[GROUP_MAX_STREAMS];
@@ -105,6 +106,7 @@ struct agg_group {
     struct ledger_audit audits[GROUP_MAX_AUDITS];
     struct ledger_enrolment enrolments[1];
     struct ledger_certificate certificates[GROUP_MAX_CERTIFICATES];
+    struct ledger_old_key old_keys[GROUP_MAX_OLD_KEYS];
     struct agg_waiting waiting[GROUP_MAX_ANSWERS];
 };
 
@@ -139,6 +141,8 @@ struct ledger_stream *agg_stream_open(struct agg_core *core, struct agg_device *
 /* The sequence number that comes next; 2^32 - 1 is never reached. */
 uint32_t agg_next_seq(const struct ledger_stream *row);
 void agg_refresh_session_state(struct agg_device *device);
+/* OK, or why nothing of a device in this state is taken: REVOKED, QUARANTINED. */
+enum wire_ack_status agg_device_stands(const struct ledger_device *entry);
 
 /* ---- counters.c ---- */
 void agg_count(struct agg_core *core, enum agg_counter counter, uint64_t n);
@@ -200,6 +204,26 @@ struct agg_cause {
  * device is now. */
 void agg_audit(struct agg_core *core, const struct agg_device *device, const struct ledger_device *before,
                const struct agg_cause *cause);
+/* The entry that was staged last marks this range, too. */
+void agg_audit_suspect(struct agg_core *core, const struct ledger_suspect *suspect);
+
+/* ---- cut.c: revoked from a place on ---- */
+/* Below, equal, above: less than, or 0, or more than 0. */
+int agg_compare_places(uint32_t stream_a, uint32_t seq_a, uint32_t stream_b, uint32_t seq_b);
+/* What comes next of the device: behind the newest batch of its newest stream. */
+void agg_head_place(const struct agg_device *device, uint32_t *stream, uint32_t *seq);
+/* Does the batch stand at or behind the cut of a revoked device? */
+bool agg_is_cut_off(const struct ledger_device *entry, const struct wire_header *header);
+/* Why a revocation can't be from that place; NULL: it can. Static text. */
+const char *agg_cut_objection(const struct agg_device *device, const struct agg_decision *decision);
+/* What a revocation would bring: fills cut, head and suspect. */
+void agg_cut_plan(const struct agg_device *device, const struct agg_decision *decision,
+                  struct agg_decided *out);
+/* A batch is staged: the last one before an open cut closes it. */
+void agg_cut_reached(struct agg_core *core, struct agg_device *device);
+/* Closes an open cut because of what the batch proves. */
+void agg_cut_refuse(struct agg_core *core, struct agg_device *device, const struct agg_batch *batch,
+                    const char *why);
 
 /* ---- transport.c: transport keys ---- */
 /* At start. */
@@ -240,8 +264,19 @@ HR_MUST_USE struct hr_status agg_readmit(struct agg_core *core, struct agg_devic
 void agg_announce(struct agg_core *core, const struct agg_device *device, enum agg_event_kind kind);
 
 /* ---- keys.c ---- */
-/* OK, or why the batch's key may not sign there: UNKNOWN_KEY, REVOKED, BAD_SIGNATURE. */
+/* OK, or why the batch's key may not sign there: UNKNOWN_KEY, REVOKED, BAD_SIGNATURE. A key of which only the
+ * ledger knows can sign nothing new: BAD_SIGNATURE. */
 enum wire_ack_status agg_key_stands(const struct ledger_device *entry, const struct wire_header *header);
+/* Has `entry`, which is or becomes that of the device, room for one more key? Of the keys before it the
+ * newest stays, and every one that may still sign; others leave memory for the ledger. */
+bool agg_key_room(struct agg_core *core, const struct agg_device *device, struct ledger_device *entry);
+/* As that, and changes nothing. */
+bool agg_key_has_room(const struct agg_device *device, const struct ledger_device *entry);
+/* Was it ever a record key of the device? */
+bool agg_key_is_used(const struct agg_core *core, const struct ledger_device *entry,
+                     const uint8_t spki[LEDGER_SPKI_MAX_BYTES]);
+/* Leaves out of a device that was loaded what need not be in memory. */
+void agg_keys_trim(struct agg_device *device);
 void agg_key_switch(struct agg_core *core, struct agg_device *device, const struct agg_batch *batch,
                     const struct edge_key_switch *key_switch);
 /* A batch is staged: the first one under the newest key ends the rotation. */

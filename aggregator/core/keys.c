@@ -3,13 +3,6 @@
 
 #include <string.h>
 
-static int compare_places(uint32_t stream_a, uint32_t seq_a, uint32_t stream_b, uint32_t seq_b)
-{
-    uint64_t a = (uint64_t)stream_a << 32 | seq_a;
-    uint64_t b = (uint64_t)stream_b << 32 | seq_b;
-    return (a > b) - (a < b);
-}
-
 static const struct ledger_key *key_of(const struct ledger_device *entry, uint32_t epoch)
 {
     for (uint32_t i = 0; i < entry->n_keys; i++) {
@@ -23,16 +16,117 @@ static const struct ledger_key *key_of(const struct ledger_device *entry, uint32
 enum wire_ack_status agg_key_stands(const struct ledger_device *entry, const struct wire_header *header)
 {
     const struct ledger_key *key = key_of(entry, header->key_epoch);
+    if (agg_is_cut_off(entry, header)) {
+        return WIRE_ACK_REVOKED;
+    }
     if (key == NULL) {
-        return WIRE_ACK_UNKNOWN_KEY;
+        return header->key_epoch < entry->first_epoch ? WIRE_ACK_BAD_SIGNATURE : WIRE_ACK_UNKNOWN_KEY;
     }
     if (key->revoked) {
         return WIRE_ACK_REVOKED;
     }
-    bool is_early = compare_places(header->stream, header->batch_seq, key->from_stream, key->from_seq) < 0;
-    bool is_late = compare_places(header->stream, header->batch_seq, key->to_stream, key->to_seq) >= 0;
+    bool is_early =
+        agg_compare_places(header->stream, header->batch_seq, key->from_stream, key->from_seq) < 0;
+    bool is_late = agg_compare_places(header->stream, header->batch_seq, key->to_stream, key->to_seq) >= 0;
     return is_early || is_late ? WIRE_ACK_BAD_SIGNATURE : WIRE_ACK_OK;
 }
+
+/* ---- the window of keys in memory ---- */
+
+/* The key that signs, and the one before it: so that a second batch for a place that is filled already is
+ * known as an equivocation, not just as a bad signature, for one rotation long. */
+enum { KEYS_KEPT = 2 };
+
+static uint32_t oldest_of(const struct ledger_device *entry)
+{
+    uint32_t oldest = 0;
+    for (uint32_t i = 1; i < entry->n_keys; i++) {
+        oldest = entry->keys[i].epoch < entry->keys[oldest].epoch ? i : oldest;
+    }
+    return oldest;
+}
+
+/* Every place at which it might sign is filled, or in a stream that the device has left. */
+static bool is_over(const struct agg_device *device, const struct ledger_key *key)
+{
+    uint32_t stream = 0;
+    uint32_t seq = 0;
+    agg_head_place(device, &stream, &seq);
+    return key->revoked || agg_compare_places(key->to_stream, key->to_seq, stream, seq) <= 0;
+}
+
+bool agg_key_has_room(const struct agg_device *device, const struct ledger_device *entry)
+{
+    return entry->n_keys < LEDGER_DEVICE_MAX_KEYS || is_over(device, &entry->keys[oldest_of(entry)]);
+}
+
+/* Takes the oldest key out when it is over. False: it stays. */
+static bool leave_out(const struct agg_device *device, struct ledger_device *entry, struct ledger_key *out)
+{
+    uint32_t oldest = oldest_of(entry);
+    if (!is_over(device, &entry->keys[oldest])) {
+        return false;
+    }
+    *out = entry->keys[oldest];
+    entry->n_keys--;
+    memmove(&entry->keys[oldest], &entry->keys[oldest + 1], (entry->n_keys - oldest) * sizeof entry->keys[0]);
+    entry->first_epoch = entry->keys[oldest_of(entry)].epoch;
+    return true;
+}
+
+bool agg_key_room(struct agg_core *core, const struct agg_device *device, struct ledger_device *entry)
+{
+    struct agg_group *group = &core->group;
+    struct ledger_old_key old = {.device_id = device->device_id};
+    while (entry->n_keys >= KEYS_KEPT && leave_out(device, entry, &old.key)) {
+        /* Its row goes along once more: it may have got its end, or itself, in this very group. */
+        HR_ASSERT(group->n_old_keys < GROUP_MAX_OLD_KEYS);
+        group->old_keys[group->n_old_keys++] = old;
+    }
+    return entry->n_keys < LEDGER_DEVICE_MAX_KEYS;
+}
+
+void agg_keys_trim(struct agg_device *device)
+{
+    struct ledger_key out;
+    while (device->state.entry.n_keys > KEYS_KEPT && leave_out(device, &device->state.entry, &out)) {
+    }
+}
+
+struct spki_search {
+    const uint8_t *spki;
+    bool is_found;
+};
+
+static void compare_spki(void *ctx, const struct ledger_old_key *row)
+{
+    struct spki_search *search = ctx;
+    search->is_found = search->is_found || memcmp(row->key.spki, search->spki, LEDGER_SPKI_MAX_BYTES) == 0;
+}
+
+bool agg_key_is_used(const struct agg_core *core, const struct ledger_device *entry,
+                     const uint8_t spki[LEDGER_SPKI_MAX_BYTES])
+{
+    const struct ledger *ledger = core->ports.ledger;
+    struct spki_search search = {.spki = spki};
+    for (uint32_t i = 0; i < entry->n_keys; i++) {
+        const struct ledger_old_key row = {.key = entry->keys[i]};
+        compare_spki(&search, &row);
+    }
+    for (uint32_t i = 0; i < core->group.n_old_keys; i++) {
+        if (core->group.old_keys[i].device_id == entry->device_id) {
+            compare_spki(&search, &core->group.old_keys[i]);
+        }
+    }
+    if (entry->first_epoch != 0 && !search.is_found && ledger->list_keys != NULL) {
+        /* A ledger that can't be read now must not cost the device its new key, which is lost for good when
+         * it is refused: whoever shows an old one had the current one to sign with. */
+        hr_ignore(ledger->list_keys(ledger->ctx, entry->device_id, compare_spki, &search));
+    }
+    return search.is_found;
+}
+
+/* ---- the switch ---- */
 
 /* PROTOCOL 2.4 R2: the new key signs "edge.keyswitch.v1" || device || stream || switch_seq || prev_digest,
  * where prev_digest is that of the header of the batch that carries the record. */
@@ -53,9 +147,10 @@ static bool is_proven(struct agg_core *core, const struct agg_batch *batch,
 }
 
 /* Why the switch is not followed, or NULL. */
-static const char *objection(struct agg_core *core, const struct ledger_device *entry,
+static const char *objection(struct agg_core *core, const struct agg_device *device,
                              const struct agg_batch *batch, const struct edge_key_switch *key_switch)
 {
+    const struct ledger_device *entry = &device->state.entry;
     const struct wire_header *header = &batch->parts.header;
     if ((header->flags & WIRE_FLAG_KEY_SWITCH) == 0) {
         return "the batch is not flagged";
@@ -70,13 +165,11 @@ static const char *objection(struct agg_core *core, const struct ledger_device *
     if (key_of(entry, key_switch->to_epoch) != NULL) {
         return "the epoch has a key";
     }
-    if (entry->n_keys == LEDGER_DEVICE_MAX_KEYS) {
-        return "the device has all the keys it may have";
+    if (!agg_key_has_room(device, entry)) {
+        return "the device has all the keys that may sign at a time";
     }
-    for (uint32_t i = 0; i < entry->n_keys; i++) {
-        if (memcmp(entry->keys[i].spki, key_switch->spki, sizeof key_switch->spki) == 0) {
-            return "the key was used before";
-        }
+    if (agg_key_is_used(core, entry, key_switch->spki)) {
+        return "the key was used before";
     }
     return is_proven(core, batch, key_switch) ? NULL : "the new key does not prove itself";
 }
@@ -85,7 +178,7 @@ void agg_key_switch(struct agg_core *core, struct agg_device *device, const stru
                     const struct edge_key_switch *key_switch)
 {
     struct ledger_device *entry = &device->state.entry;
-    const char *why_not = objection(core, entry, batch, key_switch);
+    const char *why_not = objection(core, device, batch, key_switch);
     if (why_not != NULL) {
         agg_count_staged(core, AGG_COUNT_KEY_SWITCHES_REFUSED, 1);
         agg_emit(core, AGG_EVENT_KEY_SWITCH_REFUSED, batch, key_switch->to_epoch, why_not);
@@ -97,11 +190,13 @@ void agg_key_switch(struct agg_core *core, struct agg_device *device, const stru
     for (uint32_t i = 0; i < entry->n_keys; i++) {
         struct ledger_key *old = &entry->keys[i];
         if (old->epoch == key_switch->from_epoch &&
-            compare_places(stream, key_switch->switch_seq, old->to_stream, old->to_seq) < 0) {
+            agg_compare_places(stream, key_switch->switch_seq, old->to_stream, old->to_seq) < 0) {
             old->to_stream = stream;
             old->to_seq = key_switch->switch_seq;
         }
     }
+    const bool has_room = agg_key_room(core, device, entry);
+    HR_ASSERT(has_room); /* the objection asked */
     struct ledger_key *key = &entry->keys[entry->n_keys++];
     *key = (struct ledger_key){.epoch = (uint16_t)key_switch->to_epoch,
                                .spki_len_bytes = sizeof key_switch->spki,

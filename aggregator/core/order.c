@@ -26,6 +26,25 @@ static struct hr_status known_digest(const struct agg_core *core, const struct a
     return ledger->find_digest(ledger->ctx, header->device_id, header->stream, header->batch_seq, out);
 }
 
+static void quarantine(struct agg_core *core, struct agg_device *device, const struct agg_batch *batch,
+                       const char *why)
+{
+    struct ledger_device *entry = &device->state.entry;
+    const struct ledger_device before = *entry;
+    bool is_new = entry->state != LEDGER_DEVICE_QUARANTINED;
+    if (is_new) {
+        agg_count_staged(core, AGG_COUNT_DEVICES_QUARANTINED, 1);
+        agg_emit(core, AGG_EVENT_DEVICE_STATE, batch, 0, "quarantined");
+    }
+    entry->state = LEDGER_DEVICE_QUARANTINED;
+    memset(entry->reason, 0, sizeof entry->reason);
+    memcpy(entry->reason, why, strlen(why));
+    if (is_new) {
+        const struct agg_cause cause = {"aggregator", "quarantined", why};
+        agg_audit(core, device, &before, &cause);
+    }
+}
+
 void agg_conflict(struct agg_core *core, struct agg_device *device, struct agg_batch *batch, bool is_answered,
                   enum wire_ack_status status, const uint8_t known[WIRE_DIGEST_BYTES])
 {
@@ -40,24 +59,16 @@ void agg_conflict(struct agg_core *core, struct agg_device *device, struct agg_b
                                          .received_utc_ms = batch->received_utc_ms,
                                          .envelope = batch->envelope};
     memcpy(conflict->known_digest, known, WIRE_DIGEST_BYTES);
-    struct ledger_device *entry = &device->state.entry;
-    const struct ledger_device before = *entry;
-    bool is_new = entry->state != LEDGER_DEVICE_QUARANTINED;
-    if (is_new) {
-        agg_count_staged(core, AGG_COUNT_DEVICES_QUARANTINED, 1);
-        agg_emit(core, AGG_EVENT_DEVICE_STATE, batch, 0, "quarantined");
-    }
-    entry->state = LEDGER_DEVICE_QUARANTINED;
-    memset(entry->reason, 0, sizeof entry->reason);
-    memcpy(entry->reason, conflict->kind, strlen(conflict->kind));
-    if (is_new) {
-        const struct agg_cause cause = {"aggregator", "quarantined", conflict->kind};
-        agg_audit(core, device, &before, &cause);
+    if (device->state.entry.state == LEDGER_DEVICE_REVOKED) {
+        /* It delivered what stands before its cut; who forks there has its key, and is not told apart. */
+        agg_cut_refuse(core, device, batch, conflict->kind);
+    } else {
+        quarantine(core, device, batch, conflict->kind);
     }
     agg_count_staged(core, is_fork ? AGG_COUNT_FORKS : AGG_COUNT_EQUIVOCATIONS, 1);
     agg_emit(core, is_fork ? AGG_EVENT_FORK : AGG_EVENT_EQUIVOCATION, batch, 0, NULL);
     agg_finish_later(core, device, batch, status, is_answered);
-    agg_hold_drop_all(core, device, WIRE_ACK_QUARANTINED);
+    agg_hold_drop_all(core, device, agg_device_stands(&device->state.entry));
 }
 
 /* A place that is behind: it is filled, or covered by a Loss, or belongs to a stream that the device has
@@ -169,6 +180,7 @@ static void stage(struct agg_core *core, struct agg_device *device, struct agg_b
         agg_emit(core, AGG_EVENT_DEVICE_STATE, batch, 0, "active");
     }
     agg_key_used(core, device, batch);
+    agg_cut_reached(core, device);
     watch_clock(core, batch);
     stage_controls(core, device, batch);
     agg_count_staged(core, AGG_COUNT_BATCHES_COMMITTED, 1);
@@ -246,9 +258,10 @@ void agg_order(struct agg_core *core, struct agg_device *device, struct agg_batc
     bool is_ahead = header->batch_seq > agg_next_seq(agg_stream_of(device, header->stream));
     bool has_moved = is_ahead && move_over_holes(core, device, batch);
     uint32_t next = agg_next_seq(agg_stream_of(device, header->stream));
-    if (state->entry.state == LEDGER_DEVICE_QUARANTINED) {
-        /* A held batch had its turn after the move, and forked. */
-        agg_finish(core, device, batch, WIRE_ACK_QUARANTINED);
+    enum wire_ack_status stands = agg_device_stands(&state->entry);
+    if (stands != WIRE_ACK_OK) {
+        /* A held batch had its turn after the move, and forked or was the last before a cut. */
+        agg_finish(core, device, batch, stands);
     } else if (header->batch_seq < next) {
         order_past(core, device, batch, key);
     } else if (header->batch_seq == next && core->group.n_batches < LEDGER_COMMIT_MAX_BATCHES) {

@@ -29,11 +29,16 @@ static void merge_end(struct ledger_key *into, const struct ledger_key *known)
 
 /* Adds the keys of `entry` to `merged`, which has those that are known: by the chain of the device too, so
  * that a key which the entry doesn't name stays. */
-static struct hr_status merge_keys(struct ledger_device *merged, const struct ledger_device *entry)
+static struct hr_status merge_keys(struct agg_core *core, const struct agg_device *device,
+                                   struct ledger_device *merged, const struct ledger_device *entry)
 {
     for (uint32_t i = 0; i < entry->n_keys; i++) {
         struct ledger_key *known = key_of(merged, entry->keys[i].epoch);
-        if (known == NULL && merged->n_keys == LEDGER_DEVICE_MAX_KEYS) {
+        if (known == NULL && entry->keys[i].epoch < merged->first_epoch) {
+            continue; /* it is over, and the ledger has it */
+        }
+        if (known == NULL &&
+            (!agg_key_room(core, device, merged) || entry->keys[i].epoch < merged->first_epoch)) {
             return hr_status_of(HR_FULL);
         }
         if (known == NULL) {
@@ -74,7 +79,8 @@ static bool is_outdated(struct ledger_device *known, const struct ledger_device 
                     strcmp(known->name, entry->name) != 0 || strcmp(known->tenant, entry->tenant) != 0;
     for (uint32_t i = 0; i < entry->n_keys; i++) {
         const struct ledger_key *key = key_of(known, entry->keys[i].epoch);
-        is_other = is_other || key == NULL || !is_same_key(key, &entry->keys[i]);
+        bool is_over = key == NULL && entry->keys[i].epoch < known->first_epoch;
+        is_other = is_other || (!is_over && (key == NULL || !is_same_key(key, &entry->keys[i])));
     }
     return is_other;
 }
@@ -90,6 +96,10 @@ static void merge_state(struct ledger_device *merged, const struct ledger_device
     memcpy(merged->tenant, entry->tenant, sizeof merged->tenant);
     memcpy(merged->reason, entry->reason, sizeof merged->reason);
     merged->revision = entry->revision;
+    if (entry->state != LEDGER_DEVICE_REVOKED && entry->state != LEDGER_DEVICE_RETIRED) {
+        merged->cut = LEDGER_CUT_NONE;
+        merged->cut_stream = merged->cut_seq = 0;
+    }
 }
 
 static void date_keys(const struct agg_core *core, struct ledger_device *entry)
@@ -154,8 +164,10 @@ struct hr_status agg_register(struct agg_core *core, const struct ledger_device 
         return hr_ok();
     }
     struct ledger_device merged = device->state.entry;
-    struct hr_status status = merge_keys(&merged, entry);
+    const uint32_t n_old_keys = core->group.n_old_keys;
+    struct hr_status status = merge_keys(core, device, &merged, entry);
     if (!hr_is_ok(status)) {
+        core->group.n_old_keys = n_old_keys;
         agg_count(core, AGG_COUNT_REGISTRY_REFUSED, 1);
         agg_announce(core, device, AGG_EVENT_REGISTRY_REFUSED);
         return status;
@@ -188,7 +200,6 @@ static void load_device(void *ctx, const struct ledger_device *row)
     device->state.entry = *row;
     device->state.is_known = true;
     agg_refresh_session_state(device);
-    add_keys(core, device);
 }
 
 /* Keeps the newest rows of the device, newest first. */
@@ -224,5 +235,11 @@ struct hr_status agg_core_load(struct agg_core *core)
     HR_TRY(core->load_status);
     HR_TRY(agg_certificates_load(core));
     HR_TRY(ledger->load_streams(ledger->ctx, load_stream, core));
-    return core->load_status;
+    HR_TRY(core->load_status);
+    const uint32_t n_devices = atomic_load_explicit(&core->n_devices, memory_order_relaxed);
+    for (uint32_t i = 0; i < n_devices; i++) {
+        agg_keys_trim(&core->devices[i]); /* which asks where its streams stand */
+        add_keys(core, &core->devices[i]);
+    }
+    return hr_ok();
 }

@@ -69,14 +69,27 @@ struct ledger_key {
     int64_t since_utc_ms; /* when it became known; 0: not told */
 };
 
+/* Of a device that is revoked: from a place on, or at once. */
+enum ledger_cut {
+    LEDGER_CUT_NONE = 0,   /* at once: nothing of it is taken */
+    LEDGER_CUT_OPEN = 1,   /* what stands before the place is still taken */
+    LEDGER_CUT_CLOSED = 2, /* all of that has come, or nothing more of it is taken */
+};
+
 struct ledger_device {
     uint64_t device_id;
-    struct ledger_key keys[LEDGER_DEVICE_MAX_KEYS];
+    struct ledger_key keys[LEDGER_DEVICE_MAX_KEYS]; /* the newest, by rising epoch when they were read */
     enum ledger_device_state state;
     uint32_t revision; /* of the registry entry; a lower or equal one never overwrites */
     uint16_t n_keys;
+    uint16_t first_epoch; /* keys of lower epochs sign nothing any more and stand in the ledger alone; 0: none
+                             do. Not stored: it follows from the keys that are */
     bool wants_key;       /* somebody asked for a new record key, and none has come */
     bool wants_transport; /* likewise for another transport key, that is a certificate for one */
+    enum ledger_cut cut;
+    uint32_t cut_stream, cut_seq; /* the first place that is not believed; without a cut 0 */
+    int64_t unlocked_since_ms;    /* since when it works with an open console; 0: it does not say so */
+    uint32_t bundle; /* newest version of the trust bundle that it is known to have; 0: unknown */
     char name[LEDGER_NAME_MAX_CHARS + 1];
     char tenant[LEDGER_NAME_MAX_CHARS + 1];
     char reason[LEDGER_NAME_MAX_CHARS + 1]; /* why the state is what it is */
@@ -110,10 +123,21 @@ struct ledger_certificate {
     uint8_t certificate[LEDGER_CERTIFICATE_MAX_BYTES]; /* DER */
 };
 
+/* Committed batches of a device that are not to be believed: whoever had its key then may not have been it.
+ * Places (stream, seq) from `from` on and before `to`, compared as pairs; none when they are equal. The
+ * batches stay. */
+struct ledger_suspect {
+    uint32_t from_stream, from_seq;
+    uint32_t to_stream, to_seq;
+};
+
 /* A device was changed: by whom, when, from what to what, and why. Stored in the transaction that makes the
  * change, and never altered or deleted. */
 struct ledger_audit {
-    uint64_t id; /* given by the ledger, rising in the order of commit */
+    uint64_t id;   /* given by the ledger, rising in the order of commit */
+    uint64_t leaf; /* likewise: as many leaves were committed with this entry and before it; 0 in an entry of
+                    * an earlier version */
+    bool has_leaf; /* to commit: leaf is told, since a log is made again */
     uint64_t device_id;
     int64_t at_utc_ms;
     char actor[LEDGER_NAME_MAX_CHARS + 1]; /* who decided: an operator, "registry", "device", "aggregator" */
@@ -126,6 +150,20 @@ struct ledger_audit {
     uint8_t old_key[WIRE_DIGEST_BYTES];
     uint8_t new_key[WIRE_DIGEST_BYTES];
     char reason[LEDGER_NAME_MAX_CHARS + 1];
+    bool is_suspect; /* the entry marks a range, which is: */
+    struct ledger_suspect suspect;
+};
+
+/* What stands in a range that is suspect, as far as retention left it. */
+struct ledger_suspect_count {
+    uint64_t n_batches, n_records;
+    uint64_t first_leaf, last_leaf; /* without batches 0 */
+};
+
+/* A key that is not in its device's window any more. */
+struct ledger_old_key {
+    uint64_t device_id;
+    struct ledger_key key;
 };
 
 /* A page of a list: at most max_rows rows, from the one behind `after` on; 0: from the first. */
@@ -186,6 +224,8 @@ struct ledger_commit {
     size_t n_enrolments;
     const struct ledger_certificate *certificates; /* new ones, and new times of those that are there */
     size_t n_certificates;
+    const struct ledger_old_key *old_keys; /* new state of keys that left the window of their device */
+    size_t n_old_keys;
 };
 
 /* What retention may take: the oldest batches, up to the first that one of these keeps. */
@@ -285,6 +325,16 @@ struct ledger {
     HR_MUST_USE struct hr_status (*find_devices)(
         void *ctx, const struct ledger_page *page, const struct ledger_filter *filter,
         void (*each)(void *each_ctx, const struct ledger_device *device), void *each_ctx);
+    /* Calls each for every key that a device ever had (0: all devices), by device and epoch: those too that
+     * are not in struct ledger_device any more. Codes as of the lists. [any thread; as the lists] */
+    HR_MUST_USE struct hr_status (*list_keys)(void *ctx, uint64_t device_id,
+                                              void (*each)(void *each_ctx, const struct ledger_old_key *row),
+                                              void *each_ctx);
+    /* What stands in this range of a device. Reads every batch in it. HR_IO: it can't be read now. [any
+     * thread; as the lists] */
+    HR_MUST_USE struct hr_status (*count_suspect)(void *ctx, uint64_t device_id,
+                                                  const struct ledger_suspect *range,
+                                                  struct ledger_suspect_count *out);
     /* What was committed about a serial, or (serial is NULL) about a device. HR_NOT_FOUND: nothing, or a
      * ledger of an older schema. HR_IO: it can't be read now. NULL: this ledger keeps none. [any thread; as
      * the lists] */

@@ -16,6 +16,7 @@ enum {
 };
 
 struct verify_key {
+    atomic_uint n_holders;
     EVP_PKEY *pkey;
     /* A context that is ready to verify, when no thread is using it. Making one costs 2.6 of the 61
      * microseconds of a verification; a context can't be shared, so whoever finds none makes his own. */
@@ -37,6 +38,7 @@ struct hr_status verify_key_parse(struct hr_bytes spki, struct verify_key **out)
     if (key == NULL) {
         return hr_status_of(HR_IO);
     }
+    atomic_init(&key->n_holders, 1);
     const unsigned char *at = spki.data;
     key->pkey = d2i_PUBKEY(NULL, &at, (long)spki.len_bytes); /* refuses a point that is not on the curve */
     ERR_clear_error();
@@ -51,11 +53,18 @@ struct hr_status verify_key_parse(struct hr_bytes spki, struct verify_key **out)
 
 void verify_key_free(struct verify_key *key)
 {
-    if (key != NULL) {
+    if (key != NULL && atomic_fetch_sub(&key->n_holders, 1) == 1) {
         EVP_PKEY_CTX_free(atomic_load(&key->spare));
         EVP_PKEY_free(key->pkey);
         free(key);
     }
+}
+
+struct verify_key *verify_key_share(const struct verify_key *key)
+{
+    struct verify_key *shared = (struct verify_key *)(uintptr_t)key; /* only the count changes, atomically */
+    (void)atomic_fetch_add(&shared->n_holders, 1);
+    return shared;
 }
 
 const uint8_t *verify_key_spki_sha256(const struct verify_key *key)

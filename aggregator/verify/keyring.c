@@ -18,7 +18,7 @@ struct verify_keyring {
     uint32_t capacity_keys;
     uint32_t n_keys;
     size_t mask;        /* slots - 1; slots are a power of two, at least twice capacity_keys */
-    struct slot *slots; /* open addressing, linear probing; nothing is ever removed */
+    struct slot *slots; /* open addressing, linear probing; what is behind a removed one moves up */
 };
 
 struct hr_status verify_keyring_new(uint32_t capacity_keys, struct verify_keyring **out)
@@ -55,12 +55,17 @@ void verify_keyring_free(struct verify_keyring *ring)
     free(ring);
 }
 
-/* The slot of a key, or the empty one where it belongs. There is one: at most half are taken. */
-static struct slot *slot_of(const struct verify_keyring *ring, uint64_t device_id, uint16_t epoch)
+static size_t home_of(const struct verify_keyring *ring, uint64_t device_id, uint16_t epoch)
 {
     /* Fibonacci hashing spreads the dense numbers that a registry hands out. */
     uint64_t hash = (device_id ^ (uint64_t)epoch << 48) * 0x9E3779B97F4A7C15u;
-    for (size_t at = (size_t)(hash >> 20);; at++) {
+    return (size_t)(hash >> 20) & ring->mask;
+}
+
+/* The slot of a key, or the empty one where it belongs. There is one: at most half are taken. */
+static struct slot *slot_of(const struct verify_keyring *ring, uint64_t device_id, uint16_t epoch)
+{
+    for (size_t at = home_of(ring, device_id, epoch);; at++) {
         struct slot *slot = &ring->slots[at & ring->mask];
         if (slot->key == NULL || (slot->device_id == device_id && slot->epoch == epoch)) {
             return slot;
@@ -99,6 +104,43 @@ struct hr_status verify_keyring_put(struct verify_keyring *ring, uint64_t device
         verify_key_free(key);
     }
     return status;
+}
+
+/* Empties the slot, and moves up those behind it that would not be found any more (Knuth 6.4, algorithm R).
+ */
+static void empty_slot(struct verify_keyring *ring, size_t hole)
+{
+    for (size_t at = (hole + 1) & ring->mask; ring->slots[at].key != NULL; at = (at + 1) & ring->mask) {
+        const struct slot *slot = &ring->slots[at];
+        size_t home = home_of(ring, slot->device_id, slot->epoch);
+        if (((at - home) & ring->mask) >= ((at - hole) & ring->mask)) {
+            ring->slots[hole] = *slot;
+            hole = at;
+        }
+    }
+    ring->slots[hole] = (struct slot){.key = NULL};
+}
+
+void verify_keyring_drop(struct verify_keyring *ring, uint64_t device_id, uint16_t epoch)
+{
+    HR_ASSERT(pthread_rwlock_wrlock(&ring->lock) == 0);
+    const struct slot *slot = slot_of(ring, device_id, epoch);
+    struct verify_key *key = slot->key;
+    if (key != NULL) {
+        empty_slot(ring, (size_t)(slot - ring->slots));
+        ring->n_keys--;
+    }
+    HR_ASSERT(pthread_rwlock_unlock(&ring->lock) == 0);
+    verify_key_free(key);
+}
+
+struct verify_key *verify_keyring_take(struct verify_keyring *ring, uint64_t device_id, uint16_t epoch)
+{
+    HR_ASSERT(pthread_rwlock_rdlock(&ring->lock) == 0);
+    struct verify_key *key = slot_of(ring, device_id, epoch)->key;
+    key = key != NULL ? verify_key_share(key) : NULL;
+    HR_ASSERT(pthread_rwlock_unlock(&ring->lock) == 0);
+    return key;
 }
 
 const struct verify_key *verify_keyring_find(struct verify_keyring *ring, uint64_t device_id, uint16_t epoch)

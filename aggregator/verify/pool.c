@@ -31,12 +31,13 @@ static void judge(struct verify_keyring *keyring, struct verify_job *job)
         result->verdict = WIRE_ACK_UNKNOWN_DEVICE;
         return;
     }
-    const struct verify_key *key = verify_keyring_find(keyring, header->device_id, header->key_epoch);
+    struct verify_key *key = verify_keyring_take(keyring, header->device_id, header->key_epoch);
     if (key == NULL) {
         result->verdict = WIRE_ACK_UNKNOWN_KEY;
         return;
     }
     verify_parts(key, result);
+    verify_key_free(key);
 }
 
 /* The oldest job; waits for one. NULL: the pool stops and no job is left. */

@@ -26,6 +26,8 @@ struct verify_key;
  * the key back with verify_key_free. */
 HR_MUST_USE struct hr_status verify_key_parse(struct hr_bytes spki, struct verify_key **out);
 void verify_key_free(struct verify_key *key);
+/* One more holder, who gives it back likewise. */
+struct verify_key *verify_key_share(const struct verify_key *key);
 /* SHA-256 of the SubjectPublicKeyInfo: WIRE_DIGEST_BYTES, living as long as the key. */
 const uint8_t *verify_key_spki_sha256(const struct verify_key *key);
 
@@ -62,8 +64,9 @@ void verify_envelope(const struct verify_key *key, struct hr_bytes envelope, str
 
 /* ---- keyring: the keys of all devices, by (device, epoch) ---- */
 
-/* Keys are only ever added, and an epoch of a device never gets another key, so a key that was found stays
- * valid until the keyring is freed. [any] thread, all functions. */
+/* An epoch of a device never gets another key. A key that was found stays valid until it is dropped or the
+ * keyring is freed, one that was taken until it is given back with verify_key_free. [any] thread, all
+ * functions. */
 struct verify_keyring;
 
 /* HR_IO: no memory for capacity_keys slots. */
@@ -75,6 +78,10 @@ HR_MUST_USE struct hr_status verify_keyring_put(struct verify_keyring *ring, uin
                                                 uint16_t epoch, struct hr_bytes spki);
 /* NULL: there is none. */
 const struct verify_key *verify_keyring_find(struct verify_keyring *ring, uint64_t device_id, uint16_t epoch);
+/* As that, for a caller beside whom keys are dropped. */
+struct verify_key *verify_keyring_take(struct verify_keyring *ring, uint64_t device_id, uint16_t epoch);
+/* Forgets the key; nothing when it is not there. */
+void verify_keyring_drop(struct verify_keyring *ring, uint64_t device_id, uint16_t epoch);
 
 /* ---- worker pool ---- */
 

@@ -57,6 +57,15 @@ static void key_added(void *ctx, uint64_t device_id, const struct ledger_key *ke
     }
 }
 
+static void key_dropped(void *ctx, uint64_t device_id, uint16_t epoch)
+{
+    struct core_lab *lab = ctx;
+    lab->n_keys_dropped++;
+    if (lab->keyring != NULL) {
+        verify_keyring_drop(lab->keyring, device_id, epoch);
+    }
+}
+
 static bool proof_holds(void *ctx, struct hr_bytes spki, struct hr_bytes message,
                         const uint8_t signature[WIRE_SIGNATURE_BYTES])
 {
@@ -102,6 +111,7 @@ static void start(struct core_lab *lab)
                               .ledger = &lab->ledger,
                               .release = take_back,
                               .key_added = key_added,
+                              .key_dropped = key_dropped,
                               .proof_holds = proof_holds,
                               .event = keep_event,
                               .ctx = lab};

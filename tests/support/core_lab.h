@@ -36,7 +36,7 @@ struct core_lab {
     bool *is_answered;
     uint32_t n_events;
     struct agg_event events[LAB_MAX_EVENTS]; /* the last ones, as a ring */
-    uint32_t n_keys_added;
+    uint32_t n_keys_added, n_keys_dropped;
     struct lab_slot *slots;
 };
 

@@ -150,6 +150,119 @@ static void audit_entries_are_read_back_in_order(void **state)
     }
 }
 
+static void a_range_that_an_entry_marks_is_read_back_and_counted(void **state)
+{
+    (void)state;
+    const struct ledger *ledger = &ledger_lab.ledger;
+    static uint8_t envelopes[6][172 + 8];
+    struct ledger_batch batches[6];
+    for (uint32_t i = 0; i < HR_ARRAY_LEN(batches); i++) {
+        /* Streams 0 and 2 of one device, three batches each. */
+        batches[i] = ledger_suite_batch(7, i / 3 * 2, i % 3, envelopes[i], sizeof envelopes[i]);
+        envelopes[i][28] = 1; /* 256 records, and i */
+        envelopes[i][29] = (uint8_t)i;
+    }
+    struct ledger_commit change = {.batches = batches, .n_batches = HR_ARRAY_LEN(batches)};
+    assert_ok(ledger->commit(ledger->ctx, &change));
+    struct ledger_device device = {.device_id = 7,
+                                   .state = LEDGER_DEVICE_REVOKED,
+                                   .cut = LEDGER_CUT_OPEN,
+                                   .cut_stream = 3,
+                                   .cut_seq = UINT32_MAX - 1,
+                                   .unlocked_since_ms = INT64_C(1763726400123),
+                                   .bundle = 12};
+    const struct ledger_audit row = {
+        .device_id = 7, .is_suspect = true, .suspect = {0, 2, 2, 2}, .actor = "maria"};
+    change = (struct ledger_commit){.devices = &device, .n_devices = 1, .audits = &row, .n_audits = 1};
+    assert_ok(ledger->commit(ledger->ctx, &change));
+    ledger_lab_reopen();
+    assert_int_equal(list_audits(7, 0, 8), 1);
+    assert_true(audits_seen[0].is_suspect);
+    assert_memory_equal(&audits_seen[0].suspect, &row.suspect, sizeof row.suspect);
+    assert_int_equal(audits_seen[0].leaf, 6);
+    const struct ledger_page page = {0, 8};
+    n_devices_seen = 0;
+    assert_ok(ledger_lab.ledger.list_devices(ledger_lab.ledger.ctx, &page, see_device, NULL));
+    assert_int_equal(devices_seen[0].cut, LEDGER_CUT_OPEN);
+    assert_int_equal(devices_seen[0].cut_stream, 3);
+    assert_true(devices_seen[0].cut_seq == UINT32_MAX - 1);
+    assert_true(devices_seen[0].unlocked_since_ms == device.unlocked_since_ms);
+    assert_int_equal(devices_seen[0].bundle, 12);
+    const struct {
+        struct ledger_suspect range;
+        uint32_t n_batches, n_records, first_leaf, last_leaf;
+    } cases[] = {{{0, 2, 2, 2}, 3, 3 * 256 + 2 + 3 + 4, 2, 4},
+                 {{0, 0, UINT32_MAX, UINT32_MAX}, 6, 6 * 256 + 15, 0, 5},
+                 {{1, 0, 2, 0}, 0, 0, 0, 0},
+                 {{2, 1, 2, 1}, 0, 0, 0, 0}};
+    for (size_t i = 0; i < HR_ARRAY_LEN(cases); i++) {
+        struct ledger_suspect_count got;
+        assert_ok(ledger->count_suspect(ledger->ctx, 7, &cases[i].range, &got));
+        assert_int_equal(got.n_batches, cases[i].n_batches);
+        assert_int_equal(got.n_records, cases[i].n_records);
+        assert_int_equal(got.first_leaf, cases[i].first_leaf);
+        assert_int_equal(got.last_leaf, cases[i].last_leaf);
+        assert_ok(ledger->count_suspect(ledger->ctx, 8, &cases[i].range, &got));
+        assert_int_equal(got.n_batches, 0);
+    }
+}
+
+static uint32_t n_keys_seen;
+static struct ledger_old_key keys_seen[32];
+
+static void see_key(void *ctx, const struct ledger_old_key *row)
+{
+    (void)ctx;
+    HR_ASSERT(n_keys_seen < HR_ARRAY_LEN(keys_seen));
+    keys_seen[n_keys_seen++] = *row;
+}
+
+static void keys_beyond_the_window_of_a_device_are_kept_and_listed(void **state)
+{
+    (void)state;
+    struct ledger_old_key old[12];
+    for (uint16_t i = 0; i < HR_ARRAY_LEN(old); i++) {
+        old[i] = (struct ledger_old_key){.device_id = 7,
+                                         .key = {.epoch = (uint16_t)(i + 1),
+                                                 .spki_len_bytes = LEDGER_SPKI_MAX_BYTES,
+                                                 .from_seq = i,
+                                                 .to_seq = i + 1u,
+                                                 .since_utc_ms = i}};
+        memset(old[i].key.spki, i + 1, LEDGER_SPKI_MAX_BYTES);
+    }
+    struct ledger_device rows[2] = {{.device_id = 7, .n_keys = 1}, {.device_id = 8, .n_keys = 1}};
+    rows[0].keys[0] = old[11].key;
+    rows[0].keys[0].revoked = true;
+    rows[1].keys[0] = old[0].key;
+    struct ledger_commit change = {.devices = rows, .n_devices = 2, .old_keys = old, .n_old_keys = 11};
+    assert_ok(ledger_lab.ledger.commit(ledger_lab.ledger.ctx, &change));
+    ledger_lab_reopen();
+    const struct ledger *ledger = &ledger_lab.ledger;
+    n_keys_seen = 0;
+    assert_ok(ledger->list_keys(ledger->ctx, 7, see_key, NULL));
+    assert_int_equal(n_keys_seen, 12);
+    for (uint16_t i = 0; i < 12; i++) {
+        assert_int_equal(keys_seen[i].device_id, 7);
+        assert_int_equal(keys_seen[i].key.epoch, i + 1);
+        assert_int_equal(keys_seen[i].key.to_seq, i + 1);
+        assert_int_equal(keys_seen[i].key.since_utc_ms, i);
+        assert_int_equal(keys_seen[i].key.revoked, i == 11);
+        assert_memory_equal(keys_seen[i].key.spki, old[i].key.spki, LEDGER_SPKI_MAX_BYTES);
+    }
+    n_keys_seen = 0;
+    assert_ok(ledger->list_keys(ledger->ctx, 0, see_key, NULL));
+    assert_int_equal(n_keys_seen, 13);
+    assert_int_equal(keys_seen[12].device_id, 8);
+    /* A device has the newest ones, and says that there are more. */
+    const struct ledger_page page = {0, 1};
+    n_devices_seen = 0;
+    assert_ok(ledger->list_devices(ledger->ctx, &page, see_device, NULL));
+    assert_int_equal(devices_seen[0].n_keys, LEDGER_DEVICE_MAX_KEYS);
+    assert_int_equal(devices_seen[0].first_epoch, 5);
+    assert_int_equal(devices_seen[0].keys[0].epoch, 5);
+    assert_int_equal(devices_seen[0].keys[7].epoch, 12);
+}
+
 static void is_same_enrolment(const struct ledger_enrolment *got, const struct ledger_enrolment *want)
 {
     assert_true(got->device_id == want->device_id);
@@ -285,6 +398,8 @@ int ledger_suite_run_registry(void)
         SUITE_TEST(audit_entries_are_read_back_in_order),
         SUITE_TEST(an_enrolment_is_found_by_serial_and_by_device),
         SUITE_TEST(certificates_keep_what_was_given_and_change_their_times),
+        SUITE_TEST(a_range_that_an_entry_marks_is_read_back_and_counted),
+        SUITE_TEST(keys_beyond_the_window_of_a_device_are_kept_and_listed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

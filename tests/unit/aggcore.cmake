@@ -28,6 +28,8 @@ hr_test(test_admit_loss LABEL unit tsan SOURCES unit/test_admit_loss.c DEPENDS h
 hr_test(test_admit_registry LABEL unit tsan SOURCES unit/test_admit_registry.c
         DEPENDS hr_test_core fw_crypto dep::sqlite3)
 hr_test(test_admit_decide LABEL unit tsan SOURCES unit/test_admit_decide.c DEPENDS hr_test_core agg_verify)
+hr_test(test_admit_cut LABEL unit tsan SOURCES unit/test_admit_cut.c DEPENDS hr_test_core)
+hr_test(test_admit_keys LABEL unit tsan SOURCES unit/test_admit_keys.c DEPENDS hr_test_core agg_verify fw_crypto)
 hr_test(test_notes LABEL unit SOURCES unit/test_notes.c DEPENDS agg_core agg_normalize hr_base hr_test_support)
 hr_test(test_publish_ahead LABEL unit SOURCES unit/test_publish_ahead.c support/temp_folder.c
         DEPENDS agg_core agg_normalize agg_schema agg_ledger_sqlite hr_test_batches)

@@ -337,6 +337,46 @@ static void a_keyring_gives_an_epoch_one_key_for_ever(void **state)
     verify_keyring_free(ring);
 }
 
+static void keys_that_are_dropped_make_room_and_hide_no_other(void **state)
+{
+    enum { N_DEVICES = 60 };
+    const struct fixture *fixture = *state;
+    struct verify_keyring *ring;
+    const struct hr_bytes spki = hr_bytes_of(fixture->signer.spki, CRYPTO_SPKI_BYTES);
+    bool is_there[N_DEVICES] = {false};
+    uint32_t n = 0;
+    uint32_t random = 1;
+    assert_ok(verify_keyring_new(N_DEVICES / 2, &ring));
+    verify_keyring_drop(ring, 7, 1); /* of nothing */
+    for (uint32_t step = 0; step < 3000; step++) {
+        random = random * 1664525u + 1013904223u;
+        uint32_t device = (random >> 8) % N_DEVICES;
+        if (is_there[device]) {
+            verify_keyring_drop(ring, device, 1);
+            n--;
+        } else {
+            assert_code(verify_keyring_put(ring, device, 1, spki), n == N_DEVICES / 2 ? HR_FULL : HR_OK);
+        }
+        bool has_room = !is_there[device] && n < N_DEVICES / 2;
+        n += has_room ? 1 : 0;
+        is_there[device] = has_room;
+        for (uint32_t i = 0; i < N_DEVICES; i++) {
+            assert_int_equal(verify_keyring_find(ring, i, 1) != NULL, is_there[i]);
+        }
+    }
+    /* Whoever took a key has it, also when it is dropped meanwhile. */
+    uint32_t kept = 0;
+    while (verify_keyring_find(ring, kept, 1) == NULL) {
+        kept++;
+    }
+    struct verify_key *taken = verify_keyring_take(ring, kept, 1);
+    verify_keyring_drop(ring, kept, 1);
+    assert_null(verify_keyring_take(ring, kept, 1));
+    assert_memory_equal(verify_key_spki_sha256(taken), fixture->vector.spki_sha256, WIRE_DIGEST_BYTES);
+    verify_key_free(taken);
+    verify_keyring_free(ring);
+}
+
 static void a_proof_holds_under_its_key_alone(void **state)
 {
     struct fixture *fixture = *state;
@@ -531,6 +571,7 @@ int main(void)
         cmocka_unit_test(only_an_uncompressed_p256_key_on_the_curve_is_a_key),
         cmocka_unit_test(a_key_of_another_curve_is_no_key),
         cmocka_unit_test(a_keyring_gives_an_epoch_one_key_for_ever),
+        cmocka_unit_test(keys_that_are_dropped_make_room_and_hide_no_other),
         cmocka_unit_test(a_proof_holds_under_its_key_alone),
         cmocka_unit_test(an_envelope_is_judged_in_the_order_of_the_checks),
         cmocka_unit_test(a_signed_count_that_does_not_fit_the_payload_is_malformed),

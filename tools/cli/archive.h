@@ -28,9 +28,10 @@ enum cli_frame {
     CLI_FRAME_STREAM = 'S',
     CLI_FRAME_RANGE = 'G',
     CLI_FRAME_DEVICE = 'D',
-    CLI_FRAME_DEVICE_MORE = 'K',
+    CLI_FRAME_DEVICE_MORE = 'W',
     CLI_FRAME_ENROLMENT = 'I',
     CLI_FRAME_CERTIFICATE = 'X',
+    CLI_FRAME_KEY = 'K',
     CLI_FRAME_LOSS = 'L',
     CLI_FRAME_CONFLICT = 'C',
     CLI_FRAME_AUDIT = 'U',
@@ -97,6 +98,9 @@ void cli_put_enrolment(struct hr_writer *out, const struct ledger_enrolment *row
 bool cli_get_enrolment(struct hr_bytes body, struct ledger_enrolment *out);
 void cli_put_certificate(struct hr_writer *out, const struct ledger_certificate *row);
 bool cli_get_certificate(struct hr_bytes body, struct ledger_certificate *out);
+/* archive_keys.c: any key that a device ever had. */
+void cli_put_old_key(struct hr_writer *out, const struct ledger_old_key *row);
+bool cli_get_old_key(struct hr_bytes body, struct ledger_old_key *out);
 void cli_put_loss(struct hr_writer *out, const struct ledger_loss *row);
 bool cli_get_loss(struct hr_bytes body, struct ledger_loss *out);
 /* kind: borrowed from static text. */
@@ -133,6 +137,7 @@ void cli_keep_device(void *ctx, const struct ledger_device *row);
 void cli_keep_device_more(void *ctx, const struct ledger_device *row);
 void cli_keep_enrolment(void *ctx, const struct ledger_enrolment *row);
 void cli_keep_certificate(void *ctx, const struct ledger_certificate *row);
+void cli_keep_old_key(void *ctx, const struct ledger_old_key *row);
 void cli_keep_loss(void *ctx, const struct ledger_loss *row);
 void cli_keep_conflict(void *ctx, const struct ledger_conflict *row);
 void cli_keep_audit(void *ctx, const struct ledger_audit *row);

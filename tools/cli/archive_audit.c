@@ -20,6 +20,26 @@ void cli_put_audit(struct hr_writer *out, const struct ledger_audit *row)
     hr_write_raw(out, row->old_key, sizeof row->old_key);
     hr_write_raw(out, row->new_key, sizeof row->new_key);
     cli_put_text(out, row->reason);
+    hr_write_u8(out, row->is_suspect ? 1 : 0);
+    hr_write_u32(out, row->suspect.from_stream);
+    hr_write_u32(out, row->suspect.from_seq);
+    hr_write_u32(out, row->suspect.to_stream);
+    hr_write_u32(out, row->suspect.to_seq);
+    hr_write_u64(out, row->leaf);
+}
+
+/* The end of the row, which exports of earlier versions have not. */
+static void get_suspect(struct hr_reader *in, struct ledger_audit *out)
+{
+    out->has_leaf = true;
+    if (hr_reader_left(in) > 0) {
+        out->is_suspect = hr_read_u8(in) != 0;
+        out->suspect.from_stream = hr_read_u32(in);
+        out->suspect.from_seq = hr_read_u32(in);
+        out->suspect.to_stream = hr_read_u32(in);
+        out->suspect.to_seq = hr_read_u32(in);
+        out->leaf = hr_read_u64(in);
+    }
 }
 
 bool cli_get_audit(struct hr_bytes body, struct ledger_audit *out)
@@ -39,6 +59,7 @@ bool cli_get_audit(struct hr_bytes body, struct ledger_audit *out)
     hr_read_raw(&in, out->old_key, sizeof out->old_key);
     hr_read_raw(&in, out->new_key, sizeof out->new_key);
     good = good && cli_get_text(&in, out->reason, sizeof out->reason);
+    get_suspect(&in, out);
     return good && cli_row_is_done(&in) && out->old_state <= LEDGER_DEVICE_STATE_LAST &&
            new_state <= LEDGER_DEVICE_STATE_LAST;
 }

@@ -104,7 +104,7 @@ bool cli_get_stream(struct hr_bytes body, struct ledger_stream *out)
     return cli_row_is_done(&in);
 }
 
-static void put_key(struct hr_writer *out, const struct ledger_key *key)
+void cli_put_key(struct hr_writer *out, const struct ledger_key *key)
 {
     hr_write_u16(out, key->epoch);
     hr_write_u8(out, (uint8_t)key->spki_len_bytes);
@@ -116,7 +116,7 @@ static void put_key(struct hr_writer *out, const struct ledger_key *key)
     hr_write_u8(out, key->revoked ? 1 : 0);
 }
 
-static bool get_key(struct hr_reader *in, struct ledger_key *out)
+bool cli_get_key(struct hr_reader *in, struct ledger_key *out)
 {
     out->epoch = hr_read_u16(in);
     out->spki_len_bytes = hr_read_u8(in);
@@ -142,8 +142,9 @@ void cli_put_device(struct hr_writer *out, const struct ledger_device *device)
     cli_put_text(out, device->reason);
     hr_write_u8(out, (uint8_t)device->n_keys);
     for (uint32_t i = 0; i < device->n_keys; i++) {
-        put_key(out, &device->keys[i]);
+        cli_put_key(out, &device->keys[i]);
     }
+    cli_put_device_trust(out, device);
 }
 
 bool cli_get_device(struct hr_bytes body, struct ledger_device *out)
@@ -159,9 +160,9 @@ bool cli_get_device(struct hr_bytes body, struct ledger_device *out)
     out->n_keys = hr_read_u8(&in);
     good = good && out->n_keys <= LEDGER_DEVICE_MAX_KEYS && out->state <= LEDGER_DEVICE_STATE_LAST;
     for (uint32_t i = 0; good && i < out->n_keys; i++) {
-        good = get_key(&in, &out->keys[i]);
+        good = cli_get_key(&in, &out->keys[i]);
     }
-    return good && cli_row_is_done(&in);
+    return good && cli_get_device_trust(&in, out) && cli_row_is_done(&in);
 }
 
 void cli_put_loss(struct hr_writer *out, const struct ledger_loss *row)

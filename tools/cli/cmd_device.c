@@ -145,6 +145,7 @@ int cli_device(int argc, char **argv)
         "       headrace device show MEMORY\n"
         "       headrace device quarantine|release|revoke|retire DEVICE_ID --reason TEXT [--dry-run] "
         "[--yes]\n"
+        "       headrace device revoke DEVICE_ID --from-seq STREAM/SEQ --reason TEXT [--dry-run] [--yes]\n"
         "       headrace device rotate DEVICE_ID [--transport] [--wait] [--dry-run]\n"
         "       headrace device readmit DEVICE_ID --reason TEXT [--key HEX] [--dry-run]\n"
         "       headrace device activate|quarantine|revoke|retire DEVICE_ID --registry DIR --reason TEXT\n",

@@ -80,6 +80,7 @@ static struct hr_status put_state(struct export *export, uint64_t to_leaf)
     HR_TRY(ledger->load_devices(ledger->ctx, cli_keep_device_more, archive));
     HR_TRY(ledger->enrolments(ledger->ctx, cli_keep_enrolment, archive));
     HR_TRY(ledger->certificates(ledger->ctx, 0, cli_keep_certificate, archive));
+    HR_TRY(ledger->list_keys(ledger->ctx, 0, cli_keep_old_key, archive));
     HR_TRY(ledger->losses(ledger->ctx, 0, cli_keep_loss, archive));
     HR_TRY(ledger->conflicts(ledger->ctx, 0, cli_keep_conflict, archive));
     return cli_archive_audits(archive, ledger);

@@ -12,10 +12,12 @@
 #include "tools/cli/options.h"
 #include "tools/cli/print.h"
 #include "tools/cli/refold.h"
+#include "tools/cli/suspects.h"
 #include "tools/cli/track.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -62,6 +64,7 @@ struct fsck {
     bool has_kafka;
     uint64_t size, first_leaf, pruned_meanwhile;
     struct cli_cut cut;
+    struct cli_suspects suspects;
     bool is_blind; /* what was said before is not known any more: no later event can be judged */
     struct hr_status past_read;
 };
@@ -191,6 +194,7 @@ static struct hr_status read_statements(struct fsck *fsck)
     fsck->track.next_leaf = fsck->first_leaf;
     delivered.first_leaf = fsck->first_leaf;
     HR_TRY(ledger->load_devices(ledger->ctx, cli_track_device, &fsck->track));
+    HR_TRY(ledger->list_keys(ledger->ctx, 0, cli_track_key, &fsck->track));
     HR_TRY(ledger->losses(ledger->ctx, 0, cli_track_loss, &fsck->track));
     return ledger->conflicts(ledger->ctx, 0, cli_track_conflict, &fsck->track);
 }
@@ -226,15 +230,15 @@ static struct hr_status run(struct fsck *fsck)
     HR_TRY(read_batches(fsck));
     HR_TRY(fsck->past_read);
     cli_track_end(&fsck->track);
+    HR_TRY(cli_suspects_read(&fsck->suspects, &fsck->ledger));
     if (fsck->has_feeds) {
         cli_refold_end(&fsck->refold, &fsck->cut);
     }
     if (fsck->has_kafka) {
         cli_delivered_end(&delivered, fsck->size);
     }
-    bool is_whole =
-        !fsck->track.is_out_of_memory && !delivered.is_out_of_memory && !fsck->cut.is_out_of_memory;
-    return hr_status_of(is_whole ? HR_OK : HR_IO);
+    bool is_short = fsck->track.is_out_of_memory || delivered.is_out_of_memory || fsck->cut.is_out_of_memory;
+    return hr_status_of(is_short ? HR_IO : HR_OK);
 }
 
 /* ---- the report ---- */
@@ -294,6 +298,7 @@ static void report(const struct fsck *fsck, bool is_complete)
     bool is_json = fsck->findings.is_json;
     report_counts(fsck);
     cli_cut_report(&fsck->cut, is_json);
+    cli_suspects_report(&fsck->suspects, is_json);
     report_feeds(fsck);
     report_kafka(fsck);
     (void)printf(is_json ? ",\n  \"found\": {" : "found    ");
@@ -319,8 +324,12 @@ static bool take_kafka(const struct cli_arguments *arguments)
     static struct conf_report mistakes;
     const char *path = cli_option_or(arguments, CONFIG, NULL);
     static struct config_aggregator of_sites;
-    bool good = path == NULL || (hr_is_ok(config_load_kafka(path, &config, &mistakes)) &&
+    const bool is_offline = arguments->n_values[OFFLINE] > 0; /* then it need not name a cluster */
+    bool good = path == NULL || ((is_offline || hr_is_ok(config_load_kafka(path, &config, &mistakes))) &&
                                  hr_is_ok(config_load_sites(path, &of_sites, &mistakes)));
+    if (!good) {
+        conf_report_print(&mistakes, stderr);
+    }
     cli_normalizers_sites(&of_sites);
     const struct config_kafka_sink *kafka = &config.sinks.kafka;
     for (uint32_t i = 0; good && i < kafka->n_properties; i++) {
@@ -390,6 +399,7 @@ int cli_ledger_fsck(int argc, char **argv)
     cli_delivered_free(&delivered);
     cli_refold_free(&fsck.refold);
     cli_cut_free(&fsck.cut);
+    free(fsck.suspects.rows);
     cli_track_free(&fsck.track);
     fsck.ledger.close(fsck.ledger.ctx);
     return !hr_is_ok(status) ? CLI_INCOMPLETE : is_clean ? CLI_OK : CLI_FAILED;

@@ -96,6 +96,7 @@ static struct hr_status take_state(struct job *job, enum cli_frame type, struct 
 {
     struct ledger_stream stream;
     struct ledger_device device;
+    struct ledger_old_key key;
     struct ledger_loss loss;
     struct ledger_conflict conflict;
     struct ledger_audit audit;
@@ -112,6 +113,8 @@ static struct hr_status take_state(struct job *job, enum cli_frame type, struct 
         good = cli_get_enrolment(body, &enrolment);
     } else if (type == CLI_FRAME_CERTIFICATE) {
         good = cli_get_certificate(body, &certificate);
+    } else if (type == CLI_FRAME_KEY && (good = cli_get_old_key(body, &key))) {
+        cli_track_key(&job->track, &key);
     } else if (type == CLI_FRAME_LOSS && (good = cli_get_loss(body, &loss))) {
         cli_track_loss(&job->track, &loss);
     } else if (type == CLI_FRAME_CONFLICT && (good = cli_get_conflict(body, &conflict))) {

@@ -74,7 +74,8 @@ static bool fail(struct rollout *rollout, struct fleet_device *device, const cha
 static bool ask(struct rollout *rollout, struct fleet_device *device)
 {
     static struct cli_admin_reply reply;
-    const struct cli_decision decision = {device->device_id, "rotate", rollout->reason, false, NULL};
+    const struct cli_decision decision = {
+        .device_id = device->device_id, .decision = "rotate", .reason = rollout->reason};
     if (device->epoch > device->old_epoch) {
         return cli_fleet_move(&rollout->fleet, device, FLEET_ASKED); /* it came after it was given up */
     }

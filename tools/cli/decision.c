@@ -56,15 +56,19 @@ bool cli_decision_reason_fits(const char *verb, const char *reason)
 bool cli_decision_ask(const char *verb, const struct cli_admin *admin, const struct cli_decision *decision,
                       struct cli_admin_reply *reply)
 {
-    char path[PATH_CHARS], body[BODY_MAX_BYTES], reason[2 * REASON_MAX_BYTES + 3];
+    char path[PATH_CHARS], body[BODY_MAX_BYTES], reason[2 * REASON_MAX_BYTES + 3], place[64] = "";
     const char *name = who();
     bool quoted = quote(decision->reason, reason, sizeof reason);
     HR_ASSERT(quoted); /* it was looked at before */
     (void)snprintf(path, sizeof path, "/devices/%" PRIu64 "/decision", decision->device_id);
-    (void)snprintf(body, sizeof body, "{\"decision\":\"%s\",\"reason\":%s,\"dry_run\":%s%s%s%s%s%s%s}",
+    if (decision->has_place) {
+        (void)snprintf(place, sizeof place, ",\"stream\":%" PRIu32 ",\"seq\":%" PRIu32, decision->stream,
+                       decision->seq);
+    }
+    (void)snprintf(body, sizeof body, "{\"decision\":\"%s\",\"reason\":%s,\"dry_run\":%s%s%s%s%s%s%s%s}",
                    decision->decision, reason, decision->dry_run ? "true" : "false",
                    decision->key != NULL ? ",\"key\":\"" : "", decision->key != NULL ? decision->key : "",
                    decision->key != NULL ? "\"" : "", name != NULL ? ",\"operator\":\"" : "",
-                   name != NULL ? name : "", name != NULL ? "\"" : "");
+                   name != NULL ? name : "", name != NULL ? "\"" : "", place);
     return cli_admin_get(verb, admin, path, body, reply);
 }

@@ -12,6 +12,8 @@ struct cli_decision {
     const char *reason;   /* one that fits */
     bool dry_run;
     const char *key; /* the SHA-256 of one transport key, in hexadecimal; NULL: none is meant */
+    bool has_place;  /* revoke: from there on */
+    uint32_t stream, seq;
 };
 
 /* One line of 1 to 63 bytes of UTF-8; false: the mistake was told. */

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { REASON = CLI_ADMIN_N_COMMON, DRY_RUN, YES };
+enum { REASON = CLI_ADMIN_N_COMMON, DRY_RUN, YES, FROM_SEQ };
 enum { TEXT_CHARS = 128, PATH_CHARS = 96 };
 
 struct request {
@@ -24,14 +24,22 @@ struct request {
     struct cli_admin admin;
     uint64_t device_id;
     const char *reason;
+    bool has_place;
+    uint32_t stream, seq;
 };
 
 static struct cli_admin_reply reply;
 
 static bool ask(const struct request *request, bool dry_run, struct hr_bytes *row)
 {
-    const struct cli_decision decision = {request->device_id, request->decision, request->reason, dry_run,
-                                          request->key};
+    const struct cli_decision decision = {.device_id = request->device_id,
+                                          .decision = request->decision,
+                                          .reason = request->reason,
+                                          .dry_run = dry_run,
+                                          .has_place = request->has_place,
+                                          .stream = request->stream,
+                                          .seq = request->seq,
+                                          .key = request->key};
     const char *rest = reply.body;
     return cli_decision_ask(request->verb, &request->admin, &decision, &reply) && cli_row_next(&rest, row);
 }
@@ -69,6 +77,46 @@ static int confirm(const struct request *request)
     return CLI_OK;
 }
 
+/* What stays of it, and what is still to come. */
+static void print_place(const struct request *request, struct hr_bytes row, bool dry_run)
+{
+    (void)printf("suspect from %" PRIu32 "/%" PRIu32 " on: %" PRIu64 " committed batches with %" PRIu64
+                 " records%s\n",
+                 request->stream, request->seq, cli_row_number(row, "suspect_batches"),
+                 cli_row_number(row, "suspect_records"),
+                 dry_run ? " would be marked" : " are marked, none is deleted");
+    if (cli_row_flag(row, "awaited")) {
+        (void)printf("awaited: what stands before it, from %" PRIu64 "/%" PRIu64
+                     " on; the device may deliver that and nothing else\n",
+                     cli_row_number(row, "head_stream"), cli_row_number(row, "head_seq"));
+    }
+}
+
+/* STREAM/SEQ, as `device show` and the headers of records tell places. */
+static bool take_place(struct request *request, const char *text)
+{
+    char stream[16];
+    uint64_t numbers[2] = {0, 0};
+    const char *slash = strchr(text, '/');
+    size_t len = slash != NULL ? (size_t)(slash - text) : sizeof stream;
+    if (len < sizeof stream) {
+        memcpy(stream, text, len);
+        stream[len] = '\0';
+    }
+    if (len >= sizeof stream || !cli_number(stream, UINT32_MAX - 1, &numbers[0]) ||
+        !cli_number(slash + 1, UINT32_MAX - 1, &numbers[1])) {
+        (void)fprintf(stderr,
+                      "headrace %s: --from-seq is STREAM/SEQ, the first batch that is not believed, such as "
+                      "0/1204\n",
+                      request->verb);
+        return false;
+    }
+    request->has_place = true;
+    request->stream = (uint32_t)numbers[0];
+    request->seq = (uint32_t)numbers[1];
+    return true;
+}
+
 static int decide(const struct request *request, bool needs_yes)
 {
     bool dry_run = request->given->n_values[DRY_RUN] > 0;
@@ -93,6 +141,9 @@ static int decide(const struct request *request, bool needs_yes)
         (void)printf("device %" PRIu64 ": %s > %s, revision %" PRIu64 "%s\n", request->device_id, before,
                      after, cli_row_number(row, "revision"),
                      dry_run ? " (a dry run: nothing was changed)" : "");
+        if (request->has_place) {
+            print_place(request, row, dry_run);
+        }
     } else {
         (void)printf("device %" PRIu64 ": is %s already, revision %" PRIu64 "\n", request->device_id, after,
                      cli_row_number(row, "revision"));
@@ -108,11 +159,15 @@ int cli_device_decide_online(int argc, char **argv, const char *decision, bool n
                     "Why; stands in the audit entry. One line, at most 63 bytes."},
         [DRY_RUN] = {"--dry-run", NULL, false, 0, "Tell what would come of it, and change nothing."},
         [YES] = {"--yes", NULL, false, 0, "Do not ask before what can't be undone (revoke, retire)."},
+        [FROM_SEQ] = {"--from-seq", "STREAM/SEQ", false, 0,
+                      "The first batch that is not believed: what is committed from there on is marked as "
+                      "suspect, what stands before it is still taken."},
     };
+    const bool is_revocation = strcmp(decision, "revoke") == 0;
     char verb[32];
     (void)snprintf(verb, sizeof verb, "device %s", decision);
     const struct cli_usage usage = {
-        verb, "DEVICE_ID", options, HR_ARRAY_LEN(options),
+        verb, "DEVICE_ID", options, is_revocation ? HR_ARRAY_LEN(options) : FROM_SEQ,
         "Has a running aggregator change the device's state, with an audit "
         "entry, in one transaction: it counts from\n"
         "the next batch on. Asked again, it changes nothing. (With --registry DIR "
@@ -127,7 +182,8 @@ int cli_device_decide_online(int argc, char **argv, const char *decision, bool n
     if (!cli_decision_reason_fits(verb, request.reason)) {
         return CLI_USAGE;
     }
-    if (!cli_device_id(verb, given.positional, &request.device_id)) {
+    if (!cli_device_id(verb, given.positional, &request.device_id) ||
+        (is_revocation && given.n_values[FROM_SEQ] > 0 && !take_place(&request, given.values[FROM_SEQ][0]))) {
         return CLI_USAGE;
     }
     return cli_admin_find(verb, &given, &request.admin) ? decide(&request, needs_yes) : CLI_FAILED;

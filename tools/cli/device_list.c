@@ -242,6 +242,18 @@ static void print_transport_key(struct hr_bytes row)
     (void)printf("\n");
 }
 
+static void print_cut(struct hr_bytes row)
+{
+    char cut[TEXT_CHARS];
+    cli_row_text(row, "cut", cut, sizeof cut);
+    if (cut[0] != '\0') {
+        (void)printf("revoked from %" PRIu64 "/%" PRIu64 " on; %s\n", cli_row_number(row, "cut_stream"),
+                     cli_row_number(row, "cut_seq"),
+                     strcmp(cut, "open") == 0 ? "what stands before it is still taken"
+                                              : "nothing more is taken");
+    }
+}
+
 static void print_registered(const char *rest)
 {
     struct hr_bytes row;
@@ -265,6 +277,7 @@ static void print_registered(const char *rest)
                      "revision     %" PRIu64 "\n",
                      cli_row_number(row, "device_id"), name, tenant, state, reason[0] != '\0' ? ": " : "",
                      reason, cli_row_number(row, "revision"));
+        print_cut(row);
     }
 }
 

@@ -73,8 +73,10 @@ static int rotate(struct cli_rotate_request *request)
 {
     static struct cli_admin_reply reply;
     struct cli_rotation before;
-    const struct cli_decision decision = {request->device_id, "rotate", request->reason, request->dry_run,
-                                          NULL};
+    const struct cli_decision decision = {.device_id = request->device_id,
+                                          .decision = "rotate",
+                                          .reason = request->reason,
+                                          .dry_run = request->dry_run};
     if (!cli_rotation_read(verb, &request->admin, request->device_id, &before) ||
         !cli_decision_ask(verb, &request->admin, &decision, &reply)) {
         return CLI_FAILED;

@@ -108,8 +108,10 @@ int cli_device_rotate_transport(const struct cli_rotate_request *request)
     struct progress before;
     struct hr_bytes row;
     const char *rest = reply.body;
-    const struct cli_decision decision = {request->device_id, "rotate_transport", request->reason,
-                                          request->dry_run, NULL};
+    const struct cli_decision decision = {.device_id = request->device_id,
+                                          .decision = "rotate_transport",
+                                          .reason = request->reason,
+                                          .dry_run = request->dry_run};
     if (!look(request, &before) || !cli_decision_ask(verb, &request->admin, &decision, &reply) ||
         !cli_row_next(&rest, &row)) {
         return CLI_FAILED;

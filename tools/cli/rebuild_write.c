@@ -143,6 +143,13 @@ struct hr_status cli_rebuild_state(struct cli_rebuild *rebuild, const struct cli
                                                  left < CLI_REBUILD_BATCHES ? left : CLI_REBUILD_BATCHES};
         HR_TRY(ledger->commit(ledger->ctx, &change));
     }
+    for (size_t at = 0; at < track->n_keys; at += CLI_REBUILD_BATCHES) {
+        size_t left = track->n_keys - at;
+        const struct ledger_commit change = {.old_keys = track->keys + at,
+                                             .n_old_keys =
+                                                 left < CLI_REBUILD_BATCHES ? left : CLI_REBUILD_BATCHES};
+        HR_TRY(ledger->commit(ledger->ctx, &change));
+    }
     for (size_t at = 0; at < track->n_streams;) {
         struct ledger_stream rows[CLI_REBUILD_BATCHES];
         struct ledger_commit change = {.streams = rows};

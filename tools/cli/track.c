@@ -19,18 +19,10 @@ struct hr_status cli_track_init(struct cli_track *track, struct cli_findings *fi
 void cli_track_free(struct cli_track *track)
 {
     verify_keyring_free(track->ring);
+    free(track->keys);
     free(track->devices);
     free(track->streams);
     free(track->losses);
-}
-
-/* Room for one more; NULL: no memory. Capacity doubles whenever n is a power of two. */
-static void *grown(void *rows, size_t n, size_t row_bytes)
-{
-    if (n != 0 && (n & (n - 1)) != 0) {
-        return rows;
-    }
-    return realloc(rows, (n == 0 ? 1 : 2 * n) * row_bytes);
 }
 
 /* ---- what is stated ---- */
@@ -59,7 +51,7 @@ static struct cli_track_stream *stream_of(struct cli_track *track, uint64_t devi
     if (low < track->n_streams && row->now.device_id == device_id && row->now.stream == stream) {
         return row;
     }
-    void *rows = grown(track->streams, track->n_streams, sizeof *row);
+    void *rows = cli_track_grown(track->streams, track->n_streams, sizeof *row);
     if (rows == NULL) {
         track->is_out_of_memory = true;
         return NULL;
@@ -100,8 +92,7 @@ static struct ledger_device *device_of(const struct cli_track *track, uint64_t d
 void cli_track_device(void *ctx, const struct ledger_device *device)
 {
     struct cli_track *track = ctx;
-    static const struct cli_place nowhere;
-    void *rows = grown(track->devices, track->n_devices, sizeof *device);
+    void *rows = cli_track_grown(track->devices, track->n_devices, sizeof *device);
     if (rows == NULL) {
         track->is_out_of_memory = true;
         return;
@@ -113,12 +104,8 @@ void cli_track_device(void *ctx, const struct ledger_device *device)
     }
     track->devices[at] = *device;
     for (uint32_t i = 0; i < device->n_keys; i++) {
-        const struct ledger_key *key = &device->keys[i];
-        if (!hr_is_ok(verify_keyring_put(track->ring, device->device_id, key->epoch,
-                                         hr_bytes_of(key->spki, key->spki_len_bytes)))) {
-            cli_find(track->findings, CLI_FINDING_SIGNATURE, &nowhere,
-                     "key epoch %u of device %016" PRIx64 " is no P-256 key", key->epoch, device->device_id);
-        }
+        const struct ledger_old_key row = {device->device_id, device->keys[i]};
+        cli_track_key(track, &row);
     }
 }
 
@@ -182,7 +169,7 @@ void cli_track_loss(void *ctx, const struct ledger_loss *row)
                  " is not what its batch says",
                  row->loss.from_seq, row->loss.to_seq, row->device_id);
     }
-    void *rows = grown(track->losses, track->n_losses, sizeof *track->losses);
+    void *rows = cli_track_grown(track->losses, track->n_losses, sizeof *track->losses);
     if (rows == NULL) {
         track->is_out_of_memory = true;
         return;
@@ -296,16 +283,14 @@ static const char *objection(const struct cli_track *track, const struct wire_he
     if (device == NULL) {
         return "of a device that is not registered";
     }
-    for (uint32_t i = 0; i < device->n_keys; i++) {
-        const struct ledger_key *key = &device->keys[i];
-        if (key->epoch == header->key_epoch) {
-            uint64_t at = (uint64_t)header->stream << 32 | header->batch_seq;
-            bool is_in = at >= ((uint64_t)key->from_stream << 32 | key->from_seq) &&
-                         at < ((uint64_t)key->to_stream << 32 | key->to_seq);
-            return is_in || key->revoked ? NULL : "its key may not sign at this place";
-        }
+    const struct ledger_key *key = cli_track_key_of(track, header->device_id, header->key_epoch);
+    if (key == NULL) {
+        return "of a key epoch that is not registered";
     }
-    return "of a key epoch that is not registered";
+    uint64_t at = (uint64_t)header->stream << 32 | header->batch_seq;
+    bool is_in = at >= ((uint64_t)key->from_stream << 32 | key->from_seq) &&
+                 at < ((uint64_t)key->to_stream << 32 | key->to_seq);
+    return is_in || key->revoked ? NULL : "its key may not sign at this place";
 }
 
 static void check_signature(struct cli_track *track, const struct ledger_batch *batch,

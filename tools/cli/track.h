@@ -3,7 +3,7 @@
  * A log proven anew, batch by batch: format, digest, place, signature by a registered key, Merkle root of the
  * records, the chain of each stream with what a signed Loss covers, and where each stream stands at the end.
  * What is read first is never ahead of what is read later, so a log may grow meanwhile: streams, then its
- * size, then devices, losses and conflicts, then the batches below the size. */
+ * size, then devices, keys, losses and conflicts, then the batches below the size. */
 #ifndef CLI_TRACK_H
 #define CLI_TRACK_H
 
@@ -34,6 +34,8 @@ struct cli_track {
     bool is_out_of_memory;
     bool is_still; /* nothing was committed since streams were read: each has its row */
     struct verify_keyring *ring;
+    struct ledger_old_key *keys; /* all that devices ever had, by device and epoch */
+    size_t n_keys;
     struct ledger_device *devices;
     size_t n_devices;
     struct cli_track_stream *streams; /* by device and stream */
@@ -41,6 +43,12 @@ struct cli_track {
     struct cli_track_loss *losses; /* in the order of storing */
     size_t n_losses;
 };
+
+/* ---- track_keys.c ---- */
+/* Room for one more; NULL: no memory. Capacity doubles whenever n is a power of two. */
+void *cli_track_grown(void *rows, size_t n, size_t row_bytes);
+/* NULL: the device never had a key of that epoch. */
+const struct ledger_key *cli_track_key_of(const struct cli_track *track, uint64_t device_id, uint32_t epoch);
 
 /* HR_IO: no memory. Findings are kept. */
 HR_MUST_USE struct hr_status cli_track_init(struct cli_track *track, struct cli_findings *findings);
@@ -52,6 +60,8 @@ void cli_track_stream(void *ctx, const struct ledger_stream *stream);
 void cli_track_device(void *ctx, const struct ledger_device *device);
 /* What else is known of a device that was handed over: the body of its frame. False: it is no such row. */
 bool cli_track_device_more(struct cli_track *track, struct hr_bytes body);
+/* Beside the keys that came with their device. */
+void cli_track_key(void *ctx, const struct ledger_old_key *row);
 void cli_track_loss(void *ctx, const struct ledger_loss *row);
 void cli_track_conflict(void *ctx, const struct ledger_conflict *row);
 

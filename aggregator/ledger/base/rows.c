@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "aggregator/ledger/base/rows.h"
 
+#include "proto/base/cursor.h"
+
 #include <string.h>
 
 int64_t ledger_signed_of(uint64_t value)
@@ -43,9 +45,16 @@ void ledger_device_rows_add(struct ledger_device_rows *rows, const struct ledger
         rows->has_device = true;
         rows->device = *device;
     }
-    if (key != NULL && rows->device.n_keys < LEDGER_DEVICE_MAX_KEYS) {
-        rows->device.keys[rows->device.n_keys++] = *key;
+    if (key == NULL) {
+        return;
     }
+    struct ledger_device *into = &rows->device;
+    if (into->n_keys == LEDGER_DEVICE_MAX_KEYS) {
+        memmove(&into->keys[0], &into->keys[1], sizeof into->keys - sizeof into->keys[0]);
+        into->n_keys--;
+        into->first_epoch = into->keys[0].epoch;
+    }
+    into->keys[into->n_keys++] = *key;
 }
 
 void ledger_device_rows_end(struct ledger_device_rows *rows)
@@ -54,6 +63,16 @@ void ledger_device_rows_end(struct ledger_device_rows *rows)
         rows->has_device = false;
         rows->each(rows->each_ctx, &rows->device);
     }
+}
+
+void ledger_suspect_add(struct ledger_suspect_count *count, uint64_t leaf, struct hr_bytes n_records)
+{
+    struct hr_reader reader = hr_reader_over(n_records);
+    uint16_t n = hr_read_u16(&reader);
+    count->first_leaf = count->n_batches == 0 || leaf < count->first_leaf ? leaf : count->first_leaf;
+    count->last_leaf = leaf > count->last_leaf ? leaf : count->last_leaf;
+    count->n_batches++;
+    count->n_records += hr_reader_ok(&reader) ? n : 0;
 }
 
 void ledger_enrolment_bytes(struct ledger_enrolment *out, struct hr_bytes nonce, struct hr_bytes spki,

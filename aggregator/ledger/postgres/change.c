@@ -33,11 +33,14 @@ static const struct ledger_pg_statement statements[] = {
      " excluded.next_record_seq, excluded.key_epoch, excluded.boot_id, excluded.lost_batches,"
      " excluded.lost_records)"},
     {"device",
-     "INSERT INTO device (device, name, tenant, state, revision, reason, wants_key, wants_transport)"
-     " VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (device) DO UPDATE SET (name, tenant,"
-     " state, revision, reason, wants_key, wants_transport) = (excluded.name, excluded.tenant,"
-     " excluded.state, excluded.revision, excluded.reason, excluded.wants_key,"
-     " excluded.wants_transport)"},
+     "INSERT INTO device (device, name, tenant, state, revision, reason, wants_key, cut, cut_stream, cut_seq,"
+     " unlocked_ms, bundle, wants_transport) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) "
+     "ON CONFLICT (device)"
+     " DO UPDATE SET (name, tenant, state, revision, reason, wants_key, cut, cut_stream, cut_seq,"
+     " unlocked_ms, bundle, wants_transport) = (excluded.name, excluded.tenant, excluded.state, "
+     "excluded.revision,"
+     " excluded.reason, excluded.wants_key, excluded.cut, excluded.cut_stream, excluded.cut_seq,"
+     " excluded.unlocked_ms, excluded.bundle, excluded.wants_transport)"},
     {"key", "INSERT INTO device_key (device, epoch, spki, from_stream, from_seq, to_stream, to_seq, revoked,"
             " since_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (device, epoch) DO UPDATE"
             " SET (spki, from_stream, from_seq, to_stream, to_seq, revoked, since_ms) = (excluded.spki,"
@@ -52,7 +55,8 @@ static const struct ledger_pg_statement statements[] = {
                " (uptime_ms, utc_ms, err_ms, source) = (excluded.uptime_ms, excluded.utc_ms, excluded.err_ms,"
                " excluded.source)"},
     {"audit", "INSERT INTO audit (device, at_ms, actor, action, old_state, new_state, revision, old_key,"
-              " new_key, reason) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"},
+              " new_key, reason, is_suspect, from_stream, from_seq, to_stream, to_seq, leaf)"
+              " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"},
     {"enrolment",
      "INSERT INTO enrolment (device, serial, site, nonce, epoch, first_stream, spki, certificate)"
      " VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (device) DO UPDATE SET (serial, site, nonce,"
@@ -198,6 +202,21 @@ static struct hr_status send_streams(struct ledger_postgres *ledger, struct ledg
     return hr_ok();
 }
 
+static void send_key(struct ledger_pg_pipeline *pipeline, uint64_t device_id, const struct ledger_key *key)
+{
+    struct ledger_pg_params params = {.n = 0};
+    ledger_pg_put_u64(&params, device_id);
+    ledger_pg_put_u64(&params, key->epoch);
+    ledger_pg_put_bytes(&params, hr_bytes_of(key->spki, key->spki_len_bytes));
+    ledger_pg_put_u64(&params, key->from_stream);
+    ledger_pg_put_u64(&params, key->from_seq);
+    ledger_pg_put_u64(&params, key->to_stream);
+    ledger_pg_put_u64(&params, key->to_seq);
+    ledger_pg_put_u64(&params, key->revoked ? 1 : 0);
+    ledger_pg_put_u64(&params, (uint64_t)key->since_utc_ms);
+    ledger_pg_pipeline_send(pipeline, "key", &params);
+}
+
 static void send_device(struct ledger_pg_pipeline *pipeline, const struct ledger_device *device)
 {
     struct ledger_pg_params params = {.n = 0};
@@ -208,21 +227,15 @@ static void send_device(struct ledger_pg_pipeline *pipeline, const struct ledger
     ledger_pg_put_u64(&params, device->revision);
     ledger_pg_put_text(&params, device->reason);
     ledger_pg_put_u64(&params, device->wants_key ? 1 : 0);
+    ledger_pg_put_u64(&params, (uint64_t)device->cut);
+    ledger_pg_put_u64(&params, device->cut_stream);
+    ledger_pg_put_u64(&params, device->cut_seq);
+    ledger_pg_put_u64(&params, (uint64_t)device->unlocked_since_ms);
+    ledger_pg_put_u64(&params, device->bundle);
     ledger_pg_put_u64(&params, device->wants_transport ? 1 : 0);
     ledger_pg_pipeline_send(pipeline, "device", &params);
     for (size_t i = 0; i < device->n_keys; i++) {
-        const struct ledger_key *key = &device->keys[i];
-        params = (struct ledger_pg_params){.n = 0};
-        ledger_pg_put_u64(&params, device->device_id);
-        ledger_pg_put_u64(&params, key->epoch);
-        ledger_pg_put_bytes(&params, hr_bytes_of(key->spki, key->spki_len_bytes));
-        ledger_pg_put_u64(&params, key->from_stream);
-        ledger_pg_put_u64(&params, key->from_seq);
-        ledger_pg_put_u64(&params, key->to_stream);
-        ledger_pg_put_u64(&params, key->to_seq);
-        ledger_pg_put_u64(&params, key->revoked ? 1 : 0);
-        ledger_pg_put_u64(&params, (uint64_t)key->since_utc_ms);
-        ledger_pg_pipeline_send(pipeline, "key", &params);
+        send_key(pipeline, device->device_id, &device->keys[i]);
     }
 }
 
@@ -267,7 +280,7 @@ static void send_anchor(struct ledger_pg_pipeline *pipeline, const struct ledger
     ledger_pg_pipeline_send(pipeline, "anchor", &params);
 }
 
-static void send_audit(struct ledger_pg_pipeline *pipeline, const struct ledger_audit *row)
+static void send_audit(struct ledger_pg_pipeline *pipeline, const struct ledger_audit *row, uint64_t n_leaves)
 {
     struct ledger_pg_params params = {.n = 0};
     ledger_pg_put_u64(&params, row->device_id);
@@ -280,6 +293,12 @@ static void send_audit(struct ledger_pg_pipeline *pipeline, const struct ledger_
     ledger_pg_put_bytes(&params, hr_bytes_of(row->old_key, sizeof row->old_key));
     ledger_pg_put_bytes(&params, hr_bytes_of(row->new_key, sizeof row->new_key));
     ledger_pg_put_text(&params, row->reason);
+    ledger_pg_put_u64(&params, row->is_suspect ? 1 : 0);
+    ledger_pg_put_u64(&params, row->suspect.from_stream);
+    ledger_pg_put_u64(&params, row->suspect.from_seq);
+    ledger_pg_put_u64(&params, row->suspect.to_stream);
+    ledger_pg_put_u64(&params, row->suspect.to_seq);
+    ledger_pg_put_u64(&params, row->has_leaf ? row->leaf : n_leaves);
     ledger_pg_pipeline_send(pipeline, "audit", &params);
 }
 
@@ -340,6 +359,9 @@ struct hr_status ledger_pg_send_change(struct ledger_postgres *ledger, struct le
     if (change->n_streams > 0) {
         HR_TRY(send_streams(ledger, pipeline, change));
     }
+    for (size_t i = 0; i < change->n_old_keys; i++) {
+        send_key(pipeline, change->old_keys[i].device_id, &change->old_keys[i].key);
+    }
     for (size_t i = 0; i < change->n_devices; i++) {
         send_device(pipeline, &change->devices[i]);
     }
@@ -354,7 +376,7 @@ struct hr_status ledger_pg_send_change(struct ledger_postgres *ledger, struct le
         send_anchor(pipeline, &change->anchors[i], first_leaf + change->anchors[i].batch_index);
     }
     for (size_t i = 0; i < change->n_audits; i++) {
-        send_audit(pipeline, &change->audits[i]);
+        send_audit(pipeline, &change->audits[i], first_leaf + change->n_batches);
     }
     for (size_t i = 0; i < change->n_enrolments; i++) {
         send_enrolment(pipeline, &change->enrolments[i]);

@@ -74,7 +74,12 @@ static void visit_device(void *ctx, const PGresult *result, int row)
                                    .state = (enum ledger_device_state)ledger_pg_u32(result, row, 3),
                                    .revision = ledger_pg_u32(result, row, 4),
                                    .wants_key = ledger_pg_u64(result, row, 13) != 0,
-                                   .wants_transport = ledger_pg_u64(result, row, 15) != 0};
+                                   .cut = (enum ledger_cut)ledger_pg_u32(result, row, 15),
+                                   .cut_stream = ledger_pg_u32(result, row, 16),
+                                   .cut_seq = ledger_pg_u32(result, row, 17),
+                                   .unlocked_since_ms = ledger_signed_of(ledger_pg_u64(result, row, 18)),
+                                   .bundle = ledger_pg_u32(result, row, 19),
+                                   .wants_transport = ledger_pg_u64(result, row, 20) != 0};
     ledger_pg_text(result, row, 1, device.name, sizeof device.name);
     ledger_pg_text(result, row, 2, device.tenant, sizeof device.tenant);
     ledger_pg_text(result, row, 5, device.reason, sizeof device.reason);
@@ -87,9 +92,8 @@ load_devices(void *ctx, void (*each)(void *each_ctx, const struct ledger_device 
 {
     struct ledger_device_rows rows = {.each = each, .each_ctx = each_ctx};
     HR_TRY(list(ctx,
-                "SELECT device, name, tenant, state, revision, reason, epoch, spki, from_stream, from_seq,"
-                " to_stream, to_seq, revoked, wants_key, since_ms, wants_transport FROM device"
-                " LEFT JOIN device_key USING (device) ORDER BY device, epoch",
+                "SELECT " LEDGER_DEVICE_COLUMNS " FROM device LEFT JOIN device_key USING (device)"
+                " ORDER BY device, epoch",
                 NULL, visit_device, &rows));
     ledger_device_rows_end(&rows);
     return hr_ok();
@@ -174,9 +178,7 @@ static struct hr_status find_devices(void *ctx, const struct ledger_page *page,
     ledger_pg_put_u64(&params, filter->has_state ? (uint64_t)filter->state : UINT32_MAX);
     HR_TRY(list(
         ctx,
-        "SELECT device, name, tenant, state, revision, reason, epoch, spki, from_stream, from_seq,"
-        " to_stream, to_seq, revoked, wants_key, since_ms, wants_transport FROM (SELECT * FROM device WHERE "
-        "device > "
+        "SELECT " LEDGER_DEVICE_COLUMNS " FROM (SELECT * FROM device WHERE device > "
         "$1::bigint AND ($3::text = '' OR strpos(name, $3::text) > 0) AND $4::bigint IN (4294967295, state)"
         " ORDER BY device LIMIT $2::bigint) AS page LEFT JOIN device_key USING (device)"
         " ORDER BY device, epoch",
@@ -208,7 +210,11 @@ static void visit_audit(void *ctx, const PGresult *result, int row)
                                  .is_first = old_state < 0,
                                  .old_state = (enum ledger_device_state)(old_state < 0 ? 0 : old_state),
                                  .new_state = (enum ledger_device_state)ledger_pg_u32(result, row, 6),
-                                 .revision = ledger_pg_u32(result, row, 7)};
+                                 .revision = ledger_pg_u32(result, row, 7),
+                                 .is_suspect = ledger_pg_u32(result, row, 11) != 0,
+                                 .suspect = {ledger_pg_u32(result, row, 12), ledger_pg_u32(result, row, 13),
+                                             ledger_pg_u32(result, row, 14), ledger_pg_u32(result, row, 15)},
+                                 .leaf = ledger_pg_u64(result, row, 16)};
     ledger_pg_text(result, row, 3, audit.actor, sizeof audit.actor);
     ledger_pg_text(result, row, 4, audit.action, sizeof audit.action);
     ledger_digest_of(ledger_pg_bytes(result, row, 8), audit.old_key);
@@ -232,12 +238,10 @@ static struct hr_status list_audits(void *ctx, uint64_t device_id, const struct 
         ledger_pg_put_u64(&params, device_id);
     }
     /* Two queries, so that each can go along its index. */
-    const char *sql =
-        device_id == 0 ? "SELECT id, device, at_ms, actor, action, old_state, new_state, revision, old_key,"
-                         " new_key, reason FROM audit WHERE id > $1::bigint ORDER BY id LIMIT $2::bigint"
-                       : "SELECT id, device, at_ms, actor, action, old_state, new_state, revision, old_key,"
-                         " new_key, reason FROM audit WHERE device = $3::bigint AND id > $1::bigint"
-                         " ORDER BY id LIMIT $2::bigint";
+    const char *sql = device_id == 0 ? "SELECT " LEDGER_AUDIT_COLUMNS
+                                       " FROM audit WHERE id > $1::bigint ORDER BY id LIMIT $2::bigint"
+                                     : "SELECT " LEDGER_AUDIT_COLUMNS " FROM audit WHERE device = $3::bigint"
+                                       " AND id > $1::bigint ORDER BY id LIMIT $2::bigint";
     return list(ctx, sql, &params, visit_audit, &visit);
 }
 
@@ -361,11 +365,75 @@ static struct hr_status find_certificate(void *ctx, uint64_t device_id, const ui
     return hr_ok();
 }
 
+struct key_visit {
+    void (*each)(void *each_ctx, const struct ledger_old_key *row);
+    void *each_ctx;
+};
+
+static void visit_key(void *ctx, const PGresult *result, int row)
+{
+    const struct key_visit *visit = ctx;
+    const struct hr_bytes spki = ledger_pg_bytes(result, row, 2);
+    if (spki.len_bytes > LEDGER_SPKI_MAX_BYTES) {
+        return;
+    }
+    struct ledger_old_key old = {.device_id = ledger_pg_u64(result, row, 0),
+                                 .key = {.epoch = (uint16_t)ledger_pg_u32(result, row, 1),
+                                         .spki_len_bytes = (uint16_t)spki.len_bytes,
+                                         .from_stream = ledger_pg_u32(result, row, 3),
+                                         .from_seq = ledger_pg_u32(result, row, 4),
+                                         .to_stream = ledger_pg_u32(result, row, 5),
+                                         .to_seq = ledger_pg_u32(result, row, 6),
+                                         .revoked = ledger_pg_u64(result, row, 7) != 0,
+                                         .since_utc_ms = ledger_signed_of(ledger_pg_u64(result, row, 8))}};
+    memcpy(old.key.spki, spki.data, spki.len_bytes);
+    visit->each(visit->each_ctx, &old);
+}
+
+static struct hr_status list_keys(void *ctx, uint64_t device_id,
+                                  void (*each)(void *each_ctx, const struct ledger_old_key *row),
+                                  void *each_ctx)
+{
+    struct key_visit visit = {each, each_ctx};
+    struct ledger_pg_params params = {.n = 0};
+    ledger_pg_put_u64(&params, device_id);
+    return list(ctx,
+                "SELECT " LEDGER_KEY_COLUMNS " FROM device_key WHERE $1::bigint IN (0, device)"
+                " ORDER BY device, epoch",
+                &params, visit_key, &visit);
+}
+
+static void visit_suspect(void *ctx, const PGresult *result, int row)
+{
+    ledger_suspect_add(ctx, ledger_pg_u64(result, row, 0), ledger_pg_bytes(result, row, 1));
+}
+
+static struct hr_status count_suspect(void *ctx, uint64_t device_id, const struct ledger_suspect *range,
+                                      struct ledger_suspect_count *out)
+{
+    struct ledger_suspect_count count = {.n_batches = 0};
+    struct ledger_pg_params params = {.n = 0};
+    ledger_pg_put_u64(&params, device_id);
+    ledger_pg_put_u64(&params, range->from_stream);
+    ledger_pg_put_u64(&params, range->from_seq);
+    ledger_pg_put_u64(&params, range->to_stream);
+    ledger_pg_put_u64(&params, range->to_seq);
+    /* SPEC section 2: n_records stands in bytes 28 and 29 of the header. */
+    HR_TRY(list(ctx,
+                "SELECT leaf, substring(envelope FROM 29 FOR 2) FROM batch WHERE device = $1::bigint"
+                " AND (stream, seq) >= ($2::bigint, $3::bigint) AND (stream, seq) < ($4::bigint, $5::bigint)",
+                &params, visit_suspect, &count));
+    *out = count;
+    return hr_ok();
+}
+
 void ledger_pg_fill_lists(struct ledger *out)
 {
     out->enrolments = list_enrolments;
     out->certificates = list_certificates;
     out->find_certificate = find_certificate;
+    out->list_keys = list_keys;
+    out->count_suspect = count_suspect;
     out->find_enrolment = find_enrolment;
     out->load_streams = load_streams;
     out->load_devices = load_devices;

@@ -3,7 +3,8 @@
  * The registry as it is committed, page by page, and the audit entries that tell how it came to be so. */
 #include "aggregator/ledger/sqlite/internal.h"
 
-struct hr_status ledger_write_audits(const struct ledger_sqlite *ledger, const struct ledger_commit *change)
+struct hr_status ledger_write_audits(const struct ledger_sqlite *ledger, const struct ledger_commit *change,
+                                     uint64_t n_leaves)
 {
     sqlite3_stmt *statement = ledger->writes[WRITE_AUDIT];
     for (size_t i = 0; i < change->n_audits; i++) {
@@ -18,6 +19,12 @@ struct hr_status ledger_write_audits(const struct ledger_sqlite *ledger, const s
         ledger_bind_bytes(statement, 8, hr_bytes_of(row->old_key, sizeof row->old_key));
         ledger_bind_bytes(statement, 9, hr_bytes_of(row->new_key, sizeof row->new_key));
         ledger_bind_text(statement, 10, row->reason);
+        ledger_bind_u64(statement, 11, row->is_suspect ? 1 : 0);
+        ledger_bind_u64(statement, 12, row->suspect.from_stream);
+        ledger_bind_u64(statement, 13, row->suspect.from_seq);
+        ledger_bind_u64(statement, 14, row->suspect.to_stream);
+        ledger_bind_u64(statement, 15, row->suspect.to_seq);
+        ledger_bind_u64(statement, 16, row->has_leaf ? row->leaf : n_leaves);
         HR_TRY(ledger_run(ledger, statement, "storing an audit entry"));
     }
     return hr_ok();
@@ -44,10 +51,8 @@ struct hr_status ledger_find_devices(void *ctx, const struct ledger_page *page,
     ledger_lock_reader(ledger);
     struct hr_status status =
         prepare_page(ledger,
-                     "SELECT device, name, tenant, state, revision, reason, epoch, spki, from_stream,"
-                     " from_seq, to_stream, to_seq, revoked, wants_key, since_ms, wants_transport FROM "
-                     "(SELECT * FROM device "
-                     "WHERE device > ?1 AND (?3 = '' OR instr(name, ?3) > 0) AND (?4 < 0 OR state = ?4)"
+                     "SELECT " LEDGER_DEVICE_COLUMNS " FROM (SELECT * FROM device WHERE device > ?1"
+                     " AND (?3 = '' OR instr(name, ?3) > 0) AND (?4 < 0 OR state = ?4)"
                      " ORDER BY device LIMIT ?2) LEFT JOIN device_key USING (device) ORDER BY device, epoch",
                      page, &statement);
     if (hr_is_ok(status)) {
@@ -76,13 +81,17 @@ static void visit_audit(void *ctx, sqlite3_stmt *row)
 {
     const struct audit_visit *visit = ctx;
     int64_t old_state = sqlite3_column_int64(row, 5);
-    struct ledger_audit audit = {.id = ledger_u64(row, 0),
-                                 .device_id = ledger_u64(row, 1),
-                                 .at_utc_ms = sqlite3_column_int64(row, 2),
-                                 .is_first = old_state < 0,
-                                 .old_state = (enum ledger_device_state)(old_state < 0 ? 0 : old_state),
-                                 .new_state = (enum ledger_device_state)ledger_u32(row, 6),
-                                 .revision = ledger_u32(row, 7)};
+    struct ledger_audit audit = {
+        .id = ledger_u64(row, 0),
+        .device_id = ledger_u64(row, 1),
+        .at_utc_ms = sqlite3_column_int64(row, 2),
+        .is_first = old_state < 0,
+        .old_state = (enum ledger_device_state)(old_state < 0 ? 0 : old_state),
+        .new_state = (enum ledger_device_state)ledger_u32(row, 6),
+        .revision = ledger_u32(row, 7),
+        .is_suspect = ledger_u32(row, 11) != 0,
+        .suspect = {ledger_u32(row, 12), ledger_u32(row, 13), ledger_u32(row, 14), ledger_u32(row, 15)},
+        .leaf = ledger_u64(row, 16)};
     ledger_text(row, 3, audit.actor, sizeof audit.actor);
     ledger_text(row, 4, audit.action, sizeof audit.action);
     ledger_digest(row, 8, audit.old_key);
@@ -102,11 +111,10 @@ struct hr_status ledger_list_audits(void *ctx, uint64_t device_id, const struct 
         return hr_status_of(HR_NOT_FOUND);
     }
     /* Two queries, so that each can go along its index. */
-    const char *sql =
-        device_id == 0 ? "SELECT id, device, at_ms, actor, action, old_state, new_state, revision, old_key,"
-                         " new_key, reason FROM audit WHERE id > ?1 ORDER BY id LIMIT ?2"
-                       : "SELECT id, device, at_ms, actor, action, old_state, new_state, revision, old_key,"
-                         " new_key, reason FROM audit WHERE device = ?3 AND id > ?1 ORDER BY id LIMIT ?2";
+    const char *sql = device_id == 0 ? "SELECT " LEDGER_AUDIT_COLUMNS
+                                       " FROM audit WHERE id > ?1 ORDER BY id LIMIT ?2"
+                                     : "SELECT " LEDGER_AUDIT_COLUMNS
+                                       " FROM audit WHERE device = ?3 AND id > ?1 ORDER BY id LIMIT ?2";
     ledger_lock_reader(ledger);
     struct hr_status status = prepare_page(ledger, sql, page, &statement);
     if (hr_is_ok(status)) {

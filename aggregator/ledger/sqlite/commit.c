@@ -13,8 +13,9 @@ static const char *const write_sql[N_WRITES] = {
         "INSERT OR REPLACE INTO stream_state (device, stream, cum_seq, cum_digest, next_record_seq,"
         " key_epoch, boot_id, lost_batches, lost_records) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     [WRITE_DEVICE] =
-        "INSERT OR REPLACE INTO device (device, name, tenant, state, revision, reason, wants_key,"
-        " wants_transport) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        "INSERT OR REPLACE INTO device (device, name, tenant, state, revision, reason, wants_key, cut,"
+        " cut_stream, cut_seq, unlocked_ms, bundle, wants_transport)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
     [WRITE_KEY] =
         "INSERT OR REPLACE INTO device_key (device, epoch, spki, from_stream, from_seq, to_stream, to_seq,"
         " revoked, since_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
@@ -27,7 +28,8 @@ static const char *const write_sql[N_WRITES] = {
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     [WRITE_AUDIT] =
         "INSERT INTO audit (device, at_ms, actor, action, old_state, new_state, revision, old_key,"
-        " new_key, reason) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        " new_key, reason, is_suspect, from_stream, from_seq, to_stream, to_seq, leaf)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
     [WRITE_ENROLMENT] =
         "INSERT INTO enrolment (device, serial, site, nonce, epoch, first_stream, spki, certificate)"
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (device) DO UPDATE SET (serial, site, nonce,"
@@ -125,21 +127,26 @@ static struct hr_status write_streams(struct ledger_sqlite *ledger, const struct
     return hr_ok();
 }
 
-static struct hr_status write_keys(struct ledger_sqlite *ledger, const struct ledger_device *device)
+static struct hr_status write_key(struct ledger_sqlite *ledger, uint64_t device_id,
+                                  const struct ledger_key *key)
 {
     sqlite3_stmt *statement = ledger->writes[WRITE_KEY];
-    for (size_t i = 0; i < device->n_keys; i++) {
-        const struct ledger_key *key = &device->keys[i];
-        ledger_bind_u64(statement, 1, device->device_id);
-        ledger_bind_u64(statement, 2, key->epoch);
-        ledger_bind_bytes(statement, 3, hr_bytes_of(key->spki, key->spki_len_bytes));
-        ledger_bind_u64(statement, 4, key->from_stream);
-        ledger_bind_u64(statement, 5, key->from_seq);
-        ledger_bind_u64(statement, 6, key->to_stream);
-        ledger_bind_u64(statement, 7, key->to_seq);
-        ledger_bind_u64(statement, 8, key->revoked ? 1 : 0);
-        ledger_bind_u64(statement, 9, (uint64_t)key->since_utc_ms);
-        HR_TRY(ledger_run(ledger, statement, "storing a key"));
+    ledger_bind_u64(statement, 1, device_id);
+    ledger_bind_u64(statement, 2, key->epoch);
+    ledger_bind_bytes(statement, 3, hr_bytes_of(key->spki, key->spki_len_bytes));
+    ledger_bind_u64(statement, 4, key->from_stream);
+    ledger_bind_u64(statement, 5, key->from_seq);
+    ledger_bind_u64(statement, 6, key->to_stream);
+    ledger_bind_u64(statement, 7, key->to_seq);
+    ledger_bind_u64(statement, 8, key->revoked ? 1 : 0);
+    ledger_bind_u64(statement, 9, (uint64_t)key->since_utc_ms);
+    return ledger_run(ledger, statement, "storing a key");
+}
+
+static struct hr_status write_old_keys(struct ledger_sqlite *ledger, const struct ledger_commit *change)
+{
+    for (size_t i = 0; i < change->n_old_keys; i++) {
+        HR_TRY(write_key(ledger, change->old_keys[i].device_id, &change->old_keys[i].key));
     }
     return hr_ok();
 }
@@ -156,9 +163,16 @@ static struct hr_status write_devices(struct ledger_sqlite *ledger, const struct
         ledger_bind_u64(statement, 5, device->revision);
         ledger_bind_text(statement, 6, device->reason);
         ledger_bind_u64(statement, 7, device->wants_key ? 1 : 0);
-        ledger_bind_u64(statement, 8, device->wants_transport ? 1 : 0);
+        ledger_bind_u64(statement, 8, (uint64_t)device->cut);
+        ledger_bind_u64(statement, 9, device->cut_stream);
+        ledger_bind_u64(statement, 10, device->cut_seq);
+        ledger_bind_i64(statement, 11, device->unlocked_since_ms);
+        ledger_bind_u64(statement, 12, device->bundle);
+        ledger_bind_u64(statement, 13, device->wants_transport ? 1 : 0);
         HR_TRY(ledger_run(ledger, statement, "storing a device"));
-        HR_TRY(write_keys(ledger, device));
+        for (size_t key = 0; key < device->n_keys; key++) {
+            HR_TRY(write_key(ledger, device->device_id, &device->keys[key]));
+        }
     }
     return hr_ok();
 }
@@ -236,11 +250,12 @@ static struct hr_status write_change(struct ledger_sqlite *ledger, const struct 
     HR_TRY(ledger_advance_head(ledger, change->n_batches, first_leaf));
     HR_TRY(write_batches(ledger, change, *first_leaf));
     HR_TRY(write_streams(ledger, change));
+    HR_TRY(write_old_keys(ledger, change));
     HR_TRY(write_devices(ledger, change));
     HR_TRY(write_conflicts(ledger, change));
     HR_TRY(write_losses(ledger, change));
     HR_TRY(write_anchors(ledger, change, *first_leaf));
-    HR_TRY(ledger_write_audits(ledger, change));
+    HR_TRY(ledger_write_audits(ledger, change, *first_leaf + change->n_batches));
     HR_TRY(ledger_write_enrolments(ledger, change));
     HR_TRY(ledger_write_certificates(ledger, change));
     return write_hints(ledger);

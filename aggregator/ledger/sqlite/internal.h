@@ -203,8 +203,8 @@ ledger_load_streams(void *ctx, void (*each)(void *each_ctx, const struct ledger_
 HR_MUST_USE struct hr_status
 ledger_load_devices(void *ctx, void (*each)(void *each_ctx, const struct ledger_device *device),
                     void *each_ctx);
-/* The columns of the query are device, name, tenant, state, revision, reason, and those of its keys from
- * epoch on; rows of a device follow each other. The statement is finished afterwards. */
+/* The columns of the query are LEDGER_DEVICE_COLUMNS; rows of a device follow each other. The statement is
+ * finished afterwards. */
 HR_MUST_USE struct hr_status
 ledger_each_device(const struct ledger_sqlite *ledger, sqlite3 *db, sqlite3_stmt *statement,
                    void (*each)(void *each_ctx, const struct ledger_device *device), void *each_ctx);
@@ -214,9 +214,9 @@ HR_MUST_USE struct hr_status ledger_get_hint(void *ctx, const char *sink, uint64
 HR_MUST_USE struct hr_status ledger_is_writer(void *ctx);
 
 /* ---- audit.c: the registry as it is committed, and its history ---- */
-/* In a body: stores the audit entries of a change. */
+/* In a body: stores the audit entries of a change, behind which the log has n_leaves. */
 HR_MUST_USE struct hr_status ledger_write_audits(const struct ledger_sqlite *ledger,
-                                                 const struct ledger_commit *change);
+                                                 const struct ledger_commit *change, uint64_t n_leaves);
 /* ---- enrolment.c ---- */
 HR_MUST_USE struct hr_status ledger_write_enrolments(const struct ledger_sqlite *ledger,
                                                      const struct ledger_commit *change);
@@ -243,6 +243,14 @@ ledger_find_devices(void *ctx, const struct ledger_page *page, const struct ledg
 HR_MUST_USE struct hr_status ledger_list_audits(void *ctx, uint64_t device_id, const struct ledger_page *page,
                                                 void (*each)(void *each_ctx, const struct ledger_audit *row),
                                                 void *each_ctx);
+
+/* ---- trust.c ---- */
+HR_MUST_USE struct hr_status ledger_list_keys(void *ctx, uint64_t device_id,
+                                              void (*each)(void *each_ctx, const struct ledger_old_key *row),
+                                              void *each_ctx);
+HR_MUST_USE struct hr_status ledger_count_suspect(void *ctx, uint64_t device_id,
+                                                  const struct ledger_suspect *range,
+                                                  struct ledger_suspect_count *out);
 
 /* ---- inspect.c: conflicts and losses of struct ledger ---- */
 HR_MUST_USE struct hr_status ledger_conflicts(void *ctx, uint64_t device_id,

@@ -305,6 +305,8 @@ static struct hr_status open_with(const struct ledger_sqlite_config *config, str
                            .enrolments = ledger_list_enrolments,
                            .certificates = ledger_list_certificates,
                            .find_certificate = ledger_find_certificate,
+                           .list_keys = ledger_list_keys,
+                           .count_suspect = ledger_count_suspect,
                            .set_hint = ledger_set_hint,
                            .get_hint = ledger_get_hint,
                            .first_leaf = ledger_first_leaf,

@@ -237,7 +237,12 @@ static void visit_device(void *ctx, sqlite3_stmt *row)
                                    .state = (enum ledger_device_state)ledger_u32(row, 3),
                                    .revision = ledger_u32(row, 4),
                                    .wants_key = ledger_u32(row, 13) != 0,
-                                   .wants_transport = ledger_u32(row, 15) != 0};
+                                   .cut = (enum ledger_cut)ledger_u32(row, 15),
+                                   .cut_stream = ledger_u32(row, 16),
+                                   .cut_seq = ledger_u32(row, 17),
+                                   .unlocked_since_ms = sqlite3_column_int64(row, 18),
+                                   .bundle = ledger_u32(row, 19),
+                                   .wants_transport = ledger_u32(row, 20) != 0};
     ledger_text(row, 1, device.name, sizeof device.name);
     ledger_text(row, 2, device.tenant, sizeof device.tenant);
     ledger_text(row, 5, device.reason, sizeof device.reason);
@@ -262,12 +267,10 @@ struct hr_status ledger_load_devices(void *ctx,
     struct ledger_sqlite *ledger = ctx;
     sqlite3 *db = connection_for_loading(ledger);
     sqlite3_stmt *statement = NULL;
-    HR_TRY(ledger_prepare(
-        ledger, db,
-        "SELECT device, name, tenant, state, revision, reason, epoch, spki, from_stream, from_seq,"
-        " to_stream, to_seq, revoked, wants_key, since_ms, wants_transport FROM device"
-        " LEFT JOIN device_key USING (device) ORDER BY device, epoch",
-        &statement));
+    HR_TRY(ledger_prepare(ledger, db,
+                          "SELECT " LEDGER_DEVICE_COLUMNS " FROM device LEFT JOIN device_key USING (device)"
+                          " ORDER BY device, epoch",
+                          &statement));
     return ledger_each_device(ledger, db, statement, each, each_ctx);
 }
 
