@@ -27,7 +27,7 @@ static const struct conf_field renewal_fields[] = {
      CONF_AT(struct config_renewal, issuer_key),
      .required = true,
      .min = 1,
-     .help = "PEM file: its private key, not encrypted; mode 0600."},
+     .help = "Its private key, mode 0600: PEM and not encrypted, or a PKCS#11 URI with a pin-source."},
     {.key = "folder",
      .type = CONF_STRING,
      CONF_AT(struct config_renewal, folder),

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "aggregator/renew/renew.h"
 
+#include "aggregator/token/token.h"
+
 #include <openssl/bn.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -15,6 +17,7 @@ enum { SERIAL_BITS = 127, DAY_S = 86400 };
 struct renew_issuer {
     X509 *certificate;
     EVP_PKEY *key;
+    struct token *token; /* that the key is in; NULL: none */
 };
 
 /* ---- the request ---- */
@@ -95,6 +98,39 @@ static int no_passphrase(char *out, int capacity, int is_writing, void *ctx)
     return 0;
 }
 
+/* Nobody is asked for its PIN: its file stands in the reference. */
+static struct hr_status open_in_token(struct renew_issuer *issuer, const char *path, const char *line,
+                                      char *why, size_t why_capacity)
+{
+    struct token_reference where;
+    struct token_why cause;
+    struct hr_status status = token_reference_read(line, &where, &cause);
+    if (hr_is_ok(status)) {
+        status = token_open(&where, NULL, NULL, &issuer->token, &cause);
+    }
+    if (hr_is_ok(status)) {
+        status = token_key_find(issuer->token, &where, &issuer->key, &cause);
+    }
+    if (!hr_is_ok(status)) {
+        (void)snprintf(why, why_capacity, "%s: %s", path, cause.text);
+        return hr_status_of(HR_IO);
+    }
+    return hr_ok();
+}
+
+static struct hr_status read_key(struct renew_issuer *issuer, const char *path, char *why,
+                                 size_t why_capacity)
+{
+    char line[TOKEN_REFERENCE_CHARS];
+    if (token_reference_line(path, line)) {
+        return open_in_token(issuer, path, line, why, why_capacity);
+    }
+    BIO *file = BIO_new_file(path, "r");
+    issuer->key = file != NULL ? PEM_read_bio_PrivateKey(file, NULL, no_passphrase, NULL) : NULL;
+    BIO_free(file);
+    return issuer->key != NULL ? hr_ok() : complain(path, why, why_capacity);
+}
+
 static struct hr_status read_files(struct renew_issuer *issuer, const char *certificate_path,
                                    const char *key_path, char *why, size_t why_capacity)
 {
@@ -104,14 +140,9 @@ static struct hr_status read_files(struct renew_issuer *issuer, const char *cert
     if (issuer->certificate == NULL) {
         return complain(certificate_path, why, why_capacity);
     }
-    file = BIO_new_file(key_path, "r");
-    issuer->key = file != NULL ? PEM_read_bio_PrivateKey(file, NULL, no_passphrase, NULL) : NULL;
-    BIO_free(file);
-    if (issuer->key == NULL) {
-        return complain(key_path, why, why_capacity);
-    }
+    HR_TRY(read_key(issuer, key_path, why, why_capacity));
     if (X509_check_ca(issuer->certificate) != 1 ||
-        X509_check_private_key(issuer->certificate, issuer->key) != 1) {
+        EVP_PKEY_eq(X509_get0_pubkey(issuer->certificate), issuer->key) != 1) {
         ERR_clear_error();
         (void)snprintf(why, why_capacity, "%s: no authority's certificate, or %s is not its key",
                        certificate_path, key_path);
@@ -142,6 +173,7 @@ void renew_issuer_close(struct renew_issuer *issuer)
     if (issuer != NULL) {
         X509_free(issuer->certificate);
         EVP_PKEY_free(issuer->key);
+        token_close(issuer->token);
     }
     free(issuer);
 }

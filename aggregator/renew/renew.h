@@ -29,7 +29,8 @@ HR_MUST_USE struct hr_status renew_certificate_ends(struct hr_bytes der, int64_t
 
 struct renew_issuer;
 
-/* Reads an issuer's certificate and its private key, PEM and not encrypted. HR_IO: `why` tells. */
+/* Reads an issuer's certificate and its private key: PEM and not encrypted, or a PKCS#11 URI of one in a
+ * token, with a pin-source (aggregator/token). HR_IO: `why` tells. */
 HR_MUST_USE struct hr_status renew_issuer_open(const char *certificate_path, const char *key_path,
                                                struct renew_issuer **out, char *why, size_t why_capacity);
 void renew_issuer_close(struct renew_issuer *issuer);

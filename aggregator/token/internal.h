@@ -19,6 +19,10 @@ unsigned long token_slot(const struct token *token);
 /* Keys of that label. */
 size_t token_count_label(struct token *token, const char *label);
 
+/* The first line of the file. HR_DENIED: told. */
+HR_MUST_USE struct hr_status token_pin_read(const char *path, char out[TOKEN_PIN_CHARS],
+                                            struct token_why *why);
+
 /* What the token says of its PIN after a wrong one: " (...)", or nothing. Static. */
 const char *token_pin_state(const struct token *token);
 

@@ -22,9 +22,14 @@ const char *token_reason(unsigned long rv)
     return p11_kit_strerror(rv);
 }
 
-bool token_is_reference(const char *text)
+bool token_reference_line(const char *path, char out[TOKEN_REFERENCE_CHARS])
 {
-    return strncmp(text, P11_KIT_URI_SCHEME ":", P11_KIT_URI_SCHEME_LEN + 1) == 0;
+    FILE *file = fopen(path, "re");
+    bool has = file != NULL && fgets(out, TOKEN_REFERENCE_CHARS, file) != NULL;
+    if (file != NULL) {
+        (void)fclose(file);
+    }
+    return has && strncmp(out, P11_KIT_URI_SCHEME ":", P11_KIT_URI_SCHEME_LEN + 1) == 0;
 }
 
 /* False: longer than fits. */
@@ -61,12 +66,24 @@ static bool take_token(P11KitUri *uri, struct token_reference *out)
     return len > 0 && keep(out->token, sizeof out->token, text, len);
 }
 
+/* "/file" or "file:/file"; RFC 7512 knows programs too, which nobody starts here. */
+static bool take_pin_file(P11KitUri *uri, struct token_reference *out)
+{
+    static const char scheme[] = "file:";
+    const char *source = p11_kit_uri_get_pin_source(uri);
+    if (source == NULL) {
+        return true;
+    }
+    source += strncmp(source, scheme, sizeof scheme - 1) == 0 ? sizeof scheme - 1 : 0;
+    return source[0] == '/' && keep(out->pin_file, sizeof out->pin_file, source, strlen(source));
+}
+
 static bool take(P11KitUri *uri, struct token_reference *out)
 {
     size_t len = 0;
     const char *module = p11_kit_uri_get_module_path(uri);
     bool good = module != NULL && keep(out->module, sizeof out->module, module, strlen(module)) &&
-                take_token(uri, out) &&
+                take_token(uri, out) && take_pin_file(uri, out) && p11_kit_uri_get_pin_value(uri) == NULL &&
                 take_attribute(uri, CKA_LABEL, out->object, sizeof out->object - 1, &len);
     out->object[good ? len : 0] = '\0';
     return good && take_attribute(uri, CKA_ID, out->id, sizeof out->id, &out->id_len_bytes) &&
@@ -84,8 +101,10 @@ struct hr_status token_reference_read(const char *text, struct token_reference *
                 p11_kit_uri_any_unrecognized(uri) == 0 && take(uri, &read);
     p11_kit_uri_free(uri);
     if (!good) {
-        return token_because(why, HR_MALFORMED,
-                             "not a PKCS#11 URI of a key: pkcs11:token=LABEL;object=KEY?module-path=FILE");
+        return token_because(
+            why, HR_MALFORMED,
+            "not a PKCS#11 URI of a key: pkcs11:token=LABEL;object=KEY?module-path=FILE, and "
+            "perhaps &pin-source=file:FILE");
     }
     *out = read;
     return hr_ok();
@@ -107,6 +126,9 @@ static bool fill(P11KitUri *uri, const struct token_reference *reference)
     memset(name, ' ', name_bytes);
     memcpy(name, copy.token, strlen(copy.token));
     p11_kit_uri_set_module_path(uri, copy.module);
+    if (copy.pin_file[0] != '\0') {
+        p11_kit_uri_set_pin_source(uri, copy.pin_file);
+    }
     bool filled = true;
     for (size_t i = 0; filled && i < sizeof attributes / sizeof attributes[0]; i++) {
         filled =

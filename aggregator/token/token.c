@@ -213,7 +213,24 @@ static struct hr_status explain_login(const struct token *token, unsigned long r
                          rv != 0 ? token_reason(rv) : "no reason given");
 }
 
-static struct hr_status login(struct token *token, token_ask ask, void *context, struct token_why *why)
+static struct hr_status get_pin(const struct token *token, const char *file, token_ask ask, void *context,
+                                char out[TOKEN_PIN_CHARS], struct token_why *why)
+{
+    if (file[0] != '\0') {
+        return token_pin_read(file, out, why);
+    }
+    if (ask == NULL) {
+        return token_because(
+            why, HR_DENIED,
+            "token '%s' wants a PIN, and nobody can be asked: name its file in the key's URI, "
+            "&pin-source=file:/FILE",
+            token_label(token));
+    }
+    return ask(context, token_label(token), out);
+}
+
+static struct hr_status login(struct token *token, const char *pin_file, token_ask ask, void *context,
+                              struct token_why *why)
 {
     const PKCS11_TOKEN *facts = token->slot->token;
     char pin[TOKEN_PIN_CHARS] = "";
@@ -225,7 +242,7 @@ static struct hr_status login(struct token *token, token_ask ask, void *context,
     }
     bool has_keypad = facts->secureLogin != 0;
     if (!has_keypad) {
-        struct hr_status asked = ask(context, facts->label, pin);
+        struct hr_status asked = get_pin(token, pin_file, ask, context, pin, why);
         if (!hr_is_ok(asked)) {
             OPENSSL_cleanse(pin, sizeof pin);
             return asked;
@@ -250,7 +267,7 @@ struct hr_status token_open(const struct token_reference *where, token_ask ask, 
         status = choose(token->module, where->token, &token->slot, why);
     }
     if (token->slot != NULL && hr_is_ok(status)) {
-        status = login(token, ask, context, why);
+        status = login(token, where->pin_file, ask, context, why);
     }
     if (!hr_is_ok(status)) {
         token_close(token);

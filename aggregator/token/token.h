@@ -36,25 +36,29 @@ struct token_reference {
     char object[TOKEN_OBJECT_CHARS]; /* the key's label; empty: the id alone says which */
     uint8_t id[TOKEN_ID_MAX_BYTES];  /* CKA_ID, which counts when there is one */
     size_t id_len_bytes;
+    char pin_file[TOKEN_PATH_CHARS]; /* pin-source: a file with the PIN; empty: who opens it is asked */
 };
 
-/* Does the text begin like such a URI? */
-bool token_is_reference(const char *text);
-/* Of the text up to its first line's end. HR_MALFORMED: no such URI, without module-path or token, or one
- * that names no key. */
+/* The first line of a key's file when it begins like such a URI; false: another file, or none that can be
+ * read. */
+bool token_reference_line(const char *path, char out[TOKEN_REFERENCE_CHARS]);
+/* Of the text up to its first line's end. HR_MALFORMED: no such URI, without module-path or token, one that
+ * names no key, or with a PIN in it. */
 HR_MUST_USE struct hr_status token_reference_read(const char *text, struct token_reference *out,
                                                   struct token_why *why);
 /* The URI, of a private key. HR_FULL: it does not fit. */
 HR_MUST_USE struct hr_status token_reference_write(const struct token_reference *reference,
                                                    char out[TOKEN_REFERENCE_CHARS]);
 
-/* Gives the PIN of the token; it is wiped after use. Not called for a token with a keypad of its own. */
+/* Gives the PIN of the token; it is wiped after use. Not called for a token with a keypad of its own, or when
+ * the reference has a pin_file. */
 typedef struct hr_status (*token_ask)(void *context, const char *label, char pin[TOKEN_PIN_CHARS]);
 
 struct token;
 
-/* Finds the token of the reference and logs in, with one try of the PIN. HR_NOT_FOUND: no such module or
- * token, or several of that label; HR_DENIED: the PIN; HR_IO; or what ask says. */
+/* Finds the token of the reference and logs in, with one try of the PIN; ask is NULL when nobody can be
+ * asked. HR_NOT_FOUND: no such module or token, or several of that label; HR_DENIED: the PIN, or its file,
+ * which others may read or which is not there; HR_IO; or what ask says. */
 HR_MUST_USE struct hr_status token_open(const struct token_reference *where, token_ask ask, void *context,
                                         struct token **out, struct token_why *why);
 void token_close(struct token *token); /* after its keys are freed; NULL is none */

@@ -11,6 +11,8 @@ import subprocess
 import unittest
 
 import harness
+import test_renewal
+import wire
 from harness import SERVER_NAME, program
 from test_provision import Gateway
 from tokens import MODULE, SPY, Tokens
@@ -187,7 +189,7 @@ class TokenTest(harness.SystemTest):
             key.write_text(wrong)
             self.assertIn("not a PKCS#11 URI of a key", self.server())
         key.write_text((self.ca / "device-ca.key").read_text())
-        self.assertIn(f"{key}: not the key of {self.ca}/server-ca.crt", self.server())
+        self.assertIn("server-ca: its .key is not that of its .crt", self.server())
         key.write_text(re.sub("id=[^;]*;", "", right))  # by its label alone
         self.server(expect=0)
         self.forget()
@@ -249,6 +251,48 @@ class TokenTest(harness.SystemTest):
         self.headrace("device", "claim", "--serial", "GW-1", "--name", "gw", "--site", "here", "--config", aggregator.config)
         provision(["provision"], "GW-1")
         provision(["replace", "1", "--yes"], "GW-2")
+
+
+class RenewalTest(test_renewal.Renewals):
+    """The issuer of renewed certificates is one of an authority in a token."""
+
+    def setUp(self):
+        harness.SystemTest.setUp(self)
+        tokens = Tokens(self.folder)
+        tokens.add("all", ISSUERS_PIN)
+        kept = dict(os.environ)
+        self.addCleanup(lambda: (os.environ.clear(), os.environ.update(kept)))
+        os.environ.update({**tokens.env, "HEADRACE_PKCS11_PIN": ISSUERS_PIN})
+        self.site = harness.Site(self.folder, ("--pkcs11", MODULE, "--token", "all"))
+        self.device = self.site.enrol("gw1")
+        self.site.headrace("ca", "bundle", "--dir", self.site.ca)
+        del os.environ["HEADRACE_PKCS11_PIN"]
+        self.issued, self.pin, self.key_file = self.folder / "issued", self.folder / "pin", self.folder / "issuer.key"
+        self.issued.mkdir()
+        self.pin.write_text(ISSUERS_PIN + "\n")
+        self.pin.chmod(0o600)
+        self.renewal = (f"renewal: {{issuer_certificate: {self.site.ca / 'device-ca.crt'}, issuer_key: {self.key_file}, "
+                        f"folder: {self.issued}}}\n")
+
+    def write_key(self, more):
+        self.key_file.write_text((self.site.ca / "device-ca.key").read_text().strip() + more + "\n")
+        self.key_file.chmod(0o600)
+
+    def test_a_certificate_is_renewed_by_a_key_in_a_token(self):
+        for more, why in (("", "&pin-source=file:/FILE"), ("&pin-source=/none", "the PIN's file /none"),
+                          (f"&pin-source=file:{self.folder}/wrong", "the PIN is wrong; it was tried once")):
+            (self.folder / "wrong").write_text("11111111\n")
+            (self.folder / "wrong").chmod(0o600)
+            self.write_key(more)
+            with self.assertRaisesRegex(AssertionError, re.escape(why)):
+                self.start()
+        self.write_key(f"&pin-source=file:{self.pin}")
+        self.start()
+        key = self.key("new")
+        certificate = self.as_pem(self.renewed(self.connect(), self.request(key)), "new")
+        harness.run("openssl", "verify", "-purpose", "sslclient", "-CAfile", self.site.ca / "root.crt", "-untrusted",
+                    self.site.ca / "device-ca.crt", certificate)
+        self.commit(self.connect(certificate=certificate, key=key), wire.Stream(self.device.device_id), wire.Key(self.device.record_key))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define MODULE "/usr/lib/softhsm/libsofthsm2.so"
 
@@ -204,7 +206,7 @@ static void a_reference_is_read_as_it_was_written(void **state)
         wanted.is_serial = i == 1;
         (void)snprintf(wanted.token, sizeof wanted.token, "%s", i == 1 ? "0123456789abcdef" : "a; b");
         assert_int_equal(token_reference_write(&wanted, text).code, HR_OK);
-        assert_true(token_is_reference(text));
+
         assert_int_equal(token_reference_read(text, &read, &bench->why).code, HR_OK);
         assert_string_equal(read.module, wanted.module);
         assert_string_equal(read.token, wanted.token);
@@ -231,6 +233,8 @@ static void what_is_no_reference_is_refused(void **state)
         "pkcs11:token=a;object=b;id=%00%01%02%03%04%05%06%07%08%09%0a%0b%0c%0d%0e%0f%00%01%02%03%04%05%06%07"
         "%08%09%0a%0b%0c%0d%0e%0f%10?module-path=/m.so",
         "-----BEGIN PRIVATE KEY-----",
+        "pkcs11:token=a;object=b?module-path=/m.so&pin-value=1234",       /* where everybody looks */
+        "pkcs11:token=a;object=b?module-path=/m.so&pin-source=%7C/bin/x", /* a program */
     };
     struct bench *bench = *state;
     struct token_reference read = {.module = "as before"};
@@ -242,6 +246,54 @@ static void what_is_no_reference_is_refused(void **state)
         token_reference_read("pkcs11:token=a;object=b?module-path=/m.so\nmore", &read, &bench->why).code,
         HR_OK);
     assert_string_equal(read.module, "/m.so");
+    assert_string_equal(read.pin_file, "");
+    for (int i = 0; i < 2; i++) {
+        char text[128];
+        (void)snprintf(text, sizeof text, "pkcs11:token=a;object=b?module-path=/m.so&pin-source=%s/p%%20q",
+                       i == 0 ? "" : "file:");
+        assert_int_equal(token_reference_read(text, &read, &bench->why).code, HR_OK);
+        assert_string_equal(read.pin_file, "/p q");
+    }
+}
+
+static void a_pin_comes_from_the_file_of_the_reference(void **state)
+{
+    static const struct {
+        const char *text; /* NULL: there is no file */
+        mode_t mode;
+        enum hr_code code;
+        const char *said;
+    } cases[] = {
+        {"4711-user\nmore\n", 0600, HR_OK, ""},
+        {"4711-user", 0400, HR_OK, ""},
+        {"4711-user\n", 0640, HR_DENIED, "open to others"},
+        {"\n4711-user\n", 0600, HR_DENIED, "has no PIN"},
+        {"", 0600, HR_DENIED, "has no PIN"},
+        {"4711\n", 0600, HR_DENIED, "the PIN is wrong"},
+        {NULL, 0600, HR_DENIED, "No such file"},
+    };
+    struct bench *bench = *state;
+    struct token_reference where = in("one", "");
+    char path[2 * TEMP_PATH_CHARS];
+    add_token("one");
+    (void)snprintf(where.pin_file, sizeof where.pin_file, "%s",
+                   temp_folder_file(&bench->folder, "pin", path));
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct token *token = NULL;
+        (void)unlink(path);
+        FILE *file = cases[i].text != NULL ? fopen(path, "we") : NULL;
+        if (file != NULL) {
+            assert_true(fputs(cases[i].text, file) >= 0 && fclose(file) == 0 &&
+                        chmod(path, cases[i].mode) == 0);
+        }
+        assert_int_equal(token_open(&where, say_nothing, NULL, &token, &bench->why).code, cases[i].code);
+        assert_non_null(strstr(bench->why.text, cases[i].said));
+        token_close(token);
+    }
+    struct token *token = NULL;
+    where.pin_file[0] = '\0';
+    assert_int_equal(token_open(&where, NULL, NULL, &token, &bench->why).code, HR_DENIED);
+    assert_non_null(strstr(bench->why.text, "pin-source"));
 }
 
 static void a_key_signs_and_is_found_by_id_or_label(void **state)
@@ -348,6 +400,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_reference_is_read_as_it_was_written, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_no_reference_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_pin_comes_from_the_file_of_the_reference, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_key_signs_and_is_found_by_id_or_label, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_private_key_is_not_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_token_that_does_not_open_says_why_and_leaves_the_others, set_up,

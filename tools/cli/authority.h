@@ -16,16 +16,13 @@
 #define CLI_AUTHORITY_H
 
 #include "tools/cli/files.h"
+#include "tools/cli/token_keys.h"
 #include "tools/cli/x509.h"
 
 #define CLI_ROOT_B           "root-b"
 #define CLI_ISSUER_DEVICES   "device-ca"
 #define CLI_ISSUER_SERVERS   "server-ca"
 #define CLI_ISSUER_OPERATORS "operator-ca"
-
-/* The files of an authority without their endings, its roots first. */
-enum { CLI_AUTHORITY_N_ROOTS = 2, CLI_AUTHORITY_N_FILES = 5 };
-extern const char *const cli_authority_files[CLI_AUTHORITY_N_FILES];
 
 /* A key made and certified by the issuer of that name in the directory. */
 struct cli_certified {

@@ -2,7 +2,6 @@
 #include "tools/cli/authority.h"
 #include "tools/cli/cli.h"
 #include "tools/cli/options.h"
-#include "tools/cli/token_keys.h"
 #include "tools/cli/validity.h"
 #include "tools/cli/verbs.h"
 
@@ -10,25 +9,25 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
-enum { ISSUER_DAYS = 10 * 365, SERVER_DAYS = 730, OPERATOR_DAYS = 365 };
-
-enum { CLI_NAME_CHARS = 80 };
+enum { ROOT_DAYS = 15 * 365, ISSUER_DAYS = 10 * 365, SERVER_DAYS = 730 };
 
 struct pair {
     struct cli_path key;
     struct cli_path certificate;
 };
 
-const char *const cli_authority_files[CLI_AUTHORITY_N_FILES] = {"root", CLI_ROOT_B, CLI_ISSUER_DEVICES,
-                                                                CLI_ISSUER_SERVERS, CLI_ISSUER_OPERATORS};
+/* The files of an authority, without their endings. */
+static const char *const authority_files[] = {"root", CLI_ROOT_B, CLI_ISSUER_DEVICES, CLI_ISSUER_SERVERS,
+                                              CLI_ISSUER_OPERATORS};
+
+enum { N_ROOTS = 2 };
 
 bool cli_authority_is_reserved(const char *verb, const char *name, const char *file)
 {
     bool is_of_authority = false;
-    for (size_t i = 0; i < CLI_AUTHORITY_N_FILES; i++) {
-        is_of_authority = is_of_authority || strcmp(cli_authority_files[i], file) == 0;
+    for (size_t i = 0; i < HR_ARRAY_LEN(authority_files); i++) {
+        is_of_authority = is_of_authority || strcmp(authority_files[i], file) == 0;
     }
     if (is_of_authority) {
         (void)fprintf(stderr,
@@ -96,12 +95,7 @@ static struct hr_status open_issuer(const char *directory, const char *issuer_na
     }
     HR_TRY(status);
     HR_TRY(cli_validity_issuer(at.certificate.text, out->certificate));
-    HR_TRY(cli_key_read(at.key.text, &out->key));
-    bool is_its = EVP_PKEY_eq(X509_get0_pubkey(out->certificate), out->key) == 1;
-    if (!is_its) {
-        (void)fprintf(stderr, "headrace: %s: not the key of %s\n", at.key.text, at.certificate.text);
-    }
-    return hr_status_of(is_its ? HR_OK : HR_DENIED);
+    return cli_key_read(at.key.text, &out->key);
 }
 
 static void close_issuer(struct cli_issuer *issuer)
@@ -121,7 +115,7 @@ struct hr_status cli_authority_check(const char *directory, const char *issuer_n
 struct hr_status cli_authority_certify(const char *directory, const char *issuer_name,
                                        const struct cli_certificate *wanted, struct cli_certified *out)
 {
-    struct cli_issuer issuer = {0};
+    struct cli_issuer issuer = {.name = issuer_name};
     struct hr_status status = open_issuer(directory, issuer_name, &issuer);
     if (hr_is_ok(status)) {
         status = certify(wanted, &issuer, out);
@@ -133,7 +127,7 @@ struct hr_status cli_authority_certify(const char *directory, const char *issuer
 struct hr_status cli_authority_sign(const char *directory, const char *issuer_name,
                                     const struct cli_certificate *wanted, EVP_PKEY *subject_key, X509 **out)
 {
-    struct cli_issuer issuer = {0};
+    struct cli_issuer issuer = {.name = issuer_name};
     struct hr_status status = open_issuer(directory, issuer_name, &issuer);
     if (hr_is_ok(status)) {
         status = cli_certificate_issue(wanted, subject_key, &issuer, out);
@@ -159,6 +153,121 @@ struct hr_status cli_authority_make(const char *directory, const char *file_name
     }
     cli_token_key_settle(hr_is_ok(status));
     return status;
+}
+
+/* Where the keys of an authority go, in the order of authority_files; a module of NULL: into files. */
+typedef struct cli_token_place places[HR_ARRAY_LEN(authority_files)];
+
+static struct hr_status try_tokens(const struct cli_token_place *at)
+{
+    for (size_t i = 0; at->module != NULL && i < HR_ARRAY_LEN(authority_files); i++) {
+        HR_TRY(cli_token_try(&at[i]));
+    }
+    return hr_ok();
+}
+
+static struct hr_status init(const char *directory, const char *name, bool is_encrypted, bool force,
+                             const struct cli_token_place *at)
+{
+    const char *const *files = authority_files;
+    char common_names[HR_ARRAY_LEN(authority_files)][96];
+    struct cli_path paths[2 * HR_ARRAY_LEN(authority_files)];
+    for (size_t i = 0; i < HR_ARRAY_LEN(authority_files); i++) {
+        static const char *const what[] = {"root", "root B", "devices", "servers", "operators"};
+        struct pair pair;
+        HR_TRY(pair_at(directory, files[i], &pair));
+        paths[2 * i] = pair.key;
+        paths[2 * i + 1] = pair.certificate;
+        (void)snprintf(common_names[i], sizeof(common_names[i]), "%s %s", name, what[i]);
+    }
+    HR_TRY(cli_validity_clock());
+    if (!force) {
+        HR_TRY(cli_files_absent(paths, HR_ARRAY_LEN(paths)));
+    }
+    HR_TRY(try_tokens(at));
+    HR_TRY(cli_directory_make(directory));
+    for (size_t i = 0; i < HR_ARRAY_LEN(authority_files); i++) {
+        bool is_root = i < N_ROOTS;
+        const struct cli_certificate wanted = {.role = is_root ? CLI_ROLE_ROOT : CLI_ROLE_ISSUER,
+                                               .common_name = common_names[i],
+                                               .days = is_root ? ROOT_DAYS : ISSUER_DAYS,
+                                               .is_encrypted = is_encrypted,
+                                               .key_name = files[i],
+                                               .place = at[i].module != NULL ? &at[i] : NULL};
+        HR_TRY(cli_authority_make(directory, files[i], is_root ? NULL : "root", &wanted, force));
+    }
+    return hr_ok();
+}
+
+enum { INIT_DIR, INIT_NAME, INIT_ENCRYPT, INIT_FORCE, INIT_PKCS11, INIT_TOKEN, INIT_ROOT, INIT_ROOT_B };
+
+/* False: the options don't go together, which was told. */
+static bool take_places(const struct cli_arguments *given, places out)
+{
+    const char *token = cli_option_or(given, INIT_TOKEN, NULL);
+    const char *root = cli_option_or(given, INIT_ROOT, token);
+    const char *root_b = cli_option_or(given, INIT_ROOT_B, root);
+    bool has_module = given->n_values[INIT_PKCS11] > 0;
+    if (has_module != (token != NULL) || (!has_module && root_b != NULL) ||
+        (has_module && given->n_values[INIT_ENCRYPT] > 0)) {
+        (void)fputs(
+            "headrace ca init: --pkcs11 and --token go together, --root-token and --root-b-token with "
+            "them; --encrypt is of keys in files\n",
+            stderr);
+        return false;
+    }
+    for (size_t i = 0; i < HR_ARRAY_LEN(authority_files); i++) {
+        out[i] = (struct cli_token_place){.module = cli_option_or(given, INIT_PKCS11, NULL),
+                                          .token = i == 0        ? root
+                                                   : i < N_ROOTS ? root_b
+                                                                 : token,
+                                          .beside = given->n_values[INIT_FORCE] > 0};
+    }
+    return true;
+}
+
+static int cli_ca_init(int argc, char **argv)
+{
+    static const struct cli_option options[] = {
+        {"--dir", "DIR", true, 1, "Where the authority's keys and certificates go."},
+        {"--name", "NAME", false, 1, "What stands in the certificates; default headrace."},
+        {"--encrypt", NULL, false, 1,
+         "Keys under a passphrase: asked for, or of $HEADRACE_CA_PASSPHRASE_FILE or "
+         "$HEADRACE_CA_PASSPHRASE."},
+        {"--force", NULL, false, 1, "Replace an authority. Everything it signed is then worthless."},
+        {"--pkcs11", "MODULE", false, 1,
+         "Keys are made in a PKCS#11 token and stay there; the file of its module, as "
+         "/usr/lib/softhsm/libsofthsm2.so."},
+        {"--token", "LABEL", false, 1, "The token's label or serial number."},
+        {"--root-token", "LABEL", false, 1, "Another token for the roots; default that of --token."},
+        {"--root-b-token", "LABEL", false, 1,
+         "Another token for the second root; default that of --root-token."},
+    };
+    static const struct cli_usage usage = {"ca init", NULL, options, HR_ARRAY_LEN(options),
+                                           "Makes two roots, and issuers for devices, servers and operators "
+                                           "under the first. Keys have mode 0600, or are\n"
+                                           "in a token, and their files say where.\n"
+                                           "The roots' keys sign new issuers and trust bundles: keep them "
+                                           "offline, in two places."};
+    struct cli_arguments given;
+    int parsed = cli_options_parse(&usage, argc, argv, &given);
+    if (parsed != CLI_PARSED) {
+        return parsed;
+    }
+    const char *name = cli_option_or(&given, INIT_NAME, "headrace");
+    if (!cli_is_name(name) || strlen(name) > 48) { /* a common name has at most 64 characters (RFC 5280) */
+        (void)fprintf(stderr,
+                      "headrace ca init: --name '%s': letters, digits, '.', '-' and '_', at most 48\n", name);
+        return CLI_USAGE;
+    }
+    places at;
+    if (!take_places(&given, at)) {
+        return CLI_USAGE;
+    }
+    bool is_encrypted = given.n_values[INIT_ENCRYPT] > 0;
+    struct hr_status made =
+        init(given.values[INIT_DIR][0], name, is_encrypted, given.n_values[INIT_FORCE] > 0, at);
+    return hr_is_ok(made) ? CLI_OK : CLI_FAILED;
 }
 
 static int cli_ca_server(int argc, char **argv)
@@ -206,90 +315,6 @@ static int cli_ca_server(int argc, char **argv)
                                        cli_option_or(&given, ISSUER, CLI_ISSUER_SERVERS), &wanted, force))
                ? CLI_OK
                : CLI_FAILED;
-}
-
-/* An authority of before there were operators gets their issuer when its root is at hand. */
-static struct hr_status make_operators_issuer(const char *directory)
-{
-    struct pair at;
-    HR_TRY(pair_at(directory, CLI_ISSUER_OPERATORS, &at));
-    if (access(at.certificate.text, F_OK) == 0) {
-        return hr_ok();
-    }
-    struct cli_path root;
-    HR_TRY(cli_path_of(&root, directory, "root.key"));
-    struct cli_token_place place;
-    bool is_in_token = cli_token_is_named(root.text);
-    HR_TRY(is_in_token ? cli_token_place_of(root.text, &place) : hr_ok());
-    const struct cli_certificate wanted = {.role = CLI_ROLE_ISSUER,
-                                           .common_name = "headrace operators",
-                                           .days = ISSUER_DAYS,
-                                           .is_encrypted = cli_key_is_encrypted(root.text),
-                                           .place = is_in_token ? &place : NULL};
-    return cli_authority_make(directory, CLI_ISSUER_OPERATORS, "root", &wanted, false);
-}
-
-static struct hr_status make_operator(const char *directory, const char *file, const char *name,
-                                      const char *role, int days, bool force)
-{
-    struct pair at;
-    const struct cli_certificate wanted = {
-        .role = CLI_ROLE_OPERATOR, .common_name = name, .unit = role, .days = days};
-    HR_TRY(pair_at(directory, file, &at));
-    if (!force) {
-        HR_TRY(cli_files_absent(&at.key, 1));
-    }
-    HR_TRY(make_operators_issuer(directory));
-    return cli_authority_make(directory, file, CLI_ISSUER_OPERATORS, &wanted, force);
-}
-
-static bool is_operator_role(const char *text)
-{
-    return strcmp(text, "viewer") == 0 || strcmp(text, "operator") == 0 || strcmp(text, "admin") == 0;
-}
-
-static int cli_ca_operator(int argc, char **argv)
-{
-    enum { DIR, NAME, ROLE, DAYS, FORCE, PKCS11 };
-    enum { MAX_DAYS = 3650, MAX_NAME_CHARS = 48 };
-    static const struct cli_option options[] = {
-        {"--dir", "DIR", true, 1, "The authority's directory, from `ca init`."},
-        {"--name", "NAME", true, 1, "The operator's name; stands in audit entries."},
-        {"--role", "ROLE", true, 1,
-         "viewer: looks. operator: also replays, quarantine, release. admin: also revokes and retires."},
-        {"--days", "N", false, 1, "How long the certificate is valid; default 365."},
-        {"--force", NULL, false, 1, "Replace the files of an earlier certificate."},
-        CLI_TOKEN_OPTIONS,
-    };
-    static const struct cli_usage usage = {
-        "ca operator", NULL, options, HR_ARRAY_LEN(options),
-        "Makes an operator's key and certificate for the admin API, DIR/operator-NAME.key and .crt.\n"
-        "Give it as few days as will do; `ca revoke` calls it back before."};
-    struct cli_arguments given;
-    int parsed = cli_options_parse(&usage, argc, argv, &given);
-    if (parsed != CLI_PARSED) {
-        return parsed;
-    }
-    const char *name = given.values[NAME][0];
-    const char *role = given.values[ROLE][0];
-    uint64_t days = OPERATOR_DAYS;
-    bool has_days = given.n_values[DAYS] > 0;
-    if (!cli_is_name(name) || strlen(name) > MAX_NAME_CHARS || !is_operator_role(role) ||
-        (has_days && (!cli_number(given.values[DAYS][0], MAX_DAYS, &days) || days == 0))) {
-        (void)fputs("headrace ca operator: --name is up to 48 letters, digits, '.', '-' and '_'; --role is "
-                    "viewer, operator or admin; --days is 1 to 3650\n",
-                    stderr);
-        return CLI_USAGE;
-    }
-    cli_token_override(&given, PKCS11);
-    char file[CLI_NAME_CHARS];
-    (void)snprintf(file, sizeof file, "operator-%s", name);
-    if (cli_authority_is_reserved("ca operator", name, file)) {
-        return CLI_USAGE;
-    }
-    struct hr_status made =
-        make_operator(given.values[DIR][0], file, name, role, (int)days, given.n_values[FORCE] > 0);
-    return hr_is_ok(made) ? CLI_OK : CLI_FAILED;
 }
 
 int cli_ca(int argc, char **argv)

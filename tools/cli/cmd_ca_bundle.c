@@ -4,7 +4,6 @@
 #include "tools/cli/authority.h"
 #include "tools/cli/cli.h"
 #include "tools/cli/options.h"
-#include "tools/cli/token_keys.h"
 #include "tools/cli/trust_file.h"
 #include "tools/cli/trust_print.h"
 #include "tools/cli/verbs.h"

@@ -3,7 +3,6 @@
 #include "tools/cli/authority.h"
 #include "tools/cli/cli.h"
 #include "tools/cli/options.h"
-#include "tools/cli/token_keys.h"
 #include "tools/cli/verbs.h"
 
 #include <stdio.h>

@@ -117,27 +117,17 @@ void cli_token_override(const struct cli_arguments *given, size_t first)
     other_token = cli_option_or(given, first + 1, NULL);
 }
 
-static bool read_text(const char *path, char out[TOKEN_REFERENCE_CHARS])
-{
-    FILE *file = fopen(path, "re");
-    bool has = file != NULL && fgets(out, TOKEN_REFERENCE_CHARS, file) != NULL;
-    if (file != NULL) {
-        (void)fclose(file);
-    }
-    return has && token_is_reference(out);
-}
-
 bool cli_token_is_named(const char *path)
 {
     char text[TOKEN_REFERENCE_CHARS];
-    return read_text(path, text);
+    return token_reference_line(path, text);
 }
 
 static struct hr_status read_reference(const char *path, struct token_reference *out)
 {
     char text[TOKEN_REFERENCE_CHARS] = "";
     struct token_why why;
-    (void)read_text(path, text);
+    (void)token_reference_line(path, text);
     struct hr_status status = token_reference_read(text, out, &why);
     return hr_is_ok(status) ? status : tell(path, status, &why);
 }
@@ -183,6 +173,9 @@ struct hr_status cli_token_key_read(const char *path, EVP_PKEY **out)
     struct token_reference reference;
     struct opened *place = NULL;
     HR_TRY(read_reference(path, &reference));
+    if (other_token != NULL) {
+        reference.pin_file[0] = '\0'; /* that of another one */
+    }
     if (!point_at(&reference, other_module, other_token)) {
         return hr_status_of(HR_MALFORMED);
     }
@@ -221,6 +214,7 @@ struct hr_status cli_token_key_new(const struct cli_token_place *place, const ch
         return hr_status_of(HR_MALFORMED);
     }
     HR_TRY(open_token(&reference, label, &made_in));
+    (void)put(reference.pin_file, sizeof reference.pin_file, made_in->where.pin_file);
     struct hr_status status = token_key_make(made_in->token, &reference, place->beside, &why);
     if (!hr_is_ok(status)) {
         return tell(label, status, &why);

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 /* Of `headrace ca`. */
-int cli_ca_init(int argc, char **argv);
+int cli_ca_operator(int argc, char **argv);
 int cli_ca_revoke(int argc, char **argv);
 int cli_ca_bundle(int argc, char **argv);
 int cli_ca_issuer(int argc, char **argv);

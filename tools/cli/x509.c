@@ -63,9 +63,6 @@ static int give_passphrase(char *out, int capacity, int is_writing, void *ctx)
 struct hr_status cli_key_read(const char *path, EVP_PKEY **out)
 {
     struct wanted_passphrase wanted = {.is_missing = false};
-    if (cli_token_is_named(path)) {
-        return cli_token_key_read(path, out);
-    }
     (void)snprintf(wanted.path, sizeof wanted.path, "%s", path);
     BIO *file = BIO_new_file(path, "r");
     EVP_PKEY *key = file != NULL ? PEM_read_bio_PrivateKey(file, NULL, give_passphrase, &wanted) : NULL;
@@ -79,6 +76,10 @@ struct hr_status cli_key_read(const char *path, EVP_PKEY **out)
         }
         ERR_clear_error();
         return hr_status_of(HR_IO);
+    }
+    if (key == NULL && cli_token_is_named(path)) {
+        ERR_clear_error();
+        return cli_token_key_read(path, out);
     }
     if (key == NULL) {
         return complain(path);
@@ -345,6 +346,11 @@ struct hr_status cli_certificate_issue(const struct cli_certificate *wanted, EVP
 {
     HR_ASSERT((issuer == NULL) == (wanted->role == CLI_ROLE_ROOT));
     char names[NAMES_MAX_CHARS] = "";
+    if (issuer != NULL && EVP_PKEY_eq(X509_get0_pubkey(issuer->certificate), issuer->key) != 1) {
+        (void)fprintf(stderr, "headrace: %s: its .key is not that of its .crt; nothing was signed\n",
+                      issuer->name);
+        return hr_status_of(HR_DENIED);
+    }
     HR_TRY(write_alternative_names(wanted, names, sizeof(names)));
     X509 *certificate = X509_new();
     if (certificate == NULL) {

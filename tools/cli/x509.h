@@ -50,6 +50,7 @@ struct cli_certificate {
 
 /* Who signs. A root's own certificate has none. */
 struct cli_issuer {
+    const char *name; /* "server-ca": of its files */
     X509 *certificate;
     EVP_PKEY *key;
 };
