@@ -32,6 +32,9 @@ struct source_handler {
                                          uint32_t stream);
     /* May a device with this certificate have a session at all? Asked once a handshake. [io thread] */
     bool (*admits)(void *ctx, uint64_t certified_device_id);
+    /* The device has this version of the trust bundle; told when it asks for another than it had asked for in
+     * its session. NULL: nobody wants to know. [io thread] */
+    void (*has_bundle)(void *ctx, uint64_t certified_device_id, uint32_t version);
     void *ctx;
 };
 
