@@ -74,6 +74,7 @@ static void add_device(struct app_reply *text, const struct ledger_device *devic
                         (unsigned)device->n_keys, key != NULL ? (unsigned)key->epoch : 0U,
                         device->wants_key ? "true" : "false", device->wants_transport ? "true" : "false");
     add_hex(text, "key", digest);
+    (void)app_reply_add(text, ",\"bundle\":%" PRIu32, device->bundle);
     if (device->cut != LEDGER_CUT_NONE) {
         add_text(text, "cut", device->cut == LEDGER_CUT_OPEN ? "open" : "closed");
         (void)app_reply_add(text, ",\"cut_stream\":%" PRIu32 ",\"cut_seq\":%" PRIu32, device->cut_stream,

@@ -253,6 +253,12 @@ static void handle(struct app_admission *admission, struct app_item *item)
     case APP_ITEM_DECISION:
         decide(admission, item->owner);
         break;
+    case APP_ITEM_BUNDLE: {
+        struct app_bundle *bundle = item->owner;
+        agg_has_bundle(admission->core, bundle->device_id, bundle->version);
+        free(bundle);
+        break;
+    }
     }
 }
 

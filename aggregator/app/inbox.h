@@ -10,12 +10,12 @@
 #include <pthread.h>
 #include <stdint.h>
 
-enum app_item_kind { APP_ITEM_BATCH, APP_ITEM_HEAD, APP_ITEM_DEVICE, APP_ITEM_DECISION };
+enum app_item_kind { APP_ITEM_BATCH, APP_ITEM_HEAD, APP_ITEM_DEVICE, APP_ITEM_DECISION, APP_ITEM_BUNDLE };
 
 /* Part of whatever is sent. */
 struct app_item {
     enum app_item_kind kind;
-    void *owner; /* the whole: a struct app_batch, app_head, app_device or app_decision */
+    void *owner; /* the whole: a struct app_batch, app_head, app_device, app_decision or app_bundle */
     struct app_item *next;
 };
 

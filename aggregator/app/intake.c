@@ -89,6 +89,22 @@ static struct hr_status take_head(void *ctx, struct source_ticket ticket, uint64
     return hr_ok();
 }
 
+/* What can't be noted now is told again in the device's next session. */
+static void note_bundle(void *ctx, uint64_t certified_device_id, uint32_t version)
+{
+    struct app_intake *intake = ctx;
+    struct app_bundle *bundle = malloc(sizeof(*bundle));
+    if (bundle == NULL) {
+        return;
+    }
+    *bundle = (struct app_bundle){.item = {.kind = APP_ITEM_BUNDLE, .owner = bundle},
+                                  .device_id = certified_device_id,
+                                  .version = version};
+    if (!hr_is_ok(app_inbox_put(intake->inbox, &bundle->item))) {
+        free(bundle);
+    }
+}
+
 static bool admits(void *ctx, uint64_t certified_device_id)
 {
     const struct app_intake *intake = ctx;
@@ -159,6 +175,7 @@ struct source_handler app_intake_handler(struct app_intake *intake)
                                    .admits = admits,
                                    .refuses_key = refuses_key,
                                    .key_seen = key_seen,
+                                   .has_bundle = note_bundle,
                                    .ctx = intake};
 }
 

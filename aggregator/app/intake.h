@@ -37,6 +37,13 @@ struct app_head {
     uint32_t stream;
 };
 
+/* A device has this version of the trust bundle. */
+struct app_bundle {
+    struct app_item item;
+    uint64_t device_id;
+    uint32_t version;
+};
+
 struct app_device {
     struct app_item item;
     struct ledger_device device;

@@ -196,6 +196,9 @@ HR_MUST_USE struct hr_status agg_renewal(struct agg_core *core, const struct agg
  * decision->kind is AGG_FIRST_SEEN. Codes and *out as agg_decide. [core thread] */
 HR_MUST_USE struct hr_status agg_key_seen(struct agg_core *core, const struct agg_decision *decision,
                                           struct agg_decided *out);
+/* Notes in the open group which version of the trust bundle the device has. No audit entry: it changes
+ * nothing of what it may. Asserts that the group is not full. */
+void agg_has_bundle(struct agg_core *core, uint64_t device_id, uint32_t version);
 
 /* Answers and drops held batches whose time has come. Call about every 100 ms. */
 void agg_tick(struct agg_core *core);

@@ -68,6 +68,16 @@ void agg_refresh_session_state(struct agg_device *device)
     agg_certificates_publish(device);
 }
 
+void agg_has_bundle(struct agg_core *core, uint64_t device_id, uint32_t version)
+{
+    HR_ASSERT(!agg_group_is_full(core) && !core->group.is_taken);
+    struct agg_device *device = agg_find(core, device_id);
+    if (device != NULL && device->state.is_known && device->state.entry.bundle != version) {
+        agg_touch_entry(core, device);
+        device->state.entry.bundle = version;
+    }
+}
+
 const struct ledger_device *agg_device_find(const struct agg_core *core, uint64_t device_id)
 {
     const struct agg_device *device = agg_find(core, device_id);

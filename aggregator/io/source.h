@@ -38,6 +38,9 @@ struct source_handler {
     const char *(*refuses_key)(void *ctx, uint64_t certified_device_id, const uint8_t key[WIRE_DIGEST_BYTES]);
     /* A session was opened with that key, which the device has shown. [io thread] */
     void (*key_seen)(void *ctx, uint64_t certified_device_id, const uint8_t key[WIRE_DIGEST_BYTES]);
+    /* The device has this version of the trust bundle; told when it asks for another than it had asked for in
+     * its session. NULL: nobody wants to know. [io thread] */
+    void (*has_bundle)(void *ctx, uint64_t certified_device_id, uint32_t version);
     void *ctx;
 };
 

@@ -30,11 +30,6 @@ add_test(NAME test_attacks COMMAND /usr/bin/python3 -W ignore::ResourceWarning $
 set_tests_properties(test_attacks PROPERTIES LABELS system COST 4 TIMEOUT 600
                      ENVIRONMENT "HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin;HEADRACE_DEADLINE_S=180")
 
-# An authority whose keys are in PKCS#11 tokens.
-add_test(NAME test_authority_token
-         COMMAND /usr/bin/python3 -W ignore::ResourceWarning ${CMAKE_SOURCE_DIR}/tests/system/test_authority_token.py)
-set_tests_properties(test_authority_token PROPERTIES LABELS system TIMEOUT 600 ENVIRONMENT HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin)
-
 # Devices that are revoked from a place on, with either ledger.
 add_test(NAME test_suspect COMMAND /usr/bin/python3 -W ignore::ResourceWarning ${CMAKE_SOURCE_DIR}/tests/system/test_suspect.py)
 set_tests_properties(test_suspect PROPERTIES LABELS system COST 4 TIMEOUT 600

@@ -165,6 +165,11 @@ class RolloverTest(harness.SystemTest):
         collector.wait_status("its refusals", lambda s: s["stats"]["uplink"]["sessions_failed"] >= n + 2)
         self.assertEqual(collector.status()["stats"]["uplink"]["sessions_opened"], opened)
 
+    def behind(self, version):
+        """Who is not known to have that version."""
+        rows = self.site.headrace("device", "list", "--bundle-below", str(version), "--json", "--config", self.aggregator.config)
+        return [row["name"] for row in json.loads(rows.stdout)]
+
     def test_the_server_moves_to_another_root_while_the_fleet_stays_connected(self):
         self.start_aggregator(self.bundles)
         follower, other = self.collector("follower"), self.collector("other", follows=False)
@@ -174,6 +179,7 @@ class RolloverTest(harness.SystemTest):
         self.site.headrace("ca", "bundle", "--dir", self.ca, "--ca", self.ca / "server-ca.crt", "--ca", self.ca / "server-ca-b.crt")
         follower.process.wait_event("trust_adopted", version=2)
         self.delivers(follower)
+        harness.wait_for("the registry to know", lambda: self.behind(2) == ["other"])
         # The overlap: B's chain is believed by who follows, and A's by both.
         self.serve_under("server-ca-b")
         self.delivers(follower)

@@ -257,6 +257,25 @@ static void a_device_that_comes_back_by_the_registry_has_no_cut(void **state)
     assert_int_equal(core_lab_device(lab, DEVICE).cut, LEDGER_CUT_NONE);
 }
 
+static void the_bundle_that_a_device_has_is_noted_and_kept(void **state)
+{
+    struct fixture *fixture = *state;
+    struct core_lab *lab = &fixture->lab;
+    agg_has_bundle(lab->core, DEVICE, 3);
+    agg_has_bundle(lab->core, 99, 3); /* of nobody */
+    assert_int_equal(agg_group_waiting(lab->core), 1);
+    assert_ok(core_lab_flush(lab));
+    agg_has_bundle(lab->core, DEVICE, 3);
+    assert_int_equal(agg_group_waiting(lab->core), 0);
+    assert_int_equal(core_lab_device(lab, DEVICE).bundle, 3);
+    commit(fixture, 0, 2);
+    core_lab_crash(lab);
+    agg_has_bundle(lab->core, DEVICE, 2); /* its memory was rolled back */
+    assert_ok(core_lab_flush(lab));
+    assert_int_equal(core_lab_device(lab, DEVICE).bundle, 2);
+    assert_int_equal(core_lab_device(lab, DEVICE).state, LEDGER_DEVICE_ACTIVE);
+}
+
 #define CUT_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -269,6 +288,7 @@ int main(void)
         CUT_TEST(a_revocation_that_is_refined_marks_more_and_never_less),
         CUT_TEST(an_open_cut_is_closed_by_a_revocation_at_once),
         CUT_TEST(a_device_that_comes_back_by_the_registry_has_no_cut),
+        CUT_TEST(the_bundle_that_a_device_has_is_noted_and_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,8 +21,9 @@ struct listing {
     const char *verb;
     const char *id_key; /* of a row, for the next page */
     bool is_json;
-    const char *state; /* NULL: all */
-    const char *name;  /* likewise; a part of it */
+    const char *state;     /* NULL: all */
+    const char *name;      /* likewise; a part of it */
+    uint64_t bundle_below; /* 0: whatever bundle it has */
     uint64_t n_rows;
 };
 
@@ -34,7 +35,8 @@ static bool is_wanted(const struct listing *listing, struct hr_bytes row)
         return false;
     }
     cli_row_text(row, "name", text, sizeof text);
-    return listing->name == NULL || strstr(text, listing->name) != NULL;
+    bool is_named = listing->name == NULL || strstr(text, listing->name) != NULL;
+    return is_named && (listing->bundle_below == 0 || cli_row_number(row, "bundle") < listing->bundle_below);
 }
 
 static void print_device(struct hr_bytes row, bool is_first)
@@ -150,12 +152,14 @@ static bool is_state(const char *text)
 
 int cli_device_list(int argc, char **argv)
 {
-    enum { STATE = CLI_ADMIN_N_COMMON, NAME };
+    enum { STATE = CLI_ADMIN_N_COMMON, NAME, BUNDLE_BELOW };
     static const struct cli_option options[] = {
         CLI_ADMIN_COMMON_OPTIONS,
         [STATE] = {"--state", "STATE", false, 0,
                    "Only those: claimed, enrolled, active, rotating, quarantined, revoked, retired."},
         [NAME] = {"--name", "TEXT", false, 0, "Only those that have this in their name."},
+        [BUNDLE_BELOW] = {"--bundle-below", "N", false, 0,
+                          "Only those that are not known to have version N of the trust bundle."},
     };
     static const struct cli_usage usage = {"device list", NULL, options, HR_ARRAY_LEN(options),
                                            "Lists the registry of a running aggregator, as it is committed. "
@@ -174,6 +178,12 @@ int cli_device_list(int argc, char **argv)
                               .name = cli_option_or(&given, NAME, NULL)};
     if (listing.state != NULL && !is_state(listing.state)) {
         (void)fprintf(stderr, "headrace device list: '%s' is no state\n", listing.state);
+        return CLI_USAGE;
+    }
+    const char *below = cli_option_or(&given, BUNDLE_BELOW, NULL);
+    if (below != NULL &&
+        (!cli_number(below, UINT32_MAX, &listing.bundle_below) || listing.bundle_below == 0)) {
+        (void)fprintf(stderr, "headrace device list: --bundle-below is a version, from 1 on\n");
         return CLI_USAGE;
     }
     return list_pages(&admin, &listing, NULL, print_device);
@@ -277,6 +287,9 @@ static void print_registered(const char *rest)
                      "revision     %" PRIu64 "\n",
                      cli_row_number(row, "device_id"), name, tenant, state, reason[0] != '\0' ? ": " : "",
                      reason, cli_row_number(row, "revision"));
+        if (cli_row_number(row, "bundle") != 0) {
+            (void)printf("trust bundle version %" PRIu64 "\n", cli_row_number(row, "bundle"));
+        }
         print_cut(row);
     }
 }

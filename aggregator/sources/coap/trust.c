@@ -79,7 +79,12 @@ void source_trust_answer(struct source_coap *source, struct source_session *sess
         coap_pdu_set_code(response, COAP_RESPONSE_CODE_FORBIDDEN);
         return;
     }
+    const struct source_handler *handler = &source->config.handler;
+    bool is_news = session->trust_version != version - 1;
     session->trust_version = version - 1; /* who asks for one has the one before it */
+    if (is_news && handler->has_bundle != NULL) {
+        handler->has_bundle(handler->ctx, session->device_id, session->trust_version);
+    }
     struct hr_bytes bundle = trust != NULL ? trust->bundle(trust->ctx, version) : hr_bytes_of("", 0);
     if (offset >= bundle.len_bytes || bundle.len_bytes > BUNDLE_MAX_BYTES) {
         coap_pdu_set_code(response, COAP_RESPONSE_CODE_NOT_FOUND);
