@@ -28,10 +28,10 @@ class Renewals(harness.SystemTest):
         self.renewal = (f"renewal: {{issuer_certificate: {ca / 'device-ca.crt'}, issuer_key: {ca / 'device-ca.key'}, "
                         f"folder: {self.issued}}}\n")
 
-    def start(self, extra=None):
+    def start(self, extra=None, env=None, **more):
         self.aggregator = self.own(harness.Aggregator(
-            self.site, extra=(self.renewal if extra is None else extra) + f"trust_bundle: {self.site.ca / 'trust.bundle'}\n"))
-        self.aggregator.start()
+            self.site, extra=(self.renewal if extra is None else extra) + f"trust_bundle: {self.site.ca / 'trust.bundle'}\n", **more))
+        self.aggregator.start(env=env)
 
     def connect(self, **identity):
         return self.own(Probe(self.aggregator.coaps, self.device, **identity))

@@ -7,7 +7,8 @@ import sqlite3
 import unittest
 
 import harness
-from test_renewal import Gateway, Renewals
+from postgres import Postgres
+from test_renewal import PKCS10, Gateway, Renewals
 
 HINT_RENEW = 1 << 4
 
@@ -98,9 +99,9 @@ class RequestTest(TransportKeys):
 class RefusalTest(TransportKeys):
     """With an overlap that a test can wait for."""
 
-    def start(self, extra=None, ledger=None):
+    def start(self, extra=None, **more):
         self.renewal = self.renewal.replace("}", ", overlap: 3s}")
-        super().start(extra)
+        super().start(extra, **more)
 
     def changed(self):
         """A device that has changed its key, and its session with the older one; the newer identity."""
@@ -160,6 +161,28 @@ class RefusalTest(TransportKeys):
         self.assertEqual(self.transport_keys()[2]["transport_key"], digest)
         self.assertIn("nothing keeps", self.headrace("device", "readmit", self.id, "--key", digest, "--reason", "again").stdout)
         self.headrace("device", "readmit", self.id, "--key", "12ab", "--reason", "typed", expect=3)
+
+
+class PostgresTest(TransportKeys):
+    def test_another_aggregator_on_the_same_ledger_goes_on_where_one_died(self):
+        server = self.own(Postgres(self.folder))
+        self.start(ledger=server.ledger(), name="first", env={"HEADRACE_FAILPOINT": "certificate_audited:1"})
+        self.rotate()
+        key = self.key("new")
+        request = self.request(key)
+        self.connect().send(request, PKCS10, "sren")
+        harness.wait_for("the first aggregator to have died", lambda: not self.aggregator.process.alive())
+        self.start(ledger=server.ledger(), name="second")
+        [(_, issued)] = server.query("SELECT number, encode(certificate, 'hex') FROM certificate WHERE number > 1")
+        probe = self.connect()
+        self.assertEqual(self.hints(probe) & HINT_RENEW, 0)
+        der = self.renewed(probe, request)
+        self.assertEqual(der.hex(), issued)
+        self.assertEqual(self.renewed(probe, self.request(key)), der)
+        self.assertEqual(self.actions(), ["transport_asked", "certified"])
+        self.connect(certificate=self.as_pem(der, "new"), key=key).head()
+        self.wait_states("superseded", "in use")
+        self.assertIn("is not the device's", self.refused(**self.by_hand(self.key("stranger"), "stranger")))
 
 
 class RebuildTest(TransportKeys):
