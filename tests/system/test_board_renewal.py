@@ -26,7 +26,7 @@ class Told:
 
 class AtTheConsole(Told, renewing.Renewing):
     def test_a_board_that_is_not_locked_changes_its_key_when_it_is_told_to(self):
-        device = enrol_board(self.site, "board", [coaps(self.aggregator.port)])
+        device = enrol_board(self.site, "board", [coaps(self.aggregator.port)], more=["--unlocked"])
         self.board = self.own(Board(device.folder, device.memory))
         self.board.start()
         self.board.wait_said("collector_started")
