@@ -2,6 +2,7 @@
 #include "firmware/app/keep.h"
 
 #include "firmware/app/config.h"
+#include "proto/base/failpoint.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,6 +26,7 @@ static bool write_whole(int file, struct hr_bytes bytes)
 
 bool app_keep_sync(const char *path)
 {
+    HR_FAILPOINT("folder_changed");
     int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     bool synced = folder >= 0 && fsync(folder) == 0;
     if (folder >= 0) {
@@ -46,5 +48,6 @@ struct hr_status app_keep_write(const char *folder, const char *name, struct hr_
     }
     bool written = write_whole(file, bytes);
     written = close(file) == 0 && written;
+    HR_FAILPOINT("file_written");
     return hr_status_of(written && rename(temporary, path) == 0 && app_keep_sync(folder) ? HR_OK : HR_IO);
 }

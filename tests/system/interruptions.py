@@ -21,7 +21,8 @@ class Interruption:
     def __init__(self, point=None, kind=None, strikes=None):
         self.point, self.kind = point, kind
         self.seen = []
-        self.is_met = False
+        self.is_met = False  # it was struck
+        self._is_begun = False
         self.may_pass = threading.Event()  # there is somebody to end
         self._strike = (strikes or {}).get(kind, lambda: None)
         self._counts = collections.Counter()
@@ -32,8 +33,8 @@ class Interruption:
             self._counts[name] += 1
             self.seen.append((name, self._counts[name]))
             point = self.point
-            is_here = point is not None and not self.is_met and (name, self._counts[name]) == (point.name, point.n)
-            self.is_met = self.is_met or is_here
+            is_here = point is not None and not self._is_begun and (name, self._counts[name]) == (point.name, point.n)
+            self._is_begun = self._is_begun or is_here
             return is_here
 
     def carry(self, name, ends, pass_on):
@@ -43,6 +44,7 @@ class Interruption:
             return pass_on()
         answer = pass_on() if self.point.phase == BEHIND else None
         self._strike()
+        self.is_met = True
         if self.kind == "message":
             return None
         if self.kind in ends:

@@ -52,12 +52,12 @@ class Collector:
             f"spool: {{path: {self.spool}, size: {spool_size}, sector: {sector}}}\n"
             f"status: {{path: {self.status_path}}}\n{flush}{more}taps:\n{taps}")
 
-    def start(self, *options):
+    def start(self, *options, env=None):
         self.starts += 1
         if self.process is not None:
             self.process.close()
         self.process = Process([program("headrace-collector"), "--config", self.config, *options],
-                               self.folder / f"collector.{self.starts}.jsonl")
+                               self.folder / f"collector.{self.starts}.jsonl", env)
         return self
 
     def status(self):

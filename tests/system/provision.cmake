@@ -3,10 +3,11 @@ add_test(NAME test_provision_tool
          COMMAND /usr/bin/python3 -W ignore::ResourceWarning ${CMAKE_SOURCE_DIR}/tests/system/test_provision.py)
 set_tests_properties(test_provision_tool PROPERTIES LABELS system COST 6 TIMEOUT 600 ENVIRONMENT HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin)
 
-# Interrupted at its messages and around its commits; README.md of the tests has the table.
-add_test(NAME test_interruptions
-         COMMAND /usr/bin/python3 -W ignore::ResourceWarning ${CMAKE_SOURCE_DIR}/tests/system/test_interruptions.py)
-set_tests_properties(test_interruptions PROPERTIES LABELS system COST 6 TIMEOUT 600 ENVIRONMENT HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin)
+# Interrupted at their messages and around their commits; README.md of the tests has the table.
+foreach(test test_interruptions test_key_interruptions)
+  add_test(NAME ${test} COMMAND /usr/bin/python3 -W ignore::ResourceWarning ${CMAKE_SOURCE_DIR}/tests/system/${test}.py)
+  set_tests_properties(${test} PROPERTIES LABELS system COST 6 TIMEOUT 600 ENVIRONMENT HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin)
+endforeach()
 # What goes wrong around it: each mistake is told with what to do next, and changes nothing.
 add_test(NAME test_keys_input
          COMMAND /usr/bin/python3 -W ignore::ResourceWarning ${CMAKE_SOURCE_DIR}/tests/system/test_keys_input.py)
