@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "firmware/app/transport_file.h"
 
+#include "proto/base/failpoint.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,6 +16,7 @@ static bool is_asked(void *ctx)
 static void done(void *ctx)
 {
     const struct app_transport_file *file = ctx;
+    HR_FAILPOINT("transport_key_certified");
     (void)unlink(file->asked_path);
 }
 

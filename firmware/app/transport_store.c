@@ -303,4 +303,7 @@ void app_transport_open(struct app_transport *transport, const struct app_transp
     *transport = (struct app_transport){.config = *config};
     transport->port = (struct fw_renew){is_due, is_other_due, request, take_certificate, transport};
     read_facts(transport);
+    if (is_certified(transport)) {
+        config->asked.done(config->asked.ctx); /* who asked was answered before a cut */
+    }
 }

@@ -4,7 +4,9 @@
 ends by the aggregator's clock, and when an operator says so; whoever dies in between goes on, the old key is there until
 the new one has opened a session, and it delivers all the while."""
 import json
+import os
 import unittest
+import unittest.mock
 
 import renewing
 from harness import wait_for
@@ -19,14 +21,21 @@ class Device(Gateway):
         self.status_path = self.folder / "status.json"
         self.config.write_text(self.config.read_text() + f"status:\n  path: {self.status_path}\nstats_interval: 1s\n")
 
+    def start_and_die_at(self, failpoint):
+        """Power goes at that place."""
+        with unittest.mock.patch.dict(os.environ, HEADRACE_FAILPOINT=failpoint):
+            self.start()
+        wait_for("the gateway to have died", lambda: not self.process.alive())
+
     def status(self):
         return json.loads(self.status_path.read_text())
 
     def wait_key(self, key):
-        """Until sessions are opened with another key than that; what its status says then."""
+        """Until the key is another than that: a session came up with it. What its status says then."""
         def look():
             status = self.status()
-            return status if status["transport_key"] != key else None
+            is_other = status["transport_key"] != key and self.fields()["key"].startswith(status["transport_key"])
+            return status if is_other else None
         return wait_for("another transport key", look, seen=lambda: self.process.lines[-5:])
 
 
@@ -81,9 +90,12 @@ class RenewalTest(renewing.Renewing):
         self.assert_one_key(third)
         self.gateway.kill()
         (self.gateway.identity / "renew").touch()
+        # It dies with the certificate in its store and the old key in use.
+        self.gateway.start_and_die_at("transport_key_certified:1")
         self.gateway.start()
         fourth = self.gateway.wait_key(third["transport_key"])
         self.assert_one_key(fourth)
+        self.assertEqual(len(set(self.certified())), 3)
         self.assertFalse((self.gateway.identity / "renew").exists())
         self.assert_delivers()
 
