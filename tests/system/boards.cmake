@@ -39,3 +39,6 @@ foreach(board qemu_mps2_an385 qemu_lm3s6965)
   hr_board_test(test_board_trust ${board} test_board_trust 3)
   set_tests_properties(test_board_trust_${board} PROPERTIES TIMEOUT 600)
 endforeach()
+# The same code writes the memory of both.
+hr_board_test(test_board_keys qemu_mps2_an385 test_board_keys 3)
+set_tests_properties(test_board_keys_qemu_mps2_an385 PROPERTIES TIMEOUT 600)

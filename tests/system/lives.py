@@ -6,6 +6,7 @@ import collections
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import sqlite3
@@ -59,8 +60,18 @@ class LivingBoard:
         self.board.wait_messages(n_messages)
 
     def check_locked(self, test):
-        """Whoever sits at its console can't change its key."""
-        test.assertIn("locked", self.board.ask("rotate", "locked ")[0])
+        """Whoever sits at its console can't change its keys."""
+        for command in ("rotate", "renew"):
+            test.assertIn("locked", self.board.ask(command, "locked ")[0])
+
+    def check_health(self, test):
+        """The pool has had room since it has power, and it never started for a fault or its watchdog."""
+        counts = self.board.status()["device"]
+        test.assertEqual(counts["pool_refused"], 0)
+        told = "".join(path.read_text(errors="replace") for path in self.board.folder.glob("console.*.log"))
+        test.assertEqual(set(re.findall(r"^headrace .* reset=(\w+)", told, re.M)) - {"power", "software"}, set())
+        print(f"{BOARD}: the pool at most {counts['pool_peak_bytes']} of {counts['pool_bytes']} bytes, the stack "
+              f"{counts['stack_peak_bytes']} of {counts['stack_bytes']}, a turn {counts['longest_turn_ms']} ms", flush=True)
 
 
 class LivingGateway(Gateway):
@@ -130,6 +141,10 @@ class LivingGateway(Gateway):
     def check_locked(self, test):
         """Whoever reaches its socket can't begin anew."""
         test.assertIn("! locked ", self.say("prov begin"))
+
+    def check_health(self, test):
+        """Nothing to say of a process that runs."""
+        test.assertTrue(self.process.alive())
 
 
 KINDS = {"board": LivingBoard, "gateway": LivingGateway}

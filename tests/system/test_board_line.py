@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""A full AIS line, 38,400 baud without a pause, loses no byte while batches are signed and sent and DTLS sessions begin.
+"""A full AIS line, 38,400 baud without a pause, loses no byte while batches are signed and sent, DTLS sessions begin, and the
+record key is changed.
 
 Time is the board's own: QEMU counts instructions (--icount, about what the core of the board does in a second), and the
 line brings a byte each 260 microseconds of it, into a receiver that loses what it has no room for. So the outcome does
@@ -38,8 +39,8 @@ class Line(SystemTest):
             return seen["serial_bytes"] + seen.get("serial_dropped", 0) >= n_bytes
         wait_progress(f"{n_bytes} bytes of the line", taken, lambda: seen.get("serial_bytes"))
 
-    def test_no_byte_is_lost_through_signatures_sending_and_two_handshakes(self):
-        device = enrol_board(self.site, "board", [coaps(self.aggregator.port)])
+    def test_no_byte_is_lost_through_signatures_sending_two_handshakes_and_another_key(self):
+        device = enrol_board(self.site, "board", [coaps(self.aggregator.port)], more=["--unlocked"])
         self.running = self.own(Board(device.folder, device.memory)).start("--icount", "--line", BAUD)
         lines = fleet(PER_BLAST * BLASTS).splitlines(keepends=True)
         fed = 0
@@ -51,11 +52,14 @@ class Line(SystemTest):
             if blast == 0:  # in the middle of it: a new session, with its handshake
                 self.aggregator.kill()
                 self.aggregator.start()
+                self.wait_serial(len(data) * 3 // 4)
+                self.assertEqual(self.running.ask("rotate"), ["rotate asked"])
             fed += len(data)
             self.wait_serial(fed)
             took_ms = self.counts()["status"]["uptime_ms"] - before_ms
             print(f"{len(data)} bytes in {took_ms} ms of the board, {len(data) * 10000 / BAUD:.0f} ms of a full line", flush=True)
             self.running.wait_drained()
+        self.running.wait_said("key_switched")
         counts = self.counts()
         print({key: counts["device"][key] for key in ("serial_bytes", "serial_dropped", "longest_turn_ms")}, counts["uplink"],
               flush=True)

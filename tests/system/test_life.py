@@ -158,6 +158,7 @@ class Life(SystemTest):
         self.assertIn("the device delivers under it", told)
         self.headrace("rotate", "--all", "--timeout", "160s")
         self.wait_epoch(5)
+        self.device.check_health(self)
 
     def change_by_age(self):
         """Its key has grown old while everything was off."""
