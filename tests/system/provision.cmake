@@ -23,3 +23,11 @@ set_tests_properties(test_renewal_store PROPERTIES LABELS system COST 3 TIMEOUT 
 add_test(NAME test_trust_provisioned
          COMMAND /usr/bin/python3 -W ignore::ResourceWarning ${CMAKE_SOURCE_DIR}/tests/system/test_trust_provisioned.py)
 set_tests_properties(test_trust_provisioned PROPERTIES LABELS system COST 6 TIMEOUT 600 ENVIRONMENT HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin)
+# Every verb by its help; those of keys by --json and --dry-run.
+add_test(NAME test_cli_verbs
+         COMMAND /usr/bin/python3 -W ignore::ResourceWarning ${CMAKE_SOURCE_DIR}/tests/system/test_cli_verbs.py)
+set_tests_properties(test_cli_verbs PROPERTIES LABELS system COST 4 TIMEOUT 600 ENVIRONMENT HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin)
+# What the field guide shows is what the tool says.
+add_test(NAME test_field_guide
+         COMMAND /usr/bin/python3 -W ignore::ResourceWarning ${CMAKE_SOURCE_DIR}/tests/system/test_field_guide.py)
+set_tests_properties(test_field_guide PROPERTIES LABELS system COST 1 TIMEOUT 300 ENVIRONMENT HEADRACE_BIN=${CMAKE_BINARY_DIR}/bin)

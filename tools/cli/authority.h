@@ -47,6 +47,11 @@ HR_MUST_USE struct hr_status cli_authority_make(const char *directory, const cha
                                                 const char *issuer_name, const struct cli_certificate *wanted,
                                                 bool force);
 
+/* Whether `ca init` may go on with these words: what can't be had back, an authority in --dir that --force
+ * replaces, is asked for at a terminal; elsewhere --yes says it. *argc is without --yes then, which is no
+ * option of the verb. False: told. */
+bool cli_authority_replace_is_meant(int *argc, char **argv);
+
 /* Would FILE.crt, made for `name`, take the place of an authority's own? Tells what to do. */
 bool cli_authority_is_reserved(const char *verb, const char *name, const char *file);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/cli/authority.h"
 #include "tools/cli/cli.h"
+#include "tools/cli/nearest.h"
 #include "tools/cli/options.h"
 #include "tools/cli/validity.h"
 #include "tools/cli/verbs.h"
@@ -52,7 +53,8 @@ static struct hr_status write_pair(const struct pair *at, struct cli_certified *
     HR_TRY(status);
     HR_TRY(cli_file_write(at->certificate.text,
                           hr_bytes_of(made->certificate.text, made->certificate.len_bytes), false, force));
-    (void)printf("wrote %s\nwrote %s\n", at->key.text, at->certificate.text);
+    cli_file_tell(at->key.text);
+    cli_file_tell(at->certificate.text);
     return hr_ok();
 }
 
@@ -136,12 +138,27 @@ struct hr_status cli_authority_sign(const char *directory, const char *issuer_na
     return status;
 }
 
+/* Its issuer may be one that would be made in this run. */
+static struct hr_status would_make(const char *directory, const struct pair *at, const char *issuer_name)
+{
+    static bool is_first = true;
+    const bool can_be_checked = is_first && issuer_name != NULL;
+    is_first = false;
+    HR_TRY(can_be_checked ? cli_authority_check(directory, issuer_name) : hr_ok());
+    cli_file_tell(at->key.text);
+    cli_file_tell(at->certificate.text);
+    return hr_ok();
+}
+
 struct hr_status cli_authority_make(const char *directory, const char *file_name, const char *issuer_name,
                                     const struct cli_certificate *wanted, bool force)
 {
     struct pair at;
     struct cli_certified made;
     HR_TRY(pair_at(directory, file_name, &at));
+    if (cli_files_are_dry()) {
+        return would_make(directory, &at, issuer_name);
+    }
     struct hr_status status = issuer_name != NULL
                                   ? cli_authority_certify(directory, issuer_name, wanted, &made)
                                   : certify(wanted, NULL, &made);
@@ -180,7 +197,6 @@ static struct hr_status init(const char *directory, const char *name, bool is_en
         paths[2 * i + 1] = pair.certificate;
         (void)snprintf(common_names[i], sizeof(common_names[i]), "%s %s", name, what[i]);
     }
-    HR_TRY(cli_validity_clock());
     if (!force) {
         HR_TRY(cli_files_absent(paths, HR_ARRAY_LEN(paths)));
     }
@@ -234,7 +250,8 @@ static int cli_ca_init(int argc, char **argv)
         {"--encrypt", NULL, false, 1,
          "Keys under a passphrase: asked for, or of $HEADRACE_CA_PASSPHRASE_FILE or "
          "$HEADRACE_CA_PASSPHRASE."},
-        {"--force", NULL, false, 1, "Replace an authority. Everything it signed is then worthless."},
+        {"--force", NULL, false, 1,
+         "Replace an authority: it is asked for, or --yes says it. Everything it signed is then worthless."},
         {"--pkcs11", "MODULE", false, 1,
          "Keys are made in a PKCS#11 token and stay there; the file of its module, as "
          "/usr/lib/softhsm/libsofthsm2.so."},
@@ -317,10 +334,20 @@ static int cli_ca_server(int argc, char **argv)
                : CLI_FAILED;
 }
 
+static int init_if_meant(int argc, char **argv)
+{
+    if (!hr_is_ok(cli_validity_clock())) {
+        return CLI_FAILED;
+    }
+    return cli_authority_replace_is_meant(&argc, argv) ? cli_ca_init(argc, argv) : CLI_USAGE;
+}
+
 int cli_ca(int argc, char **argv)
 {
+    static const char *const words[] = {"init", "server", "operator", "revoke", "issuer", "bundle"};
+    cli_options_of_files();
     if (argc >= 2 && strcmp(argv[1], "init") == 0) {
-        return cli_ca_init(argc - 1, argv + 1);
+        return init_if_meant(argc - 1, argv + 1);
     }
     if (argc >= 2 && strcmp(argv[1], "server") == 0) {
         return cli_ca_server(argc - 1, argv + 1);
@@ -337,6 +364,7 @@ int cli_ca(int argc, char **argv)
     if (argc >= 2 && strcmp(argv[1], "revoke") == 0) {
         return cli_ca_revoke(argc - 1, argv + 1);
     }
+    FILE *out = cli_help_begin("ca", argc >= 2 ? argv[1] : NULL, words, HR_ARRAY_LEN(words));
     (void)fputs("usage: headrace ca init --dir DIR [--name NAME] [--pkcs11 MODULE --token LABEL]\n"
                 "       headrace ca server --dir DIR --name NAME [--san NAME|IP ...] [--issuer NAME]\n"
                 "       headrace ca operator --dir DIR --name NAME --role viewer|operator|admin [--days N]\n"
@@ -345,6 +373,6 @@ int cli_ca(int argc, char **argv)
                 "       headrace ca bundle --dir DIR [--ca FILE ...] [--signer FILE ...] [--threshold N] "
                 "[--key FILE ...]\n"
                 "       headrace ca bundle --sign FILE --key FILE | --show FILE [--json]\n",
-                stderr);
-    return CLI_USAGE;
+                out);
+    return cli_help_end(out);
 }

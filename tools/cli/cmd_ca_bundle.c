@@ -148,13 +148,17 @@ static struct hr_status check_follows(void)
 
 /* ---- the verbs ---- */
 
-static int tell(size_t n_new)
+static int tell(size_t n_new, bool is_json)
 {
     const struct trust_bundle *last = &file.bundles[file.n_bundles - 1];
     bool is_complete = cli_trust_is_complete(&file, file.n_bundles - 1);
-    (void)printf("%s: version %" PRIu32 ", %zu signature%s added, %u in all, %s\n", file.path, last->version,
-                 n_new, n_new == 1 ? "" : "s", (unsigned)last->n_signatures,
-                 is_complete ? "complete" : "not complete");
+    if (is_json) {
+        cli_trust_print(last, is_complete, true);
+    } else {
+        (void)printf("%s: version %" PRIu32 ", %zu signature%s added, %u in all, %s%s\n", file.path,
+                     last->version, n_new, n_new == 1 ? "" : "s", (unsigned)last->n_signatures,
+                     is_complete ? "complete" : "not complete", cli_files_dry_note());
+    }
     if (!is_complete) {
         (void)fprintf(
             stderr,
@@ -248,7 +252,7 @@ static const struct cli_option options[] = {
      "A key that signs; default DIR/root.key and DIR/root-b.key, if there."},
     {"--sign", "FILE", false, 1, "Add signatures to the newest version in FILE."},
     {"--show", "FILE", false, 1, "Show what is in FILE."},
-    {"--json", NULL, false, 1, "Show it as JSON, one line a version."},
+    {"--json", NULL, false, 1, "JSON: a line for what was made, or for each version that is shown."},
     CLI_TOKEN_OPTIONS,
 };
 
@@ -287,5 +291,5 @@ int cli_ca_bundle(int argc, char **argv)
     for (size_t i = 0; i < material.n_keys; i++) {
         EVP_PKEY_free(material.keys[i]);
     }
-    return hr_is_ok(status) ? tell(n_new) : CLI_FAILED;
+    return hr_is_ok(status) ? tell(n_new, given.n_values[JSON] > 0) : CLI_FAILED;
 }

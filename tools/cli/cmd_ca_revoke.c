@@ -67,14 +67,18 @@ static struct hr_status add_line(const char *path, const char *serial, const cha
     }
     list[len] = '\0';
     if (is_listed((const char *)list, serial)) {
-        (void)printf("%s has %s already\n", path, serial);
+        (void)printf(cli_files_are_json() ? "{\"wrote\":null}\n" : "%s has %s already\n", path, serial);
         return hr_ok();
     }
     const char *begin = len > 0 && list[len - 1] != '\n' ? "\n" : "";
     int n = snprintf((char *)list + len, sizeof list - len, "%s%s%s%s\n", begin, serial,
                      name[0] != '\0' ? " " : "", name);
     HR_TRY(cli_file_write(path, hr_bytes_of(list, len + (size_t)n), false, true));
-    (void)printf("added %s to %s\n", serial, path);
+    if (cli_files_are_json()) {
+        cli_file_tell(path);
+    } else {
+        (void)printf("added %s to %s%s\n", serial, path, cli_files_dry_note());
+    }
     return hr_ok();
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/cli/cli.h"
 #include "tools/cli/enrol.h"
+#include "tools/cli/nearest.h"
 #include "tools/cli/options.h"
 #include "tools/cli/verbs.h"
 
@@ -25,7 +26,11 @@ static struct hr_status decide(const char *registry, uint64_t device_id, enum le
     device.revision++;
     (void)snprintf(device.reason, sizeof(device.reason), "%s", reason);
     HR_TRY(cli_entry_write(&path, &device, true));
-    (void)printf("wrote %s: revision %" PRIu32 "\n", path.text, device.revision);
+    if (cli_files_are_json()) {
+        cli_file_tell(path.text);
+    } else {
+        (void)printf("wrote %s: revision %" PRIu32 "%s\n", path.text, device.revision, cli_files_dry_note());
+    }
     return hr_ok();
 }
 
@@ -42,6 +47,7 @@ static int cli_device_decide(int argc, char **argv, const char *verb, enum ledge
                                     "Rewrites the device's registry entry with the next revision. A running "
                                     "aggregator follows within a second."};
     struct cli_arguments given;
+    cli_options_of_files();
     int parsed = cli_options_parse(&usage, argc, argv, &given);
     if (parsed != CLI_PARSED) {
         return parsed;
@@ -132,6 +138,10 @@ int cli_device(int argc, char **argv)
     if (is_decision) {
         return decided;
     }
+    static const char *const words[] = {"enrol",  "factory", "claim",   "provision",  "replace",
+                                        "list",   "show",    "rotate",  "quarantine", "release",
+                                        "revoke", "retire",  "activate"};
+    FILE *out = cli_help_begin("device", argc >= 2 ? verb : NULL, words, HR_ARRAY_LEN(words));
     (void)fputs(
         "usage: headrace device enrol --ca DIR --registry DIR --out DIR --name NAME [--board BOARD] [...]\n"
         "       headrace device factory --board BOARD --serial SERIAL --out DIR\n"
@@ -149,6 +159,6 @@ int cli_device(int argc, char **argv)
         "       headrace device rotate DEVICE_ID [--transport] [--wait] [--dry-run]\n"
         "       headrace device readmit DEVICE_ID --reason TEXT [--key HEX] [--dry-run]\n"
         "       headrace device activate|quarantine|revoke|retire DEVICE_ID --registry DIR --reason TEXT\n",
-        stderr);
-    return CLI_USAGE;
+        out);
+    return cli_help_end(out);
 }

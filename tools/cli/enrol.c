@@ -108,6 +108,6 @@ struct hr_status cli_enrol_write(const struct cli_path *path, struct hr_bytes co
                                  bool force)
 {
     HR_TRY(cli_file_write(path->text, content, secret, force));
-    (void)printf("wrote %s\n", path->text);
+    cli_file_tell(path->text);
     return hr_ok();
 }

@@ -144,7 +144,8 @@ static int usage(FILE *out, int code)
     (void)fputs("usage: headrace feeds lint [FILE|FOLDER ...]\n"
                 "       headrace feeds lint --schema\n\n"
                 "Checks feeds (" DEFAULT_FOLDER " when nothing is named) and tells every mistake as\n"
-                "file:line:key: message. --schema prints the JSON Schema of the files, for editors.\n",
+                "file:line:key: message. --schema prints the JSON Schema of the files, for editors.\n"
+                "Exit codes: 0 good, 1 mistakes were found, 3 wrong usage.\n",
                 out);
     return code;
 }

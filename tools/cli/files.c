@@ -11,6 +11,43 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+static bool is_dry;
+static bool is_told_as_json;
+
+void cli_files_mode(bool is_dry_run, bool is_json)
+{
+    is_dry = is_dry || is_dry_run;
+    is_told_as_json = is_told_as_json || is_json;
+}
+
+bool cli_files_are_dry(void)
+{
+    return is_dry;
+}
+
+bool cli_files_are_json(void)
+{
+    return is_told_as_json;
+}
+
+const char *cli_files_dry_note(void)
+{
+    return is_dry ? " (a dry run: nothing was changed)" : "";
+}
+
+void cli_file_tell(const char *path)
+{
+    if (!is_told_as_json) {
+        (void)printf("%s %s%s\n", is_dry ? "would write" : "wrote", path, cli_files_dry_note());
+        return;
+    }
+    (void)fputs("{\"wrote\":\"", stdout);
+    for (const char *c = path; *c != '\0'; c++) {
+        (void)printf((unsigned char)*c < ' ' ? "\\u%04x" : *c == '"' || *c == '\\' ? "\\%c" : "%c", *c);
+    }
+    (void)printf("\",\"dry_run\":%s}\n", is_dry ? "true" : "false");
+}
+
 struct hr_status cli_path_of(struct cli_path *out, const char *dir, const char *name, ...)
 {
     int used = snprintf(out->text, sizeof(out->text), "%s/", dir);
@@ -29,7 +66,7 @@ struct hr_status cli_path_of(struct cli_path *out, const char *dir, const char *
 
 struct hr_status cli_directory_make(const char *path)
 {
-    if (mkdir(path, 0755) == 0) {
+    if (is_dry || mkdir(path, 0755) == 0) {
         return hr_ok();
     }
     struct stat status;
@@ -79,6 +116,12 @@ static bool put_in_place(const char *temporary, const char *path, bool replace)
     return true;
 }
 
+static struct hr_status refuse_existing(const char *path)
+{
+    (void)fprintf(stderr, "headrace: %s exists; --force replaces it\n", path);
+    return hr_status_of(HR_DENIED);
+}
+
 struct hr_status cli_file_write(const char *path, struct hr_bytes content, bool secret, bool replace)
 {
     struct cli_path temporary;
@@ -86,6 +129,9 @@ struct hr_status cli_file_write(const char *path, struct hr_bytes content, bool 
     if (used < 0 || (size_t)used >= sizeof(temporary.text)) {
         (void)fprintf(stderr, "headrace: %.60s... is too long a path\n", path);
         return hr_status_of(HR_FULL);
+    }
+    if (is_dry) {
+        return replace || access(path, F_OK) != 0 ? hr_ok() : refuse_existing(path);
     }
     int file = mkstemp(temporary.text); /* 0600 */
     if (file < 0) {
@@ -100,8 +146,7 @@ struct hr_status cli_file_write(const char *path, struct hr_bytes content, bool 
     int cause = errno;
     (void)unlink(temporary.text);
     if (cause == EEXIST) {
-        (void)fprintf(stderr, "headrace: %s exists; --force replaces it\n", path);
-        return hr_status_of(HR_DENIED);
+        return refuse_existing(path);
     }
     (void)fprintf(stderr, "headrace: can't write %s: %s\n", path, strerror(cause));
     return hr_status_of(HR_IO);
@@ -134,8 +179,7 @@ struct hr_status cli_files_absent(const struct cli_path *paths, size_t n_paths)
     for (size_t i = 0; i < n_paths; i++) {
         struct stat status;
         if (lstat(paths[i].text, &status) == 0) {
-            (void)fprintf(stderr, "headrace: %s exists; --force replaces it\n", paths[i].text);
-            result = hr_status_of(HR_DENIED);
+            result = refuse_existing(paths[i].text);
         }
     }
     return result;

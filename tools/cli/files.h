@@ -7,6 +7,7 @@
 #include "proto/base/bytes.h"
 #include "proto/base/status.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum { CLI_PATH_MAX_CHARS = 1024 };
@@ -28,6 +29,16 @@ HR_MUST_USE struct hr_status cli_directory_make(const char *path);
  * before. */
 HR_MUST_USE struct hr_status cli_file_write(const char *path, struct hr_bytes content, bool secret,
                                             bool replace);
+
+/* Adds to how this run writes: is_dry_run: nothing is written or made, but all else is as if it were;
+ * is_json: files are told as JSON. */
+void cli_files_mode(bool is_dry_run, bool is_json);
+bool cli_files_are_dry(void);
+bool cli_files_are_json(void);
+/* Tells on stdout that a file was written, or would be: "wrote PATH", or {"wrote":"PATH","dry_run":false}. */
+void cli_file_tell(const char *path);
+/* " (a dry run: nothing was changed)", or nothing. */
+const char *cli_files_dry_note(void);
 
 /* The whole file. HR_NOT_FOUND: there is none, which is not told; HR_FULL: longer than capacity; HR_IO. */
 HR_MUST_USE struct hr_status cli_file_read(const char *path, uint8_t *out, size_t capacity,

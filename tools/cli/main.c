@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/cli/cli.h"
+#include "tools/cli/nearest.h"
 
 #include "proto/base/assert.h"
 
@@ -86,47 +87,13 @@ static void print_help(FILE *out)
         out);
 }
 
-static size_t smallest(size_t a, size_t b, size_t c)
-{
-    size_t least = a < b ? a : b;
-    return least < c ? least : c;
-}
-
-/* Letters that must change to make `a` of `b` (Levenshtein); only short words are worth a suggestion. */
-static size_t word_distance(const char *a, const char *b)
-{
-    enum { WORD_MAX_CHARS = 15 };
-    size_t row[WORD_MAX_CHARS + 1];
-    size_t len = strlen(b);
-    if (len > WORD_MAX_CHARS) {
-        return SIZE_MAX;
-    }
-    for (size_t j = 0; j <= len; j++) {
-        row[j] = j;
-    }
-    for (size_t i = 1; a[i - 1] != '\0'; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= len; j++) {
-            size_t above = row[j];
-            row[j] = smallest(above + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1));
-            diagonal = above;
-        }
-    }
-    return row[len];
-}
-
 static int unknown_verb(const char *word)
 {
-    const char *nearest = NULL;
-    size_t distance = 3; /* farther off is no slip of the finger */
+    const char *words[HR_ARRAY_LEN(verbs)];
     for (size_t i = 0; i < HR_ARRAY_LEN(verbs); i++) {
-        size_t d = word_distance(word, verbs[i].words[0]);
-        if (d < distance) {
-            nearest = verbs[i].words[0];
-            distance = d;
-        }
+        words[i] = verbs[i].words[0];
     }
+    const char *nearest = cli_nearest(word, words, HR_ARRAY_LEN(verbs));
     (void)fprintf(stderr, "headrace: no verb '%s'%s%s%s; `headrace --help` lists them\n", word,
                   nearest != NULL ? " (did you mean '" : "", nearest != NULL ? nearest : "",
                   nearest != NULL ? "'?)" : "");

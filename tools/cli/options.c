@@ -3,12 +3,70 @@
 
 #include "proto/base/assert.h"
 #include "tools/cli/cli.h"
+#include "tools/cli/files.h"
+#include "tools/cli/nearest.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+static size_t find_option(const struct cli_usage *usage, const char *name)
+{
+    for (size_t i = 0; i < usage->n_options; i++) {
+        if (strcmp(usage->options[i].name, name) == 0) {
+            return i;
+        }
+    }
+    return SIZE_MAX;
+}
+
+/* Of verbs that write files, whether or not their tables have them (cli_options_of_files). */
+static bool has_file_options;
+
+static const struct cli_option file_options[] = {
+    {"--dry-run", NULL, false, 1, "Tell what would be written, and change nothing."},
+    {"--json", NULL, false, 1, "A line of JSON for each file."},
+};
+
+void cli_options_of_files(void)
+{
+    has_file_options = true;
+}
+
+static void print_file_options(const struct cli_usage *usage, FILE *out)
+{
+    for (size_t i = 0; i < HR_ARRAY_LEN(file_options) && has_file_options; i++) {
+        if (find_option(usage, file_options[i].name) == SIZE_MAX) {
+            (void)fprintf(out, "  %-26s %s\n", file_options[i].name, file_options[i].help);
+        }
+    }
+}
+
+/* False: it is none of them. */
+static bool take_file_option(const char *name)
+{
+    const bool is_dry_run = strcmp(name, file_options[0].name) == 0;
+    const bool is_json = strcmp(name, file_options[1].name) == 0;
+    if (!has_file_options || (!is_dry_run && !is_json)) {
+        return false;
+    }
+    cli_files_mode(is_dry_run, is_json);
+    return true;
+}
+
+static void complain(const struct cli_usage *usage, const char *name)
+{
+    const char *names[CLI_OPTIONS_MAX];
+    for (size_t i = 0; i < usage->n_options; i++) {
+        names[i] = usage->options[i].name;
+    }
+    const char *nearest = cli_nearest(name, names, usage->n_options);
+    (void)fprintf(stderr, "headrace %s: no option %s%s%s%s\n", usage->verb, name,
+                  nearest != NULL ? "; did you mean " : "", nearest != NULL ? nearest : "",
+                  nearest != NULL ? "?" : "");
+}
 
 static void print_usage(const struct cli_usage *usage, FILE *out)
 {
@@ -28,16 +86,12 @@ static void print_usage(const struct cli_usage *usage, FILE *out)
         (void)snprintf(left, sizeof(left), "%s %s", option->name, option->value != NULL ? option->value : "");
         (void)fprintf(out, "  %-26s %s\n", left, option->help);
     }
-}
-
-static size_t find_option(const struct cli_usage *usage, const char *name)
-{
-    for (size_t i = 0; i < usage->n_options; i++) {
-        if (strcmp(usage->options[i].name, name) == 0) {
-            return i;
-        }
+    print_file_options(usage, out);
+    if (strstr(usage->help, "Exit codes") == NULL) {
+        (void)fputs(
+            "\nExit codes: 0 good, 1 refused or could not be done, 2 can't be judged yet, 3 wrong usage.\n",
+            out);
     }
-    return SIZE_MAX;
 }
 
 /* Takes the option at argv[*at] and its value; false after a complaint. */
@@ -46,8 +100,11 @@ static bool take_option(const struct cli_usage *usage, int *at, char **argv, str
     const char *name = argv[*at];
     size_t index = find_option(usage, name);
     if (index == SIZE_MAX) {
-        (void)fprintf(stderr, "headrace %s: no option %s\n", usage->verb, name);
-        return false;
+        const bool is_taken = take_file_option(name);
+        if (!is_taken) {
+            complain(usage, name);
+        }
+        return is_taken;
     }
     const struct cli_option *option = &usage->options[index];
     const char *value = name;

@@ -47,6 +47,10 @@ enum { CLI_PARSED = -1 };
 HR_MUST_USE int cli_options_parse(const struct cli_usage *usage, int argc, char **argv,
                                   struct cli_arguments *out);
 
+/* From here on each verb has --dry-run and --json besides its own options: they say how the files that it
+ * writes are told (cli_files_mode). */
+void cli_options_of_files(void);
+
 /* The first value of an option, or `fallback`. */
 const char *cli_option_or(const struct cli_arguments *arguments, size_t option, const char *fallback);
 
