@@ -32,10 +32,10 @@ bool token_reference_line(const char *path, char out[TOKEN_REFERENCE_CHARS])
     return has && strncmp(out, P11_KIT_URI_SCHEME ":", P11_KIT_URI_SCHEME_LEN + 1) == 0;
 }
 
-/* False: longer than fits. */
+/* False: longer than fits, or with a zero in it, behind which nobody would look. */
 static bool keep(char *out, size_t capacity, const void *text, size_t len)
 {
-    bool fits = len < capacity;
+    bool fits = len < capacity && memchr(text, '\0', len) == NULL;
     if (fits) {
         memcpy(out, text, len);
         out[len] = '\0';
@@ -86,7 +86,8 @@ static bool take(P11KitUri *uri, struct token_reference *out)
                 take_token(uri, out) && take_pin_file(uri, out) && p11_kit_uri_get_pin_value(uri) == NULL &&
                 take_attribute(uri, CKA_LABEL, out->object, sizeof out->object - 1, &len);
     out->object[good ? len : 0] = '\0';
-    return good && take_attribute(uri, CKA_ID, out->id, sizeof out->id, &out->id_len_bytes) &&
+    return good && strlen(out->object) == len &&
+           take_attribute(uri, CKA_ID, out->id, sizeof out->id, &out->id_len_bytes) &&
            (len > 0 || out->id_len_bytes > 0);
 }
 

@@ -230,8 +230,8 @@ static void what_is_no_reference_is_refused(void **state)
         "pkcs11:token=a?module-path=/m.so",                     /* no key */
         "pkcs11:token=a;object=%zz?module-path=/m.so",          /* no hexadecimal */
         "pkcs11:token=a;object=b;colour=red?module-path=/m.so", /* who knows what that says */
-        "pkcs11:token=a;object=b;id=%00%01%02%03%04%05%06%07%08%09%0a%0b%0c%0d%0e%0f%00%01%02%03%04%05%06%07"
-        "%08%09%0a%0b%0c%0d%0e%0f%10?module-path=/m.so",
+        "pkcs11:token=a;id=012345678901234567890123456789012?module-path=/m.so", /* of 33 bytes */
+        "pkcs11:token=a;object=%00?module-path=/m.so",                           /* what is behind a zero */
         "-----BEGIN PRIVATE KEY-----",
         "pkcs11:token=a;object=b?module-path=/m.so&pin-value=1234",       /* where everybody looks */
         "pkcs11:token=a;object=b?module-path=/m.so&pin-source=%7C/bin/x", /* a program */
