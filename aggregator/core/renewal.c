@@ -7,7 +7,7 @@
 
 /* A certificate that was handed out less than that ago is on its way: the device has a turn at it in an hour.
  */
-static const int64_t ON_ITS_WAY_MS = 60 * 60 * 1000;
+static const int64_t ON_ITS_WAY_MS = INT64_C(60) * 60 * 1000;
 
 static int64_t now_utc_ms(const struct agg_core *core)
 {

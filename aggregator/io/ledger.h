@@ -113,13 +113,13 @@ struct ledger_enrolment {
 /* A transport key of a device: only one that is not over opens a session (proto/SPEC.md 4.11). */
 struct ledger_certificate {
     uint64_t device_id;
-    uint32_t number;                /* of the device's, from 1 on and rising: the highest is the newest */
-    bool is_barred;                 /* of hardware that was replaced: never accepted again */
-    uint8_t key[WIRE_DIGEST_BYTES]; /* SHA-256 of the SubjectPublicKeyInfo */
     int64_t issued_utc_ms;
     int64_t used_utc_ms;            /* its first session; 0: none yet */
     int64_t ends_utc_ms;            /* from then on it opens none; 0: no end */
+    uint32_t number;                /* of the device's, from 1 on and rising: the highest is the newest */
     uint16_t certificate_len_bytes; /* 0 in a commit: what is stored stays; else it is not known */
+    bool is_barred;                 /* of hardware that was replaced: never accepted again */
+    uint8_t key[WIRE_DIGEST_BYTES]; /* SHA-256 of the SubjectPublicKeyInfo */
     uint8_t certificate[LEDGER_CERTIFICATE_MAX_BYTES]; /* DER */
 };
 
