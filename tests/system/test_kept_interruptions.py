@@ -17,7 +17,7 @@ from interruptions import BEFORE, BEHIND, Interruption, Point, TlsRelay
 
 LONG = os.environ.get("HEADRACE_LONG") == "1"
 CHANGES = ("file_written", "folder_changed")  # before a file is in its place, and when it is but may not last
-RECORDS = 6 if LONG else 2                    # of TLS with data, each way, from the start on
+RECORDS = 6 if LONG else 1                    # of TLS with data, each way, from the start on
 KINDS = ("device", "aggregator", "message")
 
 
