@@ -157,7 +157,7 @@ static bool copy_file(const char *from, const char *to)
     const size_t len_bytes = fread(bytes, 1, sizeof bytes, source);
     assert_true(len_bytes < sizeof bytes && fclose(source) == 0);
     FILE *target = fopen(to, "wb");
-    assert_non_null(target);
+    HR_ASSERT(target != NULL);
     assert_true(fwrite(bytes, 1, len_bytes, target) == len_bytes && fclose(target) == 0);
     return true;
 }
