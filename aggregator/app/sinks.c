@@ -7,6 +7,7 @@
 #include "aggregator/normalize/device/device.h"
 #include "aggregator/normalize/iso/normalizer.h"
 #include "aggregator/normalize/telemetry/telemetry.h"
+#include "aggregator/normalize/trust/trust.h"
 #include "aggregator/schema_registry/registry.h"
 #include "aggregator/schema_registry/schema.h"
 #include "aggregator/sinks/files/files.h"
@@ -27,7 +28,7 @@ static const struct topic fixed[] = {
     {"marine.ais.raw", &norm_ais_schema}, {"headrace.device.events", &norm_device_schema},
     {"ingestion.ais.raw.v1", NULL},       {"ingestion.iso.raw.v1", NULL},
     {"ingestion.device.raw.v1", NULL},    {"plant.telemetry", &norm_telemetry_schema},
-    {"ingestion.plant.raw.v1", NULL},
+    {"ingestion.plant.raw.v1", NULL},     {"headrace.trust", &norm_trust_schema},
 };
 
 enum { N_FIXED = HR_ARRAY_LEN(fixed), N_TOPICS = (int)N_FIXED + (int)NORM_ISO_N_TOPICS };

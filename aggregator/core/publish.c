@@ -110,6 +110,7 @@ static struct hr_status recover_all(struct agg_publish *publish, struct sink_fou
     HR_TRY(compare_last(publish, &log, &found->cursor));
     HR_FAILPOINT("publish_recovered");
     publish->next_leaf = found->cursor.next_leaf;
+    agg_publish_entries_reset(publish, found->cursor.n_entries);
     if (config->fold == NULL) {
         return hr_ok();
     }
@@ -170,6 +171,7 @@ static void count(struct agg_publish *publish, const struct agg_transaction *tra
     publish->stats.batches += transaction->n_batches;
     publish->stats.records += transaction->n_records;
     publish->stats.events += transaction->n_events;
+    publish->stats.entries += transaction->n_entries;
     publish->stats.transactions++;
 }
 
@@ -178,7 +180,11 @@ static struct hr_status commit(struct agg_transaction *transaction)
 {
     struct agg_publish *publish = transaction->publish;
     const struct agg_publish_config *config = &publish->config;
-    struct sink_cursor cursor = {.next_leaf = transaction->next_leaf, .has_digest = publish->has_last};
+    const struct agg_publish_entries *entries = &publish->entries;
+    struct sink_cursor cursor = {.next_leaf = transaction->next_leaf,
+                                 .n_entries = entries->n_seen > entries->n_delivered ? entries->n_seen
+                                                                                     : entries->n_delivered,
+                                 .has_digest = publish->has_last};
     memcpy(cursor.last_digest, publish->last_digest, WIRE_DIGEST_BYTES);
     agg_replay_cursor(publish, &cursor);
     HR_FAILPOINT("publish_before_commit");
@@ -188,6 +194,7 @@ static struct hr_status commit(struct agg_transaction *transaction)
         config->sink->positions(config->sink->ctx, agg_fold_place, config->fold);
     }
     publish->next_leaf = transaction->next_leaf;
+    publish->entries.n_delivered = cursor.n_entries;
     count(publish, transaction);
     if (transaction->n_batches < config->transaction_max_batches) {
         publish->linger_until_us =
@@ -215,6 +222,9 @@ static void fill(struct agg_transaction *transaction)
     if (hr_is_ok(transaction->status) && transaction->is_folding && !is_full && config->replay->row.id != 0 &&
         config->replay->row.state == FEED_RUNNING) {
         agg_replay_chunk(transaction);
+    }
+    if (hr_is_ok(transaction->status) && !is_torn) {
+        agg_publish_entries(transaction);
     }
 }
 
@@ -251,7 +261,7 @@ static bool run_transaction(struct agg_publish *publish, bool has_replay)
         agg_fold_commit(config->fold);
         (void)may_go_on(publish, agg_replay_commit(publish));
     }
-    return transaction.n_batches > 0 || (has_replay && transaction.is_folding);
+    return transaction.n_batches + transaction.n_entries > 0 || (has_replay && transaction.is_folding);
 }
 
 /* ---- the fold behind the sink ---- */

@@ -70,7 +70,16 @@ struct agg_publish_stats {
     uint64_t replays;     /* ended */
     uint64_t replayed;    /* events that replays compared */
     uint64_t revisions;   /* events that replays published */
+    uint64_t entries;     /* audit entries delivered */
     uint64_t unnoted;     /* events beyond what the notes of a leaf hold (core/notes.h) */
+};
+
+/* How far the audit was read. Entries count by their place, which stays when a log is made again. */
+struct agg_publish_entries {
+    uint64_t n_delivered; /* the sink has them */
+    uint64_t n_seen;      /* read; those beyond n_delivered are in the open transaction */
+    uint64_t last_id;     /* of the last one seen */
+    uint64_t look_at_us;  /* not before */
 };
 
 struct agg_publish {
@@ -89,10 +98,11 @@ struct agg_publish {
     bool is_behind;
     bool has_last; /* last_digest is that of the batch before next_leaf, or of a later one in doubt */
     uint8_t last_digest[WIRE_DIGEST_BYTES];
-    bool has_recalled;     /* what was published before this process is known, as far as normalizers ask */
-    uint64_t recall_leaf;  /* that comes next of it */
-    uint64_t recall_end;   /* 0: not known */
-    struct norm_past past; /* of the batch at hand */
+    bool has_recalled;    /* what was published before this process is known, as far as normalizers ask */
+    uint64_t recall_leaf; /* that comes next of it */
+    uint64_t recall_end;  /* 0: not known */
+    struct agg_publish_entries entries;
+    struct norm_past past;      /* of the batch at hand */
     struct hr_status past_read; /* how reading it went, and what normalizers say */
     uint8_t value[SINK_ROOM_BYTES + AGG_PUBLISH_MAX_VALUE_BYTES];
 };

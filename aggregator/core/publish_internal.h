@@ -17,6 +17,7 @@ struct agg_transaction {
     uint32_t n_batches;
     uint64_t n_records;
     uint64_t n_events;
+    uint64_t n_entries;      /* of the audit */
     struct hr_status status; /* the first failure; later batches are passed over */
     bool corrupt;            /* the ledger holds bytes that can't have been committed */
 };
@@ -40,6 +41,13 @@ void agg_publish_origin(const struct norm_input *input, struct sink_origin *out)
 /* Encodes an event into publish->value; content may be NULL. */
 void agg_publish_encode(struct agg_publish *publish, const struct norm_event *event, size_t *len_bytes,
                         uint64_t *content);
+
+/* ---- publish_trust.c ---- */
+
+/* The sink has so many audit entries; what was read beyond is read again. */
+void agg_publish_entries_reset(struct agg_publish *publish, uint64_t n_delivered);
+/* Puts audit entries whose leaves are there into the transaction, behind what is in it. */
+void agg_publish_entries(struct agg_transaction *transaction);
 
 /* ---- publish_recall.c ---- */
 

@@ -29,6 +29,9 @@ struct sink_origin {
 #define SINK_WHOLE_BATCH 0xFFFFFFFFu
 #define SINK_NO_SLOT     0xFFFFu
 
+/* Where audit entries go; a sink that is not configured with it takes none. */
+#define SINK_ENTRY_TOPIC "headrace.trust"
+
 /* Writable bytes that stand before the value of an event, for the sink's framing. */
 enum { SINK_ROOM_BYTES = 8, SINK_MAX_SLOTS = 2048 };
 
@@ -37,6 +40,7 @@ struct sink_cursor {
     uint64_t next_leaf;
     uint64_t replay; /* the replay that is under way, 0: none */
     uint64_t replay_next_leaf;
+    uint64_t n_entries; /* audit entries of the ledger that are delivered, the first ones */
     /* The batch at next_leaf - 1, so that a ledger that was rolled back and has gone another way since is
      * found out. Not every sink keeps it. */
     bool has_digest;
@@ -86,6 +90,10 @@ struct sink {
     /* A signed batch as it came, to `topic`; copied. */
     HR_MUST_USE struct hr_status (*put_raw)(void *ctx, const char *topic, const struct ledger_batch *batch,
                                             const struct sink_origin *origin);
+    /* The event of an audit entry, the n-th from 1 on, and its encoded value, as of put_event. They come in
+     * their order; the cursor counts them. NULL: this sink takes none. */
+    HR_MUST_USE struct hr_status (*put_entry)(void *ctx, const struct norm_event *event, uint8_t *value,
+                                              size_t len_bytes, uint64_t n);
     /* Ends the transaction with the cursor in it. HR_OK: every consumer sees all of it, once. Any other
      * answer, from this or from begin or put: the outcome is unknown; the only next call is recover (or
      * close). */

@@ -13,7 +13,7 @@ from pipeline import BrokerTest
 
 DECLARED = ROOT / "schemas/topics.yaml"
 WRITTEN = {"marine.ais.raw", "ingestion.ais.raw.v1", "ingestion.device.raw.v1", "headrace.device.events",
-           "headrace.cursor", "plant.telemetry", "ingestion.plant.raw.v1", "ingestion.iso.raw.v1", "data.quality.anomalies.v1",
+           "headrace.cursor", "headrace.trust", "plant.telemetry", "ingestion.plant.raw.v1", "ingestion.iso.raw.v1", "data.quality.anomalies.v1",
            *(f"{family}.{iso}" for iso in ("caiso", "miso", "spp", "pjm", "ercot", "isone", "nyiso")
              for family in ("iso.rt.lmp", "iso.da.lmp", "iso.da.schedule", "iso.rt.telemetry", "iso.events.outage",
                             "iso.events.constraint"))}

@@ -2,6 +2,7 @@
 #include "aggregator/normalize/ais/ais.h"
 #include "aggregator/normalize/device/device.h"
 #include "aggregator/normalize/telemetry/telemetry.h"
+#include "aggregator/normalize/trust/trust.h"
 #include "aggregator/schema_registry/schema.h"
 #include "proto/base/assert.h"
 #include "tests/support/test_assert.h"
@@ -20,7 +21,7 @@
 enum { FIELDS_MAX = 128, VALUE_MAX_BYTES = 16384, TEXT_MAX_BYTES = 80 };
 
 static const struct norm_schema *const our_schemas[] = {&norm_ais_schema, &norm_device_schema,
-                                                        &norm_telemetry_schema};
+                                                        &norm_telemetry_schema, &norm_trust_schema};
 
 static void tables_say_what_the_avsc_files_say(void **state)
 {

@@ -2,6 +2,7 @@
 #include "aggregator/config/topics.h"
 #include "aggregator/normalize/ais/ais.h"
 #include "aggregator/normalize/device/device.h"
+#include "aggregator/normalize/trust/trust.h"
 #include "aggregator/sinks/kafka/plan.h"
 #include "tests/support/temp_folder.h"
 #include "tests/support/test_assert.h"
@@ -27,6 +28,7 @@ static void the_built_in_file_declares_every_topic_that_is_written(void **state)
     } rows[] = {
         {norm_ais_schema.topic, norm_ais_schema.name},
         {norm_device_schema.topic, norm_device_schema.name},
+        {norm_trust_schema.topic, norm_trust_schema.name},
         {"ingestion.ais.raw.v1", ""},
         {"ingestion.device.raw.v1", ""},
         {CONFIG_CURSOR_TOPIC, ""},

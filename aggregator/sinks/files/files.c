@@ -146,6 +146,24 @@ static struct hr_status files_put_event(void *ctx, const struct norm_event *even
                   hr_bytes_of(value, len_bytes));
 }
 
+static bool has_topic(const struct sink_files *sink, const char *name)
+{
+    bool is_there = false;
+    for (size_t i = 0; i < sink->n_topics; i++) {
+        is_there = is_there || strcmp(sink->topics[i].name, name) == 0;
+    }
+    return is_there;
+}
+
+static struct hr_status files_put_entry(void *ctx, const struct norm_event *event, uint8_t *value,
+                                        size_t len_bytes, uint64_t n)
+{
+    struct sink_files *sink = ctx;
+    (void)n;
+    return append(sink, find_topic(sink, event->schema->topic), event->occurred_at_us / 1000,
+                  hr_bytes_of(value, len_bytes));
+}
+
 static const struct norm_field raw_fields[] = {
     {"leaf", NORM_LONG, false, NULL},           {"log", NORM_STRING, false, NULL},
     {"device_id", NORM_STRING, false, NULL},    {"stream", NORM_LONG, false, NULL},
@@ -270,6 +288,7 @@ struct hr_status sink_files_open(const struct sink_files_config *config, struct 
                          .begin = files_begin,
                          .put_event = files_put_event,
                          .put_raw = files_put_raw,
+                         .put_entry = has_topic(sink, SINK_ENTRY_TOPIC) ? files_put_entry : NULL,
                          .commit = files_commit,
                          .close = files_close,
                          .ctx = sink};

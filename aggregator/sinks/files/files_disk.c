@@ -166,6 +166,9 @@ static bool take_line(struct sink_files *sink, char *line)
     if (n == 3 && strcmp(words[0], "replay") == 0) {
         return parse_unsigned(words[1], &at->replay) && parse_unsigned(words[2], &at->replay_next_leaf);
     }
+    if (n == 2 && strcmp(words[0], "entries") == 0) {
+        return parse_unsigned(words[1], &at->n_entries);
+    }
     return n == 2 && strcmp(words[0], "next_leaf") == 0 && parse_unsigned(words[1], &at->next_leaf);
 }
 
@@ -232,6 +235,10 @@ struct hr_status sink_files_write_cursor(struct sink_files *sink)
     if (sink->cursor.at.replay != 0) {
         len += snprintf(text + len, sizeof text - (size_t)len, "replay %" PRIu64 " %" PRIu64 "\n",
                         sink->cursor.at.replay, sink->cursor.at.replay_next_leaf);
+    }
+    if (sink->cursor.at.n_entries != 0) {
+        len += snprintf(text + len, sizeof text - (size_t)len, "entries %" PRIu64 "\n",
+                        sink->cursor.at.n_entries);
     }
     for (size_t i = 0; i < sink->n_topics; i++) {
         const struct files_topic *topic = &sink->topics[i];

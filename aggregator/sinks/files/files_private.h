@@ -6,6 +6,7 @@
  *     log <origin>
  *     next_leaf <n>
  *     replay <id> <leaf>                                    while a replay is under way: how far it has got
+ *     entries <n>                                           audit entries that are delivered, when there are
  *     file <topic> <hour since 1970> <length in bytes>      a line for each topic that has an open file
  *     end
  *

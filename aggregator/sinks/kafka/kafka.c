@@ -149,8 +149,10 @@ static struct hr_status write_fence(struct sink_kafka *sink)
     return end_transaction(sink);
 }
 
-/* How far the tails go: live leaves in all, and of the newest replay that they know. */
-static void read_reach(const struct sink_kafka *sink, uint64_t *past_tail, uint64_t *replay, uint64_t *reach)
+/* How far the tails go: live leaves in all, and of the newest replay that they know. Audit entries that are
+ * there are delivered, whatever the cursor says. */
+static void read_reach(const struct sink_kafka *sink, struct sink_cursor *cursor, uint64_t *past_tail,
+                       uint64_t *replay, uint64_t *reach)
 {
     *past_tail = *replay = *reach = 0;
     for (uint32_t i = 0; i < sink->n_tails; i++) {
@@ -158,6 +160,7 @@ static void read_reach(const struct sink_kafka *sink, uint64_t *past_tail, uint6
         if (tail->known && tail->has_place && tail->place.leaf + 1 > *past_tail) {
             *past_tail = tail->place.leaf + 1;
         }
+        cursor->n_entries = tail->n_entries > cursor->n_entries ? tail->n_entries : cursor->n_entries;
         if (tail->known && tail->replay > *replay) {
             *replay = tail->replay;
             *reach = 0;
@@ -177,7 +180,7 @@ static struct hr_status settle(struct sink_kafka *sink, bool has_cursor, const s
     uint64_t past_tail = 0;
     uint64_t replay = 0;
     uint64_t reach = 0;
-    read_reach(sink, &past_tail, &replay, &reach);
+    read_reach(sink, cursor, &past_tail, &replay, &reach);
     if ((has_cursor && cursor->next_leaf > log->size) || past_tail > log->size) {
         sink_kafka_log(
             sink, SINK_KAFKA_ERROR, "kafka_is_ahead_of_the_ledger",
@@ -250,6 +253,15 @@ static struct hr_status kafka_begin(void *ctx, uint64_t first_leaf)
     (void)first_leaf;
     struct sink_kafka *sink = ctx;
     return sink->producer == NULL ? hr_status_of(HR_AGAIN) : begin_transaction(sink);
+}
+
+static bool has_topic(const struct sink_kafka *sink, const char *name)
+{
+    bool is_there = false;
+    for (size_t i = 0; i < sink->n_topics; i++) {
+        is_there = is_there || strcmp(sink->topics[i].name, name) == 0;
+    }
+    return is_there;
 }
 
 static struct kafka_topic *find_topic(struct sink_kafka *sink, const char *name)
@@ -421,6 +433,33 @@ static struct hr_status kafka_put_raw(void *ctx, const char *topic_name, const s
                batch->received_utc_ms, origin);
 }
 
+/* All go to one partition, so the last one that is there tells of those before it. */
+static struct hr_status kafka_put_entry(void *ctx, const struct norm_event *event, uint8_t *value,
+                                        size_t len_bytes, uint64_t n)
+{
+    struct sink_kafka *sink = ctx;
+    struct kafka_topic *topic = find_topic(sink, event->schema->topic);
+    if (sink->producer == NULL || !sink->in_transaction) {
+        return hr_status_of(HR_AGAIN);
+    }
+    rd_kafka_headers_t *headers = rd_kafka_headers_new(2);
+    HR_ASSERT(headers != NULL);
+    ADD_NUMBER(headers, "entry", n);
+    (void)rd_kafka_header_add(headers, "log", 3, sink->origin, -1);
+    uint8_t *framed = value - SCHEMA_FRAMING_BYTES;
+    schema_frame(topic->schema_id, framed);
+    const rd_kafka_vu_t fields[] = {
+        {.vtype = RD_KAFKA_VTYPE_RKT, .u.rkt = topic->handle},
+        {.vtype = RD_KAFKA_VTYPE_PARTITION, .u.i32 = 0},
+        {.vtype = RD_KAFKA_VTYPE_KEY, .u.mem = {(void *)(uintptr_t)event->key.data, event->key.len_bytes}},
+        {.vtype = RD_KAFKA_VTYPE_VALUE, .u.mem = {framed, SCHEMA_FRAMING_BYTES + len_bytes}},
+        {.vtype = RD_KAFKA_VTYPE_TIMESTAMP, .u.i64 = event->occurred_at_us / 1000},
+        {.vtype = RD_KAFKA_VTYPE_HEADERS, .u.headers = headers},
+        {.vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = RD_KAFKA_MSG_F_COPY},
+    };
+    return produce(sink, fields, HR_ARRAY_LEN(fields), headers);
+}
+
 static struct hr_status kafka_commit(void *ctx, const struct sink_cursor *cursor)
 {
     struct sink_kafka *sink = ctx;
@@ -429,10 +468,14 @@ static struct hr_status kafka_commit(void *ctx, const struct sink_cursor *cursor
     }
     char value[KAFKA_CURSOR_CHARS];
     char replay[96] = "";
+    char entries[48] = "";
     char digest[96] = "";
     if (cursor->replay != 0) {
         (void)snprintf(replay, sizeof replay, ",\"replay\":%" PRIu64 ",\"replay_next_leaf\":%" PRIu64,
                        cursor->replay, cursor->replay_next_leaf);
+    }
+    if (cursor->n_entries != 0) {
+        (void)snprintf(entries, sizeof entries, ",\"entries\":%" PRIu64, cursor->n_entries);
     }
     if (cursor->has_digest) {
         char hex[2 * WIRE_DIGEST_BYTES + 1] = "";
@@ -440,8 +483,8 @@ static struct hr_status kafka_commit(void *ctx, const struct sink_cursor *cursor
         (void)snprintf(digest, sizeof digest, ",\"digest\":\"%s\"", hex);
     }
     (void)snprintf(value, sizeof value,
-                   "{\"next_leaf\":%" PRIu64 "%s%s,\"log\":\"%s\",\"incarnation\":\"%016" PRIx64 "\"}",
-                   cursor->next_leaf, replay, digest, sink->origin, sink->incarnation);
+                   "{\"next_leaf\":%" PRIu64 "%s%s%s,\"log\":\"%s\",\"incarnation\":\"%016" PRIx64 "\"}",
+                   cursor->next_leaf, replay, entries, digest, sink->origin, sink->incarnation);
     HR_TRY(put_control(sink, sink->origin, value));
     HR_FAILPOINT("kafka_cursor_put");
     return end_transaction(sink);
@@ -493,6 +536,7 @@ struct hr_status sink_kafka_open(const struct sink_kafka_config *config, struct 
                          .begin = kafka_begin,
                          .put_event = kafka_put_event,
                          .put_raw = kafka_put_raw,
+                         .put_entry = has_topic(sink, SINK_ENTRY_TOPIC) ? kafka_put_entry : NULL,
                          .commit = kafka_commit,
                          .positions = sink_kafka_positions,
                          .close = kafka_close,

@@ -24,6 +24,7 @@ struct kafka_tail {
     struct kafka_place place;
     uint64_t replay; /* the last record is one of this replay, 0: it is live */
     struct kafka_place replay_place;
+    uint64_t n_entries; /* the last record is that audit entry; 0: it is none */
 };
 
 /* Where events of a slot went in the open transaction. A partition has one leader, so one of librdkafka's

@@ -113,6 +113,9 @@ static bool read_cursor_value(const rd_kafka_message_t *message, struct sink_cur
     if (good && take_number(&text, ",\"replay\":", &read.replay)) {
         good = take_number(&text, ",\"replay_next_leaf\":", &read.replay_next_leaf) && *text == ',';
     }
+    if (good && take_number(&text, ",\"entries\":", &read.n_entries)) {
+        good = *text == ',';
+    }
     read.has_digest = good && take_digest(text, read.last_digest);
     if (good) {
         *cursor = read;
@@ -235,10 +238,18 @@ static bool read_tail(const struct sink_kafka *sink, const rd_kafka_message_t *m
     size_t log_len = 0;
     uint64_t record = 0;
     uint64_t output = 0;
+    uint64_t entry = 0;
     struct kafka_place place = {0};
     if (rd_kafka_message_headers(message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR ||
         rd_kafka_header_get_last(headers, "log", &log, &log_len) != RD_KAFKA_RESP_ERR_NO_ERROR ||
-        !equals(log, log_len, sink->origin) || !header_number(headers, "leaf", &place.leaf)) {
+        !equals(log, log_len, sink->origin)) {
+        return false;
+    }
+    if (header_number(headers, "entry", &entry)) {
+        *tail = (struct kafka_tail){.known = true, .n_entries = entry};
+        return true;
+    }
+    if (!header_number(headers, "leaf", &place.leaf)) {
         return false;
     }
     bool whole = !header_number(headers, "record_index", &record);
