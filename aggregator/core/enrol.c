@@ -224,7 +224,6 @@ static struct hr_status replace(struct agg_enrol_work *work)
     entry->state = LEDGER_DEVICE_CLAIMED;
     entry->cut = LEDGER_CUT_NONE;
     entry->cut_stream = entry->cut_seq = 0;
-    entry->unlocked_since_ms = 0;
     entry->bundle = 0;
     entry->revision++;
     agg_enrol_reason(entry, "replaced");

@@ -88,7 +88,6 @@ struct ledger_device {
     bool wants_transport; /* likewise for another transport key, that is a certificate for one */
     enum ledger_cut cut;
     uint32_t cut_stream, cut_seq; /* the first place that is not believed; without a cut 0 */
-    int64_t unlocked_since_ms;    /* since when it works with an open console; 0: it does not say so */
     uint32_t bundle; /* newest version of the trust bundle that it is known to have; 0: unknown */
     char name[LEDGER_NAME_MAX_CHARS + 1];
     char tenant[LEDGER_NAME_MAX_CHARS + 1];
@@ -137,12 +136,10 @@ struct ledger_audit {
     uint64_t id;   /* given by the ledger, rising in the order of commit */
     uint64_t leaf; /* likewise: as many leaves were committed with this entry and before it; 0 in an entry of
                     * an earlier version */
-    bool has_leaf; /* to commit: leaf is told, since a log is made again */
     uint64_t device_id;
     int64_t at_utc_ms;
     char actor[LEDGER_NAME_MAX_CHARS + 1]; /* who decided: an operator, "registry", "device", "aggregator" */
     char action[LEDGER_AUDIT_MAX_CHARS + 1];
-    bool is_first; /* the device was not known before, old_state says nothing */
     enum ledger_device_state old_state;
     enum ledger_device_state new_state;
     uint32_t revision; /* of the device, behind the change */
@@ -150,8 +147,10 @@ struct ledger_audit {
     uint8_t old_key[WIRE_DIGEST_BYTES];
     uint8_t new_key[WIRE_DIGEST_BYTES];
     char reason[LEDGER_NAME_MAX_CHARS + 1];
-    bool is_suspect; /* the entry marks a range, which is: */
-    struct ledger_suspect suspect;
+    struct ledger_suspect suspect; /* with is_suspect */
+    bool is_first;                 /* the device was not known before, old_state says nothing */
+    bool has_leaf;                 /* to commit: leaf is told, since a log is made again */
+    bool is_suspect;               /* the entry marks a range */
 };
 
 /* What stands in a range that is suspect, as far as retention left it. */

@@ -169,7 +169,6 @@ static void a_range_that_an_entry_marks_is_read_back_and_counted(void **state)
                                    .cut = LEDGER_CUT_OPEN,
                                    .cut_stream = 3,
                                    .cut_seq = UINT32_MAX - 1,
-                                   .unlocked_since_ms = INT64_C(1763726400123),
                                    .bundle = 12};
     const struct ledger_audit row = {
         .device_id = 7, .is_suspect = true, .suspect = {0, 2, 2, 2}, .actor = "maria"};
@@ -186,7 +185,6 @@ static void a_range_that_an_entry_marks_is_read_back_and_counted(void **state)
     assert_int_equal(devices_seen[0].cut, LEDGER_CUT_OPEN);
     assert_int_equal(devices_seen[0].cut_stream, 3);
     assert_true(devices_seen[0].cut_seq == UINT32_MAX - 1);
-    assert_true(devices_seen[0].unlocked_since_ms == device.unlocked_since_ms);
     assert_int_equal(devices_seen[0].bundle, 12);
     const struct {
         struct ledger_suspect range;
@@ -221,7 +219,7 @@ static void keys_beyond_the_window_of_a_device_are_kept_and_listed(void **state)
 {
     (void)state;
     struct ledger_old_key old[12];
-    for (uint16_t i = 0; i < HR_ARRAY_LEN(old); i++) {
+    for (uint16_t i = 0; i < 12; i++) {
         old[i] = (struct ledger_old_key){.device_id = 7,
                                          .key = {.epoch = (uint16_t)(i + 1),
                                                  .spki_len_bytes = LEDGER_SPKI_MAX_BYTES,

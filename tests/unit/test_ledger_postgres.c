@@ -270,7 +270,7 @@ static void a_ledger_of_before_there_were_audit_entries_has_none_to_a_reader(voi
     sql("DROP TABLE audit, enrolment, feed_facts, certificate; DROP FUNCTION refuse_audit_change, "
         "prune_facts;"
         " ALTER TABLE device DROP COLUMN wants_transport, DROP COLUMN cut, DROP COLUMN cut_stream,"
-        " DROP COLUMN cut_seq, DROP COLUMN unlocked_ms, DROP COLUMN bundle;"
+        " DROP COLUMN cut_seq, DROP COLUMN bundle;"
         " ALTER TABLE device DROP COLUMN wants_key; ALTER TABLE device_key DROP COLUMN since_ms;"
         " DELETE FROM schema_version WHERE version >= 3");
     assert_ok(ledger_postgres_open_reader(&with, &ledger));

@@ -9,7 +9,6 @@ void cli_put_device_trust(struct hr_writer *out, const struct ledger_device *dev
     hr_write_u8(out, (uint8_t)device->cut);
     hr_write_u32(out, device->cut_stream);
     hr_write_u32(out, device->cut_seq);
-    hr_write_u64(out, (uint64_t)device->unlocked_since_ms);
     hr_write_u32(out, device->bundle);
 }
 
@@ -22,7 +21,6 @@ bool cli_get_device_trust(struct hr_reader *in, struct ledger_device *out)
     out->cut = (enum ledger_cut)cut;
     out->cut_stream = hr_read_u32(in);
     out->cut_seq = hr_read_u32(in);
-    out->unlocked_since_ms = (int64_t)hr_read_u64(in);
     out->bundle = hr_read_u32(in);
     return cut <= LEDGER_CUT_CLOSED;
 }

@@ -26,7 +26,7 @@ bool ledger_budget_spend(struct ledger_budget *budget, const struct ledger_batch
 /* Of device, joined with device_key; rows in the order of device and epoch. */
 #define LEDGER_DEVICE_COLUMNS                                                                                \
     "device, name, tenant, state, revision, reason, epoch, spki, from_stream, from_seq, to_stream, to_seq,"  \
-    " revoked, wants_key, since_ms, cut, cut_stream, cut_seq, unlocked_ms, bundle, wants_transport"
+    " revoked, wants_key, since_ms, cut, cut_stream, cut_seq, bundle, wants_transport"
 #define LEDGER_AUDIT_COLUMNS                                                                                 \
     "id, device, at_ms, actor, action, old_state, new_state, revision, old_key, new_key, reason,"            \
     " is_suspect, from_stream, from_seq, to_stream, to_seq, leaf"

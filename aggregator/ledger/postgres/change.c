@@ -34,13 +34,13 @@ static const struct ledger_pg_statement statements[] = {
      " excluded.lost_records)"},
     {"device",
      "INSERT INTO device (device, name, tenant, state, revision, reason, wants_key, cut, cut_stream, cut_seq,"
-     " unlocked_ms, bundle, wants_transport) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) "
+     " bundle, wants_transport) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) "
      "ON CONFLICT (device)"
      " DO UPDATE SET (name, tenant, state, revision, reason, wants_key, cut, cut_stream, cut_seq,"
-     " unlocked_ms, bundle, wants_transport) = (excluded.name, excluded.tenant, excluded.state, "
+     " bundle, wants_transport) = (excluded.name, excluded.tenant, excluded.state, "
      "excluded.revision,"
      " excluded.reason, excluded.wants_key, excluded.cut, excluded.cut_stream, excluded.cut_seq,"
-     " excluded.unlocked_ms, excluded.bundle, excluded.wants_transport)"},
+     " excluded.bundle, excluded.wants_transport)"},
     {"key", "INSERT INTO device_key (device, epoch, spki, from_stream, from_seq, to_stream, to_seq, revoked,"
             " since_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (device, epoch) DO UPDATE"
             " SET (spki, from_stream, from_seq, to_stream, to_seq, revoked, since_ms) = (excluded.spki,"
@@ -230,7 +230,6 @@ static void send_device(struct ledger_pg_pipeline *pipeline, const struct ledger
     ledger_pg_put_u64(&params, (uint64_t)device->cut);
     ledger_pg_put_u64(&params, device->cut_stream);
     ledger_pg_put_u64(&params, device->cut_seq);
-    ledger_pg_put_u64(&params, (uint64_t)device->unlocked_since_ms);
     ledger_pg_put_u64(&params, device->bundle);
     ledger_pg_put_u64(&params, device->wants_transport ? 1 : 0);
     ledger_pg_pipeline_send(pipeline, "device", &params);

@@ -14,8 +14,8 @@ static const char *const write_sql[N_WRITES] = {
         " key_epoch, boot_id, lost_batches, lost_records) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     [WRITE_DEVICE] =
         "INSERT OR REPLACE INTO device (device, name, tenant, state, revision, reason, wants_key, cut,"
-        " cut_stream, cut_seq, unlocked_ms, bundle, wants_transport)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+        " cut_stream, cut_seq, bundle, wants_transport)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
     [WRITE_KEY] =
         "INSERT OR REPLACE INTO device_key (device, epoch, spki, from_stream, from_seq, to_stream, to_seq,"
         " revoked, since_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
@@ -166,9 +166,8 @@ static struct hr_status write_devices(struct ledger_sqlite *ledger, const struct
         ledger_bind_u64(statement, 8, (uint64_t)device->cut);
         ledger_bind_u64(statement, 9, device->cut_stream);
         ledger_bind_u64(statement, 10, device->cut_seq);
-        ledger_bind_i64(statement, 11, device->unlocked_since_ms);
-        ledger_bind_u64(statement, 12, device->bundle);
-        ledger_bind_u64(statement, 13, device->wants_transport ? 1 : 0);
+        ledger_bind_u64(statement, 11, device->bundle);
+        ledger_bind_u64(statement, 12, device->wants_transport ? 1 : 0);
         HR_TRY(ledger_run(ledger, statement, "storing a device"));
         for (size_t key = 0; key < device->n_keys; key++) {
             HR_TRY(write_key(ledger, device->device_id, &device->keys[key]));

@@ -240,9 +240,8 @@ static void visit_device(void *ctx, sqlite3_stmt *row)
                                    .cut = (enum ledger_cut)ledger_u32(row, 15),
                                    .cut_stream = ledger_u32(row, 16),
                                    .cut_seq = ledger_u32(row, 17),
-                                   .unlocked_since_ms = sqlite3_column_int64(row, 18),
-                                   .bundle = ledger_u32(row, 19),
-                                   .wants_transport = ledger_u32(row, 20) != 0};
+                                   .bundle = ledger_u32(row, 18),
+                                   .wants_transport = ledger_u32(row, 19) != 0};
     ledger_text(row, 1, device.name, sizeof device.name);
     ledger_text(row, 2, device.tenant, sizeof device.tenant);
     ledger_text(row, 5, device.reason, sizeof device.reason);
