@@ -140,7 +140,7 @@ int cli_device(int argc, char **argv)
     }
     static const char *const words[] = {"enrol",  "factory", "claim",   "provision",  "replace",
                                         "list",   "show",    "rotate",  "quarantine", "release",
-                                        "revoke", "retire",  "activate"};
+                                        "revoke", "retire",  "readmit", "activate"};
     FILE *out = cli_help_begin("device", argc >= 2 ? verb : NULL, words, HR_ARRAY_LEN(words));
     (void)fputs(
         "usage: headrace device enrol --ca DIR --registry DIR --out DIR --name NAME [--board BOARD] [...]\n"
