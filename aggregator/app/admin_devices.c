@@ -72,7 +72,8 @@ static void add_device(struct app_reply *text, const struct ledger_device *devic
     add_text(text, "reason", device->reason);
     (void)app_reply_add(text, ",\"keys\":%u,\"epoch\":%u,\"wants_key\":%s,\"wants_transport\":%s,",
                         (unsigned)device->n_keys, key != NULL ? (unsigned)key->epoch : 0U,
-                        device->wants_key ? "true" : "false", device->wants_transport ? "true" : "false");
+                        device->wants_key ? "true" : "false",
+                        device->wants_transport != LEDGER_TRANSPORT_NOT ? "true" : "false");
     add_hex(text, "key", digest);
     (void)app_reply_add(text, ",\"bundle\":%" PRIu32, device->bundle);
     if (device->cut != LEDGER_CUT_NONE) {

@@ -27,8 +27,17 @@ bool agg_is_cut_off(const struct ledger_device *entry, const struct wire_header 
 const char *agg_cut_objection(const struct agg_device *device, const struct agg_decision *decision)
 {
     const struct ledger_device *entry = &device->state.entry;
-    if (entry->state != LEDGER_DEVICE_REVOKED || entry->cut == LEDGER_CUT_NONE || !decision->has_place) {
+    if (entry->state != LEDGER_DEVICE_REVOKED || !decision->has_place) {
         return NULL;
+    }
+    if (entry->cut == LEDGER_CUT_NONE) {
+        uint32_t stream = 0;
+        uint32_t seq = 0;
+        agg_head_place(device, &stream, &seq);
+        return agg_compare_places(decision->stream, decision->seq, stream, seq) > 0
+                   ? "the device is revoked, and nothing more of it is taken: a place behind what it "
+                     "delivered marks nothing"
+                   : NULL;
     }
     bool is_later =
         agg_compare_places(decision->stream, decision->seq, entry->cut_stream, entry->cut_seq) > 0;
@@ -50,7 +59,7 @@ void agg_cut_plan(const struct agg_device *device, const struct agg_decision *de
     agg_head_place(device, &suspect->to_stream, &suspect->to_seq);
     bool is_awaited =
         agg_compare_places(suspect->to_stream, suspect->to_seq, suspect->from_stream, suspect->from_seq) < 0;
-    bool was_closed = entry->state == LEDGER_DEVICE_REVOKED && entry->cut == LEDGER_CUT_CLOSED;
+    bool was_closed = entry->state == LEDGER_DEVICE_REVOKED && entry->cut != LEDGER_CUT_OPEN;
     out->cut = is_awaited && !was_closed ? LEDGER_CUT_OPEN : LEDGER_CUT_CLOSED;
     out->head_stream = suspect->to_stream;
     out->head_seq = suspect->to_seq;

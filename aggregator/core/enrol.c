@@ -152,7 +152,7 @@ static void bar_transport(const struct agg_enrol_work *work, const struct ledger
                                   hr_bytes_of(old->certificate, old->certificate_len_bytes), NULL);
     }
     agg_certificates_bar(work->core, work->device);
-    work->device->state.entry.wants_transport = false;
+    work->device->state.entry.wants_transport = LEDGER_TRANSPORT_NOT;
 }
 
 static uint16_t newest_epoch(const struct ledger_device *entry)

@@ -258,6 +258,6 @@ uint8_t agg_hints(const struct agg_core *core, const struct agg_device *device)
     const struct ledger_key *newest = newest_of(entry);
     bool is_asked = device->state.is_known && entry->state == LEDGER_DEVICE_ACTIVE && newest != NULL &&
                     (entry->wants_key || is_too_old(core, device->device_id, newest));
-    bool is_asked_transport = device->state.is_known && entry->wants_transport;
+    bool is_asked_transport = device->state.is_known && entry->wants_transport != LEDGER_TRANSPORT_NOT;
     return (uint8_t)((is_asked ? WIRE_HINT_ROTATE : 0) | (is_asked_transport ? WIRE_HINT_RENEW : 0));
 }

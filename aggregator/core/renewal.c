@@ -60,7 +60,7 @@ static const char *objection(const struct agg_core *core, const struct agg_devic
     if (own == NULL || agg_certificate_is_over(own, now_utc_ms(core))) {
         return "the session's own key is over, or not known";
     }
-    return own->ends_utc_ms != 0 && !device->state.entry.wants_transport
+    return own->ends_utc_ms != 0 && device->state.entry.wants_transport != LEDGER_TRANSPORT_OF_ANY
                ? "the session's own key is superseded: headrace device readmit lets the device have another"
                : NULL;
 }
@@ -74,6 +74,9 @@ struct hr_status agg_renewal(struct agg_core *core, const struct agg_decision *d
     HR_TRY(begin(core, decision, &device, out));
     const struct agg_shown *shown = decision->shown;
     const struct agg_certificate *own = agg_certificate_of(device, shown->key);
+    if (device->state.last_number == 0 && memcmp(shown->key, shown->next_key, WIRE_DIGEST_BYTES) == 0) {
+        return deny(out, "that is the session's own key, which has its certificate");
+    }
     struct hr_status status = agg_certificate_find(core, device->device_id, shown->next_key, &row);
     if (hr_is_ok(status)) {
         const bool is_over = row.is_barred || (row.ends_utc_ms != 0 && row.ends_utc_ms <= now_utc_ms(core));
@@ -98,7 +101,7 @@ struct hr_status agg_renewal(struct agg_core *core, const struct agg_decision *d
     (void)agg_certificate_add(core, device, shown->next_key,
                               hr_bytes_of(shown->next_certificate, shown->next_certificate_len_bytes), own);
     note(core, device, decision, "certified");
-    device->state.entry.wants_transport = false;
+    device->state.entry.wants_transport = LEDGER_TRANSPORT_NOT;
     return hr_ok();
 }
 
@@ -150,17 +153,17 @@ static bool is_on_its_way(const struct agg_core *core, const struct agg_device *
 }
 
 static void ask(struct agg_core *core, struct agg_device *device, const struct agg_decision *decision,
-                const char *action)
+                const char *action, enum ledger_transport_wish wanted)
 {
     note(core, device, decision, action);
-    device->state.entry.wants_transport = true;
+    device->state.entry.wants_transport = wanted;
     agg_count_staged(core, AGG_COUNT_DECISIONS, 1);
 }
 
 struct hr_status agg_ask_transport(struct agg_core *core, struct agg_device *device,
                                    const struct agg_decision *decision, struct agg_decided *out)
 {
-    if (device->state.entry.wants_transport || is_on_its_way(core, device)) {
+    if (device->state.entry.wants_transport != LEDGER_TRANSPORT_NOT || is_on_its_way(core, device)) {
         return hr_ok();
     }
     if (device->state.entry.state == LEDGER_DEVICE_QUARANTINED) {
@@ -169,7 +172,7 @@ struct hr_status agg_ask_transport(struct agg_core *core, struct agg_device *dev
     out->is_new = true;
     if (!decision->dry_run) {
         agg_touch_entry(core, device);
-        ask(core, device, decision, "transport_asked");
+        ask(core, device, decision, "transport_asked", LEDGER_TRANSPORT_OF_CURRENT);
     }
     return hr_ok();
 }
@@ -204,7 +207,7 @@ static struct hr_status readmit_all(struct agg_core *core, struct agg_device *de
             extend(core, device, &all[i]);
         }
     }
-    ask(core, device, decision, "readmitted");
+    ask(core, device, decision, "readmitted", LEDGER_TRANSPORT_OF_ANY);
     return hr_ok();
 }
 
@@ -231,7 +234,7 @@ static struct hr_status readmit_one(struct agg_core *core, struct agg_device *de
     agg_touch_entry(core, device);
     if (certificate != NULL) {
         extend(core, device, certificate);
-        ask(core, device, decision, "readmitted");
+        ask(core, device, decision, "readmitted", LEDGER_TRANSPORT_OF_ANY);
     } else {
         (void)agg_certificate_add(core, device, key, hr_bytes_of("", 0), NULL);
         note(core, device, decision, "readmitted");

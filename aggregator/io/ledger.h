@@ -76,6 +76,13 @@ enum ledger_cut {
     LEDGER_CUT_CLOSED = 2, /* all of that has come, or nothing more of it is taken */
 };
 
+/* Somebody asked for another transport key, and no certificate for one was given. */
+enum ledger_transport_wish {
+    LEDGER_TRANSPORT_NOT,
+    LEDGER_TRANSPORT_OF_CURRENT, /* the session of a key that is not superseded may ask for it */
+    LEDGER_TRANSPORT_OF_ANY,     /* so may that of a superseded one: the device was let in again */
+};
+
 struct ledger_device {
     uint64_t device_id;
     struct ledger_key keys[LEDGER_DEVICE_MAX_KEYS]; /* the newest, by rising epoch when they were read */
@@ -85,7 +92,7 @@ struct ledger_device {
     uint16_t first_epoch; /* keys of lower epochs sign nothing any more and stand in the ledger alone; 0: none
                              do. Not stored: it follows from the keys that are */
     bool wants_key;       /* somebody asked for a new record key, and none has come */
-    bool wants_transport; /* likewise for another transport key, that is a certificate for one */
+    enum ledger_transport_wish wants_transport;
     enum ledger_cut cut;
     uint32_t cut_stream, cut_seq; /* the first place that is not believed; without a cut 0 */
     uint32_t bundle; /* newest version of the trust bundle that it is known to have; 0: unknown */

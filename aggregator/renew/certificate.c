@@ -118,6 +118,17 @@ static struct hr_status open_in_token(struct renew_issuer *issuer, const char *p
     return hr_ok();
 }
 
+static bool is_encrypted(const char *path)
+{
+    char line[64] = "";
+    FILE *file = fopen(path, "re");
+    const bool has = file != NULL && fgets(line, sizeof line, file) != NULL;
+    if (file != NULL) {
+        (void)fclose(file);
+    }
+    return has && strncmp(line, "-----BEGIN ENCRYPTED", strlen("-----BEGIN ENCRYPTED")) == 0;
+}
+
 static struct hr_status read_key(struct renew_issuer *issuer, const char *path, char *why,
                                  size_t why_capacity)
 {
@@ -128,6 +139,15 @@ static struct hr_status read_key(struct renew_issuer *issuer, const char *path, 
     BIO *file = BIO_new_file(path, "r");
     issuer->key = file != NULL ? PEM_read_bio_PrivateKey(file, NULL, no_passphrase, NULL) : NULL;
     BIO_free(file);
+    if (issuer->key == NULL && is_encrypted(path)) {
+        ERR_clear_error();
+        (void)snprintf(
+            why, why_capacity,
+            "%s: is under a passphrase, and nobody is here to ask: give a copy without one of mode 0600 "
+            "(`openssl pkey -in ... -out ...`), or a key in a token",
+            path);
+        return hr_status_of(HR_IO);
+    }
     return issuer->key != NULL ? hr_ok() : complain(path, why, why_capacity);
 }
 

@@ -64,6 +64,9 @@ static void say_transport(const struct app_device *device)
 {
     const struct app_transport *transport = &device->transport;
     char digest[APP_HEX_CHARS + 1];
+    if (transport->config.store == NULL) {
+        return; /* what the image says can't be used, so none was opened */
+    }
     APP_SAY("transport",
             {"key_sha256", app_hex(transport->facts.spki_sha256, APP_TRANSPORT_SHOWN_BYTES, digest), 0},
             {"certificate_ends_s", NULL, (int64_t)transport->facts.ends_s},

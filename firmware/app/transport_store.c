@@ -11,6 +11,7 @@ enum {
     SILENT_MAX = 3,
     FIRST_PAUSE_MS = 60 * 1000,
     MAX_DOUBLINGS = 6,
+    REFUSALS_MAX = 6,
     MAX_PAUSE_MS = 60 * 60 * 1000,
     SHARE_OF_LIFE = 3,
 };
@@ -47,7 +48,7 @@ const char *app_transport_phase_name(const struct app_transport *transport)
 /* Whoever asks for another key while the next one is refused for good gets another next one. */
 static bool is_stuck(const struct app_transport *transport)
 {
-    return is_certified(transport) && transport->n_fallbacks == MAX_DOUBLINGS;
+    return is_certified(transport) && transport->n_refusals >= REFUSALS_MAX;
 }
 
 /* A failed writing leaves it undecided until it was read again. */
@@ -152,6 +153,8 @@ static void on_down(void *ctx, enum port_net_down reason)
     struct app_transport *transport = ctx;
     if (transport->uses_next && !transport->is_up) {
         if (reason == PORT_NET_DOWN_REFUSED) {
+            transport->n_refusals =
+                (uint8_t)(transport->n_refusals < REFUSALS_MAX ? transport->n_refusals + 1 : REFUSALS_MAX);
             fall_back(transport, "refused");
         } else if (++transport->n_silent >= SILENT_MAX) {
             fall_back(transport, "no answer");
@@ -290,7 +293,7 @@ static struct hr_status take_certificate(void *ctx, struct hr_bytes certificate)
     image.next_certificate = certificate;
     HR_TRY(replace(transport, &image));
     HR_FAILPOINT("transport_key_certified");
-    transport->n_silent = transport->n_fallbacks = 0;
+    transport->n_silent = transport->n_fallbacks = transport->n_refusals = 0;
     transport->not_next_until_ms = 0;
     read_facts(transport);
     transport->config.asked.done(transport->config.asked.ctx);

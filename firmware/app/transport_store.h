@@ -54,6 +54,7 @@ struct app_transport {
     bool uses_next;      /* of the session that is or was opened last */
     uint8_t n_silent;    /* openings with the next key that nobody answered, in a row */
     uint8_t n_fallbacks; /* since it was certified */
+    uint8_t n_refusals;  /* of these that were said, not silence */
     uint64_t not_next_until_ms;
 };
 

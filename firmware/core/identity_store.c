@@ -223,9 +223,11 @@ static struct hr_status take_up(struct fw_identity_store *store, uint32_t copy, 
 
 struct hr_status fw_identity_store_replace(struct fw_identity_store *store, const struct image_identity *next)
 {
-    HR_ASSERT(!store->is_undecided);
     struct image_identity wanted = *next;
     size_t whole_bytes = 0;
+    if (store->is_undecided) {
+        return hr_status_of(HR_IO); /* it has to be opened again before */
+    }
     if (!sequences_are_left(store)) {
         return hr_status_of(HR_FULL);
     }

@@ -75,7 +75,8 @@ static struct ledger_device device_with_keys(uint64_t device_id, uint16_t n_keys
                                    .reason = "fork",
                                    .n_keys = n_keys,
                                    .wants_key = n_keys > 0,
-                                   .wants_transport = n_keys > 0};
+                                   .wants_transport =
+                                       n_keys > 0 ? LEDGER_TRANSPORT_OF_ANY : LEDGER_TRANSPORT_NOT};
     for (uint16_t i = 0; i < n_keys; i++) {
         device.keys[i] = (struct ledger_key){.epoch = (uint16_t)(i + 1),
                                              .spki_len_bytes = LEDGER_SPKI_MAX_BYTES,
@@ -109,7 +110,7 @@ static void devices_are_loaded_with_all_their_keys(void **state)
     assert_int_equal(full->state, LEDGER_DEVICE_QUARANTINED);
     assert_int_equal(full->revision, 9);
     assert_int_equal(full->n_keys, LEDGER_DEVICE_MAX_KEYS);
-    assert_true(full->wants_key && full->wants_transport);
+    assert_true(full->wants_key && full->wants_transport == LEDGER_TRANSPORT_OF_ANY);
     assert_false(devices_seen[devices_seen[0].device_id == 5 ? 0 : 1].wants_key);
     assert_false(devices_seen[devices_seen[0].device_id == 5 ? 0 : 1].wants_transport);
     for (uint32_t i = 0; i < LEDGER_DEVICE_MAX_KEYS; i++) {

@@ -352,6 +352,15 @@ class OperatorTest(RegistryTest):
         shutil.copyfile(self.site.ca / "operators.revoked", self.revoked)
         self.assertIn("certificate opens this", self.ask_as(anna, "device", "list", expect=1).stderr)
         self.ask_as(maria, "device", "list")
+        # Who is given another role has that one alone: the certificate that is replaced is called back.
+        otto = self.operator("otto", "admin")
+        before = self.folder / "otto-before"
+        for kind in (".crt", ".key"):
+            shutil.copyfile(otto.with_suffix(kind), before.with_suffix(kind))
+        self.operator("otto", "viewer", "--force")
+        shutil.copyfile(self.site.ca / "operators.revoked", self.revoked)
+        self.assertIn("certificate opens this", self.ask_as(before, "device", "list", expect=1).stderr)
+        self.ask_as(otto, "device", "list")
         # OpenSSL says what the number is; a list that can't be read lets nobody in.
         serial = harness.run("openssl", "x509", "-serial", "-noout", "-in", maria.with_suffix(".crt")).stdout.strip()
         self.site.headrace("ca", "revoke", "--dir", self.site.ca, "--serial", serial.removeprefix("serial=").lower())

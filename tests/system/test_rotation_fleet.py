@@ -133,6 +133,12 @@ class RotationFleet(SystemTest):
         self.state_file.write_text("something else\n")
         done = self.site.headrace("rotate", "--all", "--config", self.aggregator.config, "--state-file", self.state_file, expect=1)
         self.assertIn("no state of `headrace rotate`", done.stderr)
+        self.state_file.write_text("headrace rotate 1\n1 as")  # cut by a power failure, and gone on with twice
+        for _ in range(2):
+            done = self.site.headrace("rotate", "--all", "--config", self.aggregator.config, "--state-file", self.state_file, "--name",
+                                      "no such name", expect=None)
+            self.assertNotIn("no state of", done.stderr)
+            self.assertEqual(self.state_file.read_text(), "headrace rotate 1\n")
         nobody = f"http://127.0.0.1:{free_port()}"
         self.assertIn("no aggregator answers", self.site.headrace("rotate", "--all", "--admin", nobody, expect=1).stderr)
         self.assertIn("there is no such device", self.site.headrace("device", "rotate", "77", "--config", self.aggregator.config,

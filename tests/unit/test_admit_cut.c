@@ -214,6 +214,8 @@ static void a_revocation_that_is_refined_marks_more_and_never_less(void **state)
     assert_ok(agg_decide(lab->core, &now, &decided));
     assert_ok(core_lab_flush(lab));
     assert_false(last_audit(fixture)->is_suspect);
+    assert_code(revoke_from(fixture, 0, 600, false, &decided), HR_DENIED); /* it would be let in again */
+    assert_non_null(decided.why);
     assert_ok(revoke_from(fixture, 0, 4, false, &decided)); /* the moment is known later */
     assert_ok(core_lab_flush(lab));
     assert_suspect(fixture, 4, 6, 2);

@@ -165,7 +165,7 @@ static void the_hint_stands_until_the_transaction_that_stores_a_certificate(void
     assert_int_equal(read_rows(), 0);
     renewed(1, 2);
     assert_false(is_asked_for_one());
-    assert_false(core_lab_device(&lab, DEVICE).wants_transport);
+    assert_int_equal(core_lab_device(&lab, DEVICE).wants_transport, LEDGER_TRANSPORT_NOT);
     /* On its way for an hour; then it may be asked for again. */
     assert_ok(decide(AGG_ROTATE_TRANSPORT, NULL, false, &decided));
     assert_false(decided.is_new);
@@ -178,6 +178,7 @@ static void a_device_that_had_no_keys_here_gets_the_one_of_its_session_too(void 
 {
     (void)state;
     assert_int_equal(judge(9), AGG_PASS_GOOD);
+    refused(1, 1);
     renewed(1, 2);
     assert_int_equal(read_rows(), 2);
     assert_true(rows[0].number == 1 && rows[0].certificate_len_bytes == 3 && rows[0].certificate[0] == 1);
@@ -239,8 +240,12 @@ static void who_has_an_older_key_alone_gets_no_newer_one(void **state)
     refused(9, 3);
     assert_ok(renew(1, 2, &decided)); /* but it is told again what it was told before */
     assert_false(decided.is_new);
-    /* An operator who asks for another lets it. */
+    /* Whoever asks the device for another means the one with the newer key; who lets it in again, either. */
     assert_ok(decide(AGG_ROTATE_TRANSPORT, NULL, false, &decided));
+    assert_ok(core_lab_flush(&lab));
+    refused(1, 3);
+    assert_ok(decide(AGG_READMIT, NULL, false, &decided));
+    assert_ok(core_lab_flush(&lab));
     renewed(1, 3);
     lab.now_ms += OVERLAP_MS;
     refused(1, 4);

@@ -497,12 +497,13 @@ static void an_aggregator_of_neither_of_two_authorities_is_refused(void **state)
     refuses(*state, NET_COAPS, "not correctly signed by the trusted CA");
 }
 
-static void an_expired_aggregator_is_refused(void **state)
+/* No date ends a fleet's way to its aggregator: the clock here may be wrong by years. */
+static void an_aggregator_whose_certificate_has_expired_is_believed(void **state)
 {
     struct bench *bench = *state;
     net_peer_close(&bench->peer);
     serve_with(bench, "ca.pem", "expired");
-    refuses(bench, NET_COAPS, "expired");
+    connect_by(bench, NET_COAPS);
 }
 
 static void an_aggregator_of_another_name_is_refused(void **state)
@@ -688,7 +689,7 @@ int main(void)
         NET_TEST(an_aggregator_of_the_first_of_two_authorities_is_believed),
         NET_TEST(an_aggregator_of_the_second_of_two_authorities_is_believed),
         NET_TEST(an_aggregator_of_neither_of_two_authorities_is_refused),
-        NET_TEST(an_expired_aggregator_is_refused),
+        NET_TEST(an_aggregator_whose_certificate_has_expired_is_believed),
         NET_TEST(an_aggregator_of_another_name_is_refused),
         NET_TEST(a_client_whose_certificate_the_aggregator_rejects_is_refused),
         NET_TEST(a_port_where_nobody_listens_is_unreachable_over_dtls),

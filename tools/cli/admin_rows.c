@@ -176,6 +176,12 @@ uint64_t cli_row_number(struct hr_bytes row, const char *key)
     return has ? (uint64_t)member.number : 0;
 }
 
+bool cli_row_has_number(struct hr_bytes row, const char *key)
+{
+    struct http_json_member member;
+    return find_member(row, key, HTTP_JSON_NUMBER, &member);
+}
+
 bool cli_row_flag(struct hr_bytes row, const char *key)
 {
     struct http_json_member member;

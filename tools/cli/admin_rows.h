@@ -55,6 +55,7 @@ bool cli_row_next(const char **rest, struct hr_bytes *row);
 /* A member of a row; "" and 0 when it has none of that name and type. */
 void cli_row_text(struct hr_bytes row, const char *key, char *out, size_t capacity);
 uint64_t cli_row_number(struct hr_bytes row, const char *key);
+bool cli_row_has_number(struct hr_bytes row, const char *key);
 bool cli_row_flag(struct hr_bytes row, const char *key);
 /* The row as it came. */
 void cli_row_print(struct hr_bytes row);

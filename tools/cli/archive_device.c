@@ -6,14 +6,15 @@
 
 #include <string.h>
 
-enum { FORM = 0, WANTS_KEY = 1, WANTS_TRANSPORT = 2 };
+enum { FORM = 0, WANTS_KEY = 1, WANTS_TRANSPORT = 2, OF_ANY = 4 };
 
 void cli_put_device_more(struct hr_writer *out, const struct ledger_device *device)
 {
     hr_write_u8(out, FORM);
     hr_write_u64(out, device->device_id);
     hr_write_u8(out, (uint8_t)((device->wants_key ? WANTS_KEY : 0) |
-                               (device->wants_transport ? WANTS_TRANSPORT : 0)));
+                               (device->wants_transport != LEDGER_TRANSPORT_NOT ? WANTS_TRANSPORT : 0) |
+                               (device->wants_transport == LEDGER_TRANSPORT_OF_ANY ? OF_ANY : 0)));
     hr_write_u16(out, device->n_keys);
     for (uint32_t i = 0; i < device->n_keys; i++) {
         hr_write_u16(out, device->keys[i].epoch);
@@ -39,14 +40,17 @@ bool cli_get_device_more(struct hr_bytes body, uint64_t *device_id, struct ledge
     const uint16_t n_keys = hr_read_u16(&in);
     if (out != NULL) {
         out->wants_key = (flags & WANTS_KEY) != 0;
-        out->wants_transport = (flags & WANTS_TRANSPORT) != 0;
+        out->wants_transport = (flags & WANTS_TRANSPORT) == 0 ? LEDGER_TRANSPORT_NOT
+                               : (flags & OF_ANY) == 0        ? LEDGER_TRANSPORT_OF_CURRENT
+                                                              : LEDGER_TRANSPORT_OF_ANY;
     }
     for (uint32_t i = 0; i < n_keys && hr_reader_ok(&in); i++) {
         const uint16_t epoch = hr_read_u16(&in);
         const int64_t since_utc_ms = (int64_t)hr_read_u64(&in);
         date_key(out, epoch, since_utc_ms);
     }
-    return form == FORM && (flags & ~(unsigned)(WANTS_KEY | WANTS_TRANSPORT)) == 0 && cli_row_is_done(&in);
+    return form == FORM && (flags & ~(unsigned)(WANTS_KEY | WANTS_TRANSPORT | OF_ANY)) == 0 &&
+           cli_row_is_done(&in);
 }
 
 void cli_put_enrolment(struct hr_writer *out, const struct ledger_enrolment *row)

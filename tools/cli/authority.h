@@ -52,6 +52,9 @@ HR_MUST_USE struct hr_status cli_authority_make(const char *directory, const cha
  * option of the verb. False: told. */
 bool cli_authority_replace_is_meant(int *argc, char **argv);
 
+/* Calls back DIR/operator-NAME.crt; told. HR_MALFORMED, HR_IO: told, and nothing was written. */
+HR_MUST_USE struct hr_status cli_operator_revoke(const char *directory, const char *name);
+
 /* Would FILE.crt, made for `name`, take the place of an authority's own? Tells what to do. */
 bool cli_authority_is_reserved(const char *verb, const char *name, const char *file);
 

@@ -3,13 +3,16 @@
 #include "tools/cli/cli.h"
 #include "tools/cli/nearest.h"
 #include "tools/cli/options.h"
+#include "tools/cli/trust_file.h"
 #include "tools/cli/validity.h"
 #include "tools/cli/verbs.h"
 
 #include "proto/base/assert.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { ROOT_DAYS = 15 * 365, ISSUER_DAYS = 10 * 365, SERVER_DAYS = 730 };
 
@@ -287,6 +290,41 @@ static int cli_ca_init(int argc, char **argv)
     return hr_is_ok(made) ? CLI_OK : CLI_FAILED;
 }
 
+/* Devices that follow the trust bundle believe what stands in it, and nothing else. */
+static bool devices_believe(const char *directory, const char *issuer)
+{
+    static struct cli_trust_file file;
+    struct cli_path path;
+    struct pair at;
+    X509 *certificate = NULL;
+    uint8_t *der = NULL;
+    if (!hr_is_ok(cli_path_of(&path, directory, "trust.bundle")) || access(path.text, F_OK) != 0) {
+        return true;
+    }
+    if (!hr_is_ok(cli_trust_read(path.text, &file)) || !hr_is_ok(pair_at(directory, issuer, &at)) ||
+        !hr_is_ok(cli_certificate_read(at.certificate.text, &certificate))) {
+        return false;
+    }
+    const struct trust_bundle *newest = cli_trust_newest(&file);
+    const int len = i2d_X509(certificate, &der);
+    X509_free(certificate);
+    bool is_believed = newest == NULL;
+    for (size_t i = 0; len > 0 && !is_believed && i < newest->n_ca; i++) {
+        is_believed =
+            newest->ca[i].len_bytes == (size_t)len && memcmp(newest->ca[i].data, der, (size_t)len) == 0;
+    }
+    OPENSSL_free(der);
+    if (!is_believed) {
+        (void)fprintf(
+            stderr,
+            "headrace ca server: %s does not stand in version %" PRIu32
+            " of %s: no device that follows it believes what it signs. `ca bundle --ca` makes a version with "
+            "it; --issuer NAME signs by another, or by this one when it is meant\n",
+            issuer, newest->version, path.text);
+    }
+    return is_believed;
+}
+
 static int cli_ca_server(int argc, char **argv)
 {
     enum { DIR, NAME, SAN, ISSUER, FORCE, PKCS11 };
@@ -324,14 +362,16 @@ static int cli_ca_server(int argc, char **argv)
                                            .days = SERVER_DAYS};
     bool force = given.n_values[FORCE] > 0;
     struct pair at;
+    const char *issuer = cli_option_or(&given, ISSUER, CLI_ISSUER_SERVERS);
+    if (!devices_believe(given.values[DIR][0], issuer) && given.n_values[ISSUER] == 0) {
+        return CLI_FAILED;
+    }
     if (!hr_is_ok(pair_at(given.values[DIR][0], name, &at)) ||
         (!force && !hr_is_ok(cli_files_absent(&at.key, 1)))) {
         return CLI_FAILED;
     }
-    return hr_is_ok(cli_authority_make(given.values[DIR][0], name,
-                                       cli_option_or(&given, ISSUER, CLI_ISSUER_SERVERS), &wanted, force))
-               ? CLI_OK
-               : CLI_FAILED;
+    return hr_is_ok(cli_authority_make(given.values[DIR][0], name, issuer, &wanted, force)) ? CLI_OK
+                                                                                            : CLI_FAILED;
 }
 
 static int init_if_meant(int argc, char **argv)

@@ -128,8 +128,8 @@ static struct hr_status take_keys(const struct cli_arguments *given)
  * another authority. */
 static struct hr_status check_follows(void)
 {
-    const struct trust_bundle *last = &file.bundles[file.n_bundles - 1];
     bool follows = file.n_bundles == 0;
+    const struct trust_bundle *last = &file.bundles[follows ? 0 : file.n_bundles - 1];
     for (size_t i = 0; i < material.n_keys && !follows; i++) {
         uint8_t spki[CLI_SPKI_BYTES];
         HR_TRY(cli_key_spki(material.keys[i], spki));

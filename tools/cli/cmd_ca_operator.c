@@ -39,8 +39,13 @@ static struct hr_status make_operator(const char *directory, const char *file, c
     const struct cli_certificate wanted = {
         .role = CLI_ROLE_OPERATOR, .common_name = name, .unit = role, .days = days};
     HR_TRY(cli_path_of(&key, directory, "%s.key", file));
+    struct cli_path old;
+    HR_TRY(cli_path_of(&old, directory, "%s.crt", file));
     if (!force) {
         HR_TRY(cli_files_absent(&key, 1));
+    } else if (access(old.text, F_OK) == 0) {
+        /* Its serial number is nowhere else: what is replaced could never be called back. */
+        HR_TRY(cli_operator_revoke(directory, name));
     }
     HR_TRY(make_operators_issuer(directory));
     return cli_authority_make(directory, file, CLI_ISSUER_OPERATORS, &wanted, force);
@@ -61,7 +66,8 @@ int cli_ca_operator(int argc, char **argv)
         {"--role", "ROLE", true, 1,
          "viewer: looks. operator: also replays, quarantine, release. admin: also revokes and retires."},
         {"--days", "N", false, 1, "How long the certificate is valid; default 365."},
-        {"--force", NULL, false, 1, "Replace the files of an earlier certificate."},
+        {"--force", NULL, false, 1,
+         "Replace the files of an earlier certificate, which is called back (`ca revoke`)."},
         CLI_TOKEN_OPTIONS,
     };
     static const struct cli_usage usage = {

@@ -94,6 +94,11 @@ static struct hr_status revoke(const char *directory, const char *name, const ch
     return add_line(path.text, serial, name != NULL ? name : "");
 }
 
+struct hr_status cli_operator_revoke(const char *directory, const char *name)
+{
+    return revoke(directory, name, NULL);
+}
+
 int cli_ca_revoke(int argc, char **argv)
 {
     enum { DIR, NAME, SERIAL };

@@ -120,15 +120,16 @@ struct hr_status cli_device_line_open(struct cli_device_line *line, const char *
     static const char tcp[] = "tcp://";
     struct stat status;
     *line = (struct cli_device_line){.fd = -1, .where = where};
+    errno = 0;
     (void)signal(SIGPIPE, SIG_IGN); /* a line that goes dead is told, and does not end the tool */
     if (strncmp(where, tcp, sizeof tcp - 1) == 0) {
         line->fd = open_tcp(where + sizeof tcp - 1);
     } else if (stat(where, &status) == 0) {
         line->fd = S_ISSOCK(status.st_mode) ? open_socket(where) : open_serial(where);
     }
-    return line->fd >= 0
-               ? hr_ok()
-               : fail(line, errno == EWOULDBLOCK ? strerror(EBUSY) : strerror(errno), advice_of(errno));
+    const int why = errno; /* of whichever failed */
+    return line->fd >= 0 ? hr_ok()
+                         : fail(line, why == EWOULDBLOCK ? strerror(EBUSY) : strerror(why), advice_of(why));
 }
 
 void cli_device_line_close(struct cli_device_line *line)

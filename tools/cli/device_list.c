@@ -226,7 +226,7 @@ static void print_key(struct hr_bytes row)
                  cli_row_number(row, "from_seq"));
     uint64_t to_stream = cli_row_number(row, "to_stream");
     uint64_t to_seq = cli_row_number(row, "to_seq");
-    if (to_stream != 0 || to_seq != 0) {
+    if (cli_row_has_number(row, "to_stream")) {
         (void)printf(", before stream %" PRIu64 " batch %" PRIu64, to_stream, to_seq);
     }
     (void)printf("%s\n", cli_row_flag(row, "revoked") ? ", revoked" : "");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * `headrace device claim`, `device provision` and `device replace`. */
+#include "firmware/net/client.h"
 #include "tools/cli/cli.h"
 #include "tools/cli/provision.h"
 #include "tools/cli/token_keys.h"
@@ -134,7 +135,15 @@ static bool take_options(const struct cli_arguments *given, struct provision *pr
     provision->server_name = given->values[SERVER_NAME][0];
     provision->n_aggregators = given->n_values[AGGREGATOR];
     for (size_t i = 0; i < provision->n_aggregators; i++) {
+        struct net_address address;
         provision->aggregators[i] = given->values[AGGREGATOR][i];
+        if (!hr_is_ok(net_address_parse(provision->aggregators[i], &address))) {
+            (void)fprintf(
+                stderr,
+                "headrace %s: --aggregator %s is not coaps://HOST[:PORT] or coaps+tcp://HOST[:PORT]\n",
+                provision->verb, provision->aggregators[i]);
+            return false;
+        }
     }
     provision->is_json = given->n_values[CLI_ADMIN_JSON] > 0;
     provision->dry_run = given->n_values[DRY_RUN] > 0;

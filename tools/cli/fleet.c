@@ -205,10 +205,8 @@ bool cli_fleet_remember(struct fleet *fleet, const char *path)
     while (is_good && !is_new && fgets(line, sizeof line, fleet->state) != NULL) {
         /* The last line may be half of one: the device is asked again, which changes nothing. */
         bool is_whole = strchr(line, '\n') != NULL;
-        is_good = !is_whole || take_line(fleet, line);
-        if (!is_whole) {
-            (void)fputc('\n', fleet->state);
-        }
+        is_good = is_whole ? take_line(fleet, line)
+                           : ftruncate(fileno(fleet->state), ftell(fleet->state) - (long)strlen(line)) == 0;
     }
     if (!is_good) {
         (void)fprintf(stderr, "headrace %s: %s is no state of `headrace rotate`; give another --state-file\n",

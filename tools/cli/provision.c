@@ -205,6 +205,13 @@ static bool is_active(const struct provision *provision)
     return strcmp(provision->claim.state, "active") == 0;
 }
 
+static bool is_shut_out(const struct provision *provision)
+{
+    const char *state = provision->claim.state;
+    return strcmp(state, "revoked") == 0 || strcmp(state, "quarantined") == 0 ||
+           strcmp(state, "retired") == 0;
+}
+
 /* Only the registry says that a device delivers. */
 static struct hr_status wait_until_active(struct provision *provision)
 {
@@ -212,7 +219,15 @@ static struct hr_status wait_until_active(struct provision *provision)
     for (uint64_t i = 0; !is_active(provision); i++) {
         if (i > provision->wait_s) {
             return complain(provision, "the device did not deliver yet: does it reach the aggregators it was "
-                                       "given? it goes on by itself; say it again to see it through");
+                                       "given? it goes on by itself; say it again to see it through. What it "
+                                       "was given stays: was that wrong, erase its memory and say `headrace "
+                                       "device replace`");
+        }
+        if (is_shut_out(provision)) {
+            return complain(provision,
+                            "the registry has the device as one that may not deliver, so nothing comes "
+                            "of it: `headrace device show` says why, `device release` ends a quarantine, "
+                            "and one that is revoked is replaced by other hardware");
         }
         (void)nanosleep(&second, NULL);
         if (!ask_claim(provision)) {

@@ -231,7 +231,7 @@ static void send_device(struct ledger_pg_pipeline *pipeline, const struct ledger
     ledger_pg_put_u64(&params, device->cut_stream);
     ledger_pg_put_u64(&params, device->cut_seq);
     ledger_pg_put_u64(&params, device->bundle);
-    ledger_pg_put_u64(&params, device->wants_transport ? 1 : 0);
+    ledger_pg_put_u64(&params, (uint64_t)device->wants_transport);
     ledger_pg_pipeline_send(pipeline, "device", &params);
     for (size_t i = 0; i < device->n_keys; i++) {
         send_key(pipeline, device->device_id, &device->keys[i]);

@@ -78,7 +78,8 @@ static void visit_device(void *ctx, const PGresult *result, int row)
                                    .cut_stream = ledger_pg_u32(result, row, 16),
                                    .cut_seq = ledger_pg_u32(result, row, 17),
                                    .bundle = ledger_pg_u32(result, row, 18),
-                                   .wants_transport = ledger_pg_u64(result, row, 19) != 0};
+                                   .wants_transport =
+                                       (enum ledger_transport_wish)ledger_pg_u32(result, row, 19)};
     ledger_pg_text(result, row, 1, device.name, sizeof device.name);
     ledger_pg_text(result, row, 2, device.tenant, sizeof device.tenant);
     ledger_pg_text(result, row, 5, device.reason, sizeof device.reason);

@@ -167,7 +167,7 @@ static struct hr_status write_devices(struct ledger_sqlite *ledger, const struct
         ledger_bind_u64(statement, 9, device->cut_stream);
         ledger_bind_u64(statement, 10, device->cut_seq);
         ledger_bind_u64(statement, 11, device->bundle);
-        ledger_bind_u64(statement, 12, device->wants_transport ? 1 : 0);
+        ledger_bind_u64(statement, 12, (uint64_t)device->wants_transport);
         HR_TRY(ledger_run(ledger, statement, "storing a device"));
         for (size_t key = 0; key < device->n_keys; key++) {
             HR_TRY(write_key(ledger, device->device_id, &device->keys[key]));

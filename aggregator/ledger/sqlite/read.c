@@ -241,7 +241,7 @@ static void visit_device(void *ctx, sqlite3_stmt *row)
                                    .cut_stream = ledger_u32(row, 16),
                                    .cut_seq = ledger_u32(row, 17),
                                    .bundle = ledger_u32(row, 18),
-                                   .wants_transport = ledger_u32(row, 19) != 0};
+                                   .wants_transport = (enum ledger_transport_wish)ledger_u32(row, 19)};
     ledger_text(row, 1, device.name, sizeof device.name);
     ledger_text(row, 2, device.tenant, sizeof device.tenant);
     ledger_text(row, 5, device.reason, sizeof device.reason);
