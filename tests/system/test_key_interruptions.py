@@ -246,7 +246,9 @@ class KeyInterruptionTest(harness.SystemTest):
         print(f"{self.counts.total()} interruptions, by the step that was the last one; from R1 to R2 nobody but the device does "
               "anything, and no message passes", flush=True)
         self.assertEqual(failed, [], "\n".join(failed))
-        self.assertEqual({step for step, kind in self.counts if kind == "device"} - {"asked"}, set(STEPS[1:]))
+        # R4 is the aggregator's commit: its failpoints are there, a device that dies at a message near it may be before or behind.
+        self.assertGreaterEqual({step for step, kind in self.counts if kind == "device"}, set(STEPS[1:]) - {"R4"})
+        self.assertGreater(self.counts["R4", "aggregator"], 0)
         self.assertEqual({kind for _, kind in self.counts}, set(KINDS))
         for lane in lanes:
             lane.aggregator.stop()
